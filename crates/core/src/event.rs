@@ -1,0 +1,155 @@
+//! Facts come up: what a policy did, offered to whoever listens, never at the cost of a call.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::clock::Instant;
+use crate::rejection::{Code, Policy};
+use crate::verdict::{Class, Verdict};
+
+/// Something a policy did. Nothing is offered for a call that simply works.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact {
+    /// An attempt ended.
+    Attempted {
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// How it ended.
+        verdict: Verdict,
+    },
+    /// A retry was scheduled.
+    Retrying {
+        /// The attempt that failed, from 1.
+        attempt: u32,
+        /// The pause before the next.
+        delay: Duration,
+        /// The class of the failure.
+        class: Class,
+    },
+    /// A retry was due, and the budget said no.
+    BudgetExhausted,
+    /// A policy refused.
+    Rejected {
+        /// Why.
+        code: Code,
+        /// Who.
+        policy: Policy,
+    },
+    /// A call waited for a slot.
+    Waited {
+        /// At which policy.
+        policy: Policy,
+        /// How long.
+        wait: Duration,
+    },
+    /// A provider asked everybody to wait.
+    Paused {
+        /// For how long.
+        wait: Duration,
+    },
+    /// A circuit breaker changed its state.
+    BreakerMoved {
+        /// Its new state, in the words of the metrics.
+        to: &'static str,
+        /// What moved it, in words.
+        why: &'static str,
+    },
+    /// The next target of a fallback chain was taken.
+    FellBack {
+        /// The target that failed.
+        from: Arc<str>,
+        /// The target that is tried now.
+        to: Arc<str>,
+    },
+    /// An operator pulled a lever.
+    Lever {
+        /// What was done, such as `force-open`.
+        action: &'static str,
+        /// Who.
+        by: Arc<str>,
+        /// Why.
+        reason: Arc<str>,
+    },
+}
+
+/// A fact, when it happened and about whom.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// When.
+    pub at: Instant,
+    /// The pipeline, upstream or breaker it is about.
+    pub name: Arc<str>,
+    /// What.
+    pub fact: Fact,
+}
+
+/// Takes events. `offer` must return at once: a sink that cannot keep up drops and counts.
+pub trait Sink: Send + Sync {
+    /// Takes note of an event, or drops it.
+    fn offer(&self, event: Event);
+}
+
+impl<F: Fn(Event) + Send + Sync> Sink for F {
+    fn offer(&self, event: Event) {
+        self(event);
+    }
+}
+
+/// A bounded channel as a sink: never blocks a caller, counts what it had to drop.
+#[derive(Clone)]
+pub struct Channel {
+    sender: mpsc::SyncSender<Event>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel").field("dropped", &self.dropped()).finish_non_exhaustive()
+    }
+}
+
+impl Channel {
+    /// A channel that holds at most `capacity` events, and its receiving end.
+    pub fn bounded(capacity: usize) -> (Self, mpsc::Receiver<Event>) {
+        let (sender, receiver) = mpsc::sync_channel(capacity);
+        (Self { sender, dropped: Arc::default() }, receiver)
+    }
+
+    /// How many events found the channel full, or nobody listening.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+impl Sink for Channel {
+    fn offer(&self, event: Event) {
+        if self.sender.try_send(event).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event() -> Event {
+        Event { at: Instant::ORIGIN, name: "x".into(), fact: Fact::BudgetExhausted }
+    }
+
+    #[test]
+    fn a_full_channel_drops_and_counts_and_never_blocks() {
+        let (channel, receiver) = Channel::bounded(2);
+        for _ in 0..5 {
+            channel.offer(event());
+        }
+        assert_eq!(channel.dropped(), 3);
+        assert_eq!(receiver.try_iter().count(), 2);
+        drop(receiver);
+        channel.offer(event());
+        assert_eq!(channel.dropped(), 4);
+    }
+}
