@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use crate::verdict::{Certainty, words};
+use crate::verdict::Certainty;
 
-words! {
+crate::words! {
     /// Who refused.
     Policy {
         /// The retry schedule.

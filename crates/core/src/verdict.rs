@@ -3,9 +3,10 @@
 //! [`TABLE`] is the whole of it. Providers pick rows (and refine them); retry, breaker, limiter, fallback and the
 //! gateway read the same [`Verdict`] and none of them classifies anything itself.
 
-use std::fmt;
 use std::time::Duration;
 
+/// A closed list of words: an enum whose values are spelled the same in configuration, metrics and JSON.
+#[macro_export]
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$meta])*
@@ -23,14 +24,12 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.pad(self.as_str()) }
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result { f.pad(self.as_str()) }
         }
     };
 }
-pub(crate) use words;
-
-words! {
+crate::words! {
     /// What kind of outcome it was.
     Class {
         /// It worked.
@@ -58,7 +57,7 @@ words! {
     }
 }
 
-words! {
+crate::words! {
     /// What is known about whether the operation took place.
     Certainty {
         /// It took place.
@@ -74,7 +73,7 @@ words! {
     }
 }
 
-words! {
+crate::words! {
     /// How safe it is to send an operation again, in one word.
     Effects {
         /// May be sent again on any retryable outcome.
@@ -99,7 +98,7 @@ impl Effects {
     }
 }
 
-words! {
+crate::words! {
     /// What a circuit breaker learns from an outcome.
     Lesson {
         /// The upstream works.
@@ -113,7 +112,7 @@ words! {
     }
 }
 
-words! {
+crate::words! {
     /// What was seen of one attempt: the rows of [`TABLE`].
     Seen {
         /// Resolving, connecting, TLS or the pool failed, or HTTP/2 refused the stream: nothing was processed.

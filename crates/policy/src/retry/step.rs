@@ -1,0 +1,66 @@
+//! One call's retries: the outcome of an attempt goes in, *again after a pause* or *stop, because* comes out.
+
+use std::time::Duration;
+
+use seawall_core::{Effects, Verdict};
+
+use super::{Options, pause};
+
+/// What one call remembers of its attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Attempts {
+    /// Attempts that have ended.
+    pub made: u32,
+    /// The pause before the last one.
+    pub previous: Duration,
+}
+
+/// What to do after an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Send again after this pause, if the budget allows.
+    Again {
+        /// The pause: the schedule's, or the server's request to wait where that is longer.
+        delay: Duration,
+    },
+    /// The outcome stands.
+    Stop(Stop),
+}
+
+/// Why an outcome stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// It is a success, or nothing that repeating could mend.
+    Settled,
+    /// Repeating could mend it and would not be safe.
+    Unsafe,
+    /// The attempts are used up.
+    Spent,
+    /// The pause would end after the deadline.
+    Late,
+}
+
+/// Decides after an attempt that ended with `verdict`, `remaining` before the deadline.
+pub fn step(
+    options: &Options,
+    seen: Attempts,
+    verdict: Verdict,
+    effects: Effects,
+    remaining: Duration,
+    dice: f64,
+) -> (Attempts, Decision) {
+    let made = seen.made.saturating_add(1);
+    let stop = |why| (Attempts { made, ..seen }, Decision::Stop(why));
+    if !verdict.may_repeat(effects) {
+        return stop(if verdict.may_repeat(Effects::Repeatable) { Stop::Unsafe } else { Stop::Settled });
+    }
+    if made >= options.attempts {
+        return stop(Stop::Spent);
+    }
+    let drawn = pause(options, made, seen.previous.max(options.base), dice);
+    let delay = drawn.max(verdict.retry_after.unwrap_or(Duration::ZERO));
+    if delay >= remaining {
+        return stop(Stop::Late);
+    }
+    (Attempts { made, previous: drawn }, Decision::Again { delay })
+}
