@@ -81,14 +81,21 @@ proptest! {
         count in 1u32..40,
         per_ms in 20u64..3000,
         burst in prop::option::of(1u32..40),
-        steps in prop::collection::vec((1u32..4, 0u64..400, any::<bool>()), 1..200),
+        steps in prop::collection::vec((1u32..4, 0u64..400, any::<bool>(), prop::option::weighted(0.2, any::<prop::sample::Index>())), 1..200),
     ) {
         let q = quota(count, ms(per_ms), burst);
         let mut m = Meter::new(&q);
         let mut now = START + Duration::from_nanos(u64::from(count) * 7919);
         let mut passed: Vec<Instant> = Vec::new();
-        for (n, pause, patient) in steps {
+        for (n, pause, patient, given_back) in steps {
             now = now + ms(pause);
+            if let (Some(which), false) = (given_back, passed.is_empty()) {
+                let which = which.index(passed.len());
+                if passed[which] + ms(per_ms) > now {
+                    passed.remove(which);
+                    m.give_back(&q, 1, now);
+                }
+            }
             match m.take(&q, n, now) {
                 Decision::Go => passed.extend((0..n).map(|_| now)),
                 Decision::Wait(wait) => {

@@ -43,9 +43,9 @@ impl Window {
     pub(super) fn give_back(&mut self, n: u32, per: Duration, now: Instant) {
         let mut left = n;
         let place = self.roll(per, now);
-        // The freshest first: giving back an older slot's token would free it too early.
-        for back in 0..self.passed.len() {
-            let slot = (place + self.passed.len() - back) % self.passed.len();
+        // The oldest first: what stays counted then leaves later than it might, never earlier.
+        for ahead in 1..=self.passed.len() {
+            let slot = (place + ahead) % self.passed.len();
             let taken = left.min(self.passed[slot]);
             self.passed[slot] -= taken;
             left -= taken;

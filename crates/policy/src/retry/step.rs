@@ -36,6 +36,8 @@ pub enum Stop {
     Unsafe,
     /// The attempts are used up.
     Spent,
+    /// The retry budget is spent.
+    OverBudget,
     /// The pause would end after the deadline.
     Late,
 }

@@ -1,0 +1,43 @@
+//! An operation goes in; its outcome, or a refusal that says why, comes out; and nothing happens twice on a guess.
+//!
+//! ```
+//! use std::time::Duration;
+//! use seawall::{Pipeline, breaker, retry};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let pipeline = Pipeline::builder("payments")
+//!     .deadline(Duration::from_secs(2))
+//!     .retry(retry::Options::quick())
+//!     .breaker(breaker::Options::default())
+//!     .build()?;
+//! let answer = pipeline.run(|cx| async move {
+//!     assert!(cx.remaining() <= Duration::from_secs(2));
+//!     Ok::<_, std::io::Error>(42)
+//! }).await?;
+//! assert_eq!(answer, 42);
+//! # Ok(()) }
+//! ```
+//!
+//! Every policy stands alone ([`breaker::Breaker`], [`limiter::Limiter`], [`bulkhead::Bulkhead`], …) and composes in a
+//! [`Pipeline`], in one order. Waits and timers are tokio's, so `tokio::time::pause` gives virtual time.
+
+pub mod breaker;
+pub mod bulkhead;
+pub mod classify;
+pub mod fallback;
+pub mod limiter;
+pub mod pipeline;
+pub mod retry;
+pub mod time;
+pub mod timeout;
+
+pub use pipeline::{Cx, Pipeline};
+pub use seawall_core::{Certainty, Class, Code, Effects, Error, Policy, Rejection, Verdict};
+pub use seawall_policy::Invalid;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A lock around a pure step cannot be left half-way: a panic inside would be our own bug, and the value stays whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,250 @@
+//! From options to a pipeline, and from one set of options to the next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use seawall_core::event::Sink;
+use seawall_core::random::Random;
+use seawall_core::{Clock, Effects};
+use seawall_policy::Invalid;
+
+use super::{Inner, Parts, Pipeline};
+use crate::breaker::{self, Breaker};
+use crate::bulkhead::{self, Bulkhead};
+use crate::limiter::{self, Limiter, Pauses};
+use crate::retry;
+use crate::time::default_clock;
+
+/// Everything that can be changed while a pipeline runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// For the whole call, queueing, attempts and pauses included. Default 60 s.
+    pub deadline: Duration,
+    /// For one attempt. Default none: the deadline alone.
+    pub attempt: Option<Duration>,
+    /// How safe repeating is, unless the call says otherwise. Default guarded.
+    pub effects: Effects,
+    /// Default off.
+    pub retry: retry::Options,
+    /// Default none.
+    pub breaker: Option<breaker::Options>,
+    /// Default none.
+    pub limiter: Option<limiter::Options>,
+    /// Default none.
+    pub bulkhead: Option<bulkhead::Options>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(60),
+            attempt: None,
+            effects: Effects::Guarded,
+            retry: retry::Options::off(),
+            breaker: None,
+            limiter: None,
+            bulkhead: None,
+        }
+    }
+}
+
+impl Options {
+    pub(super) fn build(
+        self,
+        name: &Arc<str>,
+        clock: &Arc<dyn Clock>,
+        sink: Option<&Arc<dyn Sink>>,
+        before: Option<&Parts>,
+    ) -> Result<Parts, Invalid> {
+        self.retry.check()?;
+        if self.deadline.is_zero() {
+            return Err(Invalid::new("deadline", "zero gives nothing a chance: write at least \"1ms\""));
+        }
+        // Everything is checked before the first live policy is touched: all of an update, or none.
+        self.breaker.as_ref().map_or(Ok(()), breaker::Options::check)?;
+        self.limiter.as_ref().map_or(Ok(()), limiter::Options::check)?;
+        self.bulkhead.as_ref().map_or(Ok(()), bulkhead::Options::check)?;
+        let budget = before.map_or_else(|| retry::Budget::new(&self.retry), |before| before.budget.clone());
+        budget.update(&self.retry);
+        let breaker = match (self.breaker, before.and_then(|before| before.breaker.clone())) {
+            (Some(options), Some(breaker)) => breaker.update(options).map(|()| Some(breaker))?,
+            (Some(options), None) => Some(Breaker::with(name.clone(), options, clock.clone(), sink.cloned())?),
+            (None, _) => None,
+        };
+        let limits = match (self.limiter, before.and_then(|before| before.limits.first().cloned())) {
+            (Some(options), Some(limiter)) => limiter.update(options).map(|()| vec![limiter])?,
+            (Some(options), None) => vec![Limiter::with(options, None, clock.clone())?],
+            (None, _) => Vec::new(),
+        };
+        let bulkhead = match (self.bulkhead, before.and_then(|before| before.bulkhead.clone())) {
+            (Some(options), Some(bulkhead)) => bulkhead.update(options).map(|()| Some(bulkhead))?,
+            (Some(options), None) => Some(Bulkhead::new(options)?),
+            (None, _) => None,
+        };
+        Ok(Parts {
+            deadline: self.deadline,
+            attempt: self.attempt,
+            effects: self.effects,
+            retry: self.retry,
+            budget,
+            breaker,
+            pauses: before.map_or_else(|| Pauses::new(clock.clone()), |before| before.pauses.clone()),
+            patience: self.deadline,
+            limits,
+            bulkhead,
+        })
+    }
+}
+
+/// Composes a pipeline, in reading order. Parts that are shared with other pipelines (the breaker of one upstream under
+/// several routes, say) come in ready-made.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it is built"]
+pub struct Builder {
+    name: Arc<str>,
+    options: Options,
+    shared: Shared,
+}
+
+#[derive(Default)]
+struct Shared {
+    clock: Option<Arc<dyn Clock>>,
+    sink: Option<Arc<dyn Sink>>,
+    seed: Option<u64>,
+    budget: Option<retry::Budget>,
+    breaker: Option<Breaker>,
+    pauses: Option<(Pauses, Duration)>,
+    limits: Vec<Limiter>,
+    bulkhead: Option<Bulkhead>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("breaker", &self.breaker).finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    pub(super) fn new(name: Arc<str>) -> Self {
+        Self { name, options: Options::default(), shared: Shared::default() }
+    }
+
+    /// All settings at once.
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// For the whole call: queueing, attempts, pauses.
+    pub fn deadline(mut self, span: Duration) -> Self {
+        self.options.deadline = span;
+        self
+    }
+
+    /// How safe repeating is.
+    pub fn effects(mut self, effects: Effects) -> Self {
+        self.options.effects = effects;
+        self
+    }
+
+    /// Sends again what is safe to send again.
+    pub fn retry(mut self, options: retry::Options) -> Self {
+        self.options.retry = options;
+        self
+    }
+
+    /// Stops calling what keeps failing.
+    pub fn breaker(mut self, options: breaker::Options) -> Self {
+        self.options.breaker = Some(options);
+        self
+    }
+
+    /// Lets through only so many in so much time.
+    pub fn limiter(mut self, options: limiter::Options) -> Self {
+        self.options.limiter = Some(options);
+        self
+    }
+
+    /// Bounds how many calls are in flight.
+    pub fn bulkhead(mut self, options: bulkhead::Options) -> Self {
+        self.options.bulkhead = Some(options);
+        self
+    }
+
+    /// Gives up on one attempt.
+    pub fn attempt_timeout(mut self, span: Duration) -> Self {
+        self.options.attempt = Some(span);
+        self
+    }
+
+    /// Offers events to a sink.
+    pub fn sink(mut self, sink: Arc<dyn Sink>) -> Self {
+        self.shared.sink = Some(sink);
+        self
+    }
+
+    /// Reads time from another clock. Waits stay tokio's.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.shared.clock = Some(clock);
+        self
+    }
+
+    /// Seeds the jitter, so that a run can be repeated.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.shared.seed = Some(seed);
+        self
+    }
+
+    /// Shares a breaker with other pipelines.
+    pub fn shared_breaker(mut self, breaker: Breaker) -> Self {
+        self.shared.breaker = Some(breaker);
+        self
+    }
+
+    /// Shares limits with other pipelines; they are asked in this order.
+    pub fn shared_limits(mut self, limits: Vec<Limiter>) -> Self {
+        self.shared.limits = limits;
+        self
+    }
+
+    /// Shares a bulkhead with other pipelines.
+    pub fn shared_bulkhead(mut self, bulkhead: Bulkhead) -> Self {
+        self.shared.bulkhead = Some(bulkhead);
+        self
+    }
+
+    /// Shares a retry budget with other pipelines.
+    pub fn shared_budget(mut self, budget: retry::Budget) -> Self {
+        self.shared.budget = Some(budget);
+        self
+    }
+
+    /// Shares a provider's pauses with other pipelines, and says how long a call waits one out.
+    pub fn shared_pauses(mut self, pauses: Pauses, patience: Duration) -> Self {
+        self.shared.pauses = Some((pauses, patience));
+        self
+    }
+
+    /// Checks everything and builds. Refuses options that contradict themselves.
+    pub fn build(self) -> Result<Pipeline, Invalid> {
+        let clock = self.shared.clock.unwrap_or_else(default_clock);
+        let mut parts = self.options.build(&self.name, &clock, self.shared.sink.as_ref(), None)?;
+        if let Some(budget) = self.shared.budget {
+            parts.budget = budget;
+        }
+        if let Some((pauses, patience)) = self.shared.pauses {
+            (parts.pauses, parts.patience) = (pauses, patience);
+        }
+        parts.breaker = self.shared.breaker.or(parts.breaker);
+        parts.bulkhead = self.shared.bulkhead.or(parts.bulkhead);
+        parts.limits.splice(0..0, self.shared.limits);
+        Ok(Pipeline(Arc::new(Inner {
+            name: self.name,
+            clock,
+            random: self.shared.seed.map_or_else(Random::from_os, Random::seeded),
+            sink: self.shared.sink,
+            parts: ArcSwap::from_pointee(parts),
+        })))
+    }
+}

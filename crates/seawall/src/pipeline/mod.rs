@@ -1,0 +1,200 @@
+//! All policies in one order: what a call passes on its way out, drawn as it happens.
+//!
+//! ```text
+//! deadline → retry [ breaker peek → pause and limits (wait) → bulkhead (wait) → breaker admit → attempt timeout → call ]
+//! ```
+//!
+//! So every attempt spends the upstream's tokens, no permit is held through a backoff, and an open breaker costs
+//! nothing. A chain of several targets stands above it: [`crate::fallback::Chain`].
+
+mod build;
+mod call;
+mod held;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use seawall_core::event::{Event, Fact, Sink};
+use seawall_core::random::Random;
+use seawall_core::{Clock, Effects, Error, Instant};
+use seawall_policy::Invalid;
+
+use crate::breaker::Breaker;
+use crate::bulkhead::Bulkhead;
+use crate::limiter::{Limiter, Pauses};
+use crate::retry;
+
+pub use build::{Builder, Options};
+pub use call::{Answer, Call, Keys};
+pub use held::Held;
+
+/// Composed policies around an operation. Clones share every policy's state.
+#[derive(Clone)]
+pub struct Pipeline(Arc<Inner>);
+
+struct Inner {
+    name: Arc<str>,
+    clock: Arc<dyn Clock>,
+    random: Random,
+    sink: Option<Arc<dyn Sink>>,
+    parts: ArcSwap<Parts>,
+}
+
+/// The policies at one moment; an update swaps them all at once and carries their state over.
+struct Parts {
+    deadline: Duration,
+    attempt: Option<Duration>,
+    effects: Effects,
+    retry: retry::Options,
+    budget: retry::Budget,
+    breaker: Option<Breaker>,
+    pauses: Pauses,
+    patience: Duration,
+    limits: Vec<Limiter>,
+    bulkhead: Option<Bulkhead>,
+}
+
+/// What the operation may know about its call.
+#[derive(Debug, Clone, Copy)]
+pub struct Cx {
+    attempt: u32,
+    remaining: Duration,
+    deadline: Instant,
+}
+
+impl Cx {
+    /// Which attempt this is, from 1.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// The time left for this attempt when it began: the attempt's own patience, or what is left of the deadline.
+    pub fn remaining(&self) -> Duration {
+        self.remaining
+    }
+
+    /// The deadline of the whole call.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+}
+
+impl Pipeline {
+    /// Begins a pipeline. Nothing is on but a deadline of 60 s.
+    pub fn builder(name: impl Into<Arc<str>>) -> Builder {
+        Builder::new(name.into())
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.0.name
+    }
+
+    /// Runs an operation through every policy, with the pipeline's own settings.
+    ///
+    /// An `Err` of the operation is taken as *unknown*: it counts as a failure, and it is repeated only if the pipeline
+    /// was built with [`Effects::Repeatable`]. Say more with [`Pipeline::call`]. Dropping the future drops the
+    /// operation, leaves every queue and gives every permit back.
+    pub async fn run<T, E, F, Fut>(&self, operation: F) -> Result<T, Error<E>>
+    where
+        F: FnMut(Cx) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.call().run(operation).await
+    }
+
+    /// Begins one call with settings of its own.
+    pub fn call(&self) -> Call<'_> {
+        Call::new(self)
+    }
+
+    /// Replaces the options; breaker, limiter, budget and bulkhead keep what they have counted.
+    pub fn update(&self, options: Options) -> Result<(), Invalid> {
+        let parts = options.build(&self.0.name, &self.0.clock, self.0.sink.as_ref(), Some(&self.0.parts.load()))?;
+        self.0.parts.store(Arc::new(parts));
+        Ok(())
+    }
+
+    /// The breaker, where there is one.
+    pub fn breaker(&self) -> Option<Breaker> {
+        self.0.parts.load().breaker.clone()
+    }
+
+    /// The bulkhead, where there is one.
+    pub fn bulkhead(&self) -> Option<Bulkhead> {
+        self.0.parts.load().bulkhead.clone()
+    }
+
+    /// The limits, in the order they are asked.
+    pub fn limits(&self) -> Vec<Limiter> {
+        self.0.parts.load().limits.clone()
+    }
+
+    /// The pauses a provider asked for.
+    pub fn pauses(&self) -> Pauses {
+        self.0.parts.load().pauses.clone()
+    }
+
+    /// The retry budget.
+    pub fn budget(&self) -> retry::Budget {
+        self.0.parts.load().budget.clone()
+    }
+
+    /// The present moment on its clock.
+    pub fn now(&self) -> Instant {
+        self.0.clock.now()
+    }
+
+    /// The deadline a call gets that names none.
+    pub fn deadline(&self) -> Duration {
+        self.0.parts.load().deadline
+    }
+
+    /// The order in which a call passes the policies, in words.
+    pub fn describe(&self) -> String {
+        let parts = self.0.parts.load();
+        let mut order = vec![format!("deadline {}", text(parts.deadline))];
+        if parts.retry.attempts > 1 {
+            let retry = &parts.retry;
+            order.push(format!("retry ×{} ({}..{})", retry.attempts, text(retry.base), text(retry.cap)));
+        }
+        if parts.breaker.is_some() {
+            order.push("breaker".into());
+        }
+        for limit in &parts.limits {
+            let options = limit.options();
+            let per = limit.per().map(|per| format!(" per {per}")).unwrap_or_default();
+            order.push(format!("limit {}{per} (wait {})", options.rate, text(options.queue.wait)));
+        }
+        if let Some(bulkhead) = &parts.bulkhead {
+            order.push(format!("bulkhead {}", bulkhead.size()));
+        }
+        if let Some(attempt) = parts.attempt {
+            order.push(format!("attempt {}", text(attempt)));
+        }
+        order.push("call".into());
+        order.join(" → ")
+    }
+
+    fn tell(&self, own: Option<&dyn Sink>, fact: Fact) {
+        let sink = own.or(self.0.sink.as_deref());
+        if let Some(sink) = sink {
+            sink.offer(Event { at: self.0.clock.now(), name: self.0.name.clone(), fact });
+        }
+    }
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipeline").field("name", &self.0.name).field("order", &self.describe()).finish()
+    }
+}
+
+fn text(span: Duration) -> String {
+    seawall_core::units::format_duration(span)
+}
