@@ -1,0 +1,188 @@
+//! Every metric of seawall, said once.
+//!
+//! | metric | counts or shows |
+//! |---|---|
+//! | [`CALLS`], [`CALL_DURATION`] | calls and how long they took, from arrival to the response's head |
+//! | [`ATTEMPTS`], [`RETRIES`], [`RETRY_BUDGET_EXHAUSTED`] | what it took to answer them |
+//! | [`BREAKER_STATE`], [`BREAKER_OPEN`], [`BREAKER_TRANSITIONS`] | circuit breakers |
+//! | [`LIMITER_WAIT`], [`BULKHEAD_IN_FLIGHT`], [`REJECTIONS`] | who waited, who is inside, who was refused |
+//! | [`CONFIG_GENERATION`], [`EVENTS_DROPPED`], [`SERIES_DROPPED`], [`BUILD_INFO`] | seawall itself |
+
+use seawall_core::{Class, Code};
+
+use super::{Counter, CounterBy, Described, Family, Gauge, Histogram, Observer, Registry};
+use crate::view::BreakerState;
+
+/// `seawall_calls_total{upstream,route,outcome}`; see [`calls`].
+pub const CALLS: Family<Counter, 3> = Family::counter(
+    "seawall_calls_total",
+    "Calls answered, by the class of their outcome.",
+    ["upstream", "route", "outcome"],
+);
+
+/// `seawall_call_duration_seconds{upstream,route}`.
+pub const CALL_DURATION: Family<Histogram, 2> = Family::histogram(
+    "seawall_call_duration_seconds",
+    "Time from a call's arrival to its response's head, waits and retries included.",
+    ["upstream", "route"],
+);
+
+/// `seawall_attempts_total{upstream,result}`; see [`attempts`].
+pub const ATTEMPTS: Family<Counter, 2> = Family::counter(
+    "seawall_attempts_total",
+    "Attempts sent to an upstream, by the class of their outcome.",
+    ["upstream", "result"],
+);
+
+/// `seawall_retries_total{upstream,reason}`; see [`retries`].
+pub const RETRIES: Family<Counter, 2> = Family::counter(
+    "seawall_retries_total",
+    "Attempts sent again, by the class of the failure before.",
+    ["upstream", "reason"],
+);
+
+/// `seawall_retry_budget_exhausted_total{upstream}`.
+pub const RETRY_BUDGET_EXHAUSTED: Family<Counter, 1> = Family::counter(
+    "seawall_retry_budget_exhausted_total",
+    "Retries that were due and not made because the retry budget was spent.",
+    ["upstream"],
+);
+
+/// `seawall_breaker_state{breaker,upstream,state}`; see [`observe_breakers`].
+pub const BREAKER_STATE: Family<Gauge, 3> = Family::gauge(
+    "seawall_breaker_state",
+    "State of a circuit breaker: 1 for the state it is in, 0 for the others.",
+    ["breaker", "upstream", "state"],
+);
+
+/// `seawall_breaker_open{breaker,upstream}`; see [`observe_breakers`].
+pub const BREAKER_OPEN: Family<Gauge, 2> = Family::gauge(
+    "seawall_breaker_open",
+    "1 while a circuit breaker refuses calls, open or forced open; otherwise 0.",
+    ["breaker", "upstream"],
+);
+
+/// `seawall_breaker_transitions_total{breaker,upstream,to}`; see [`breaker_transitions`].
+pub const BREAKER_TRANSITIONS: Family<Counter, 3> = Family::counter(
+    "seawall_breaker_transitions_total",
+    "Changes of a circuit breaker's state, by the state it entered.",
+    ["breaker", "upstream", "to"],
+);
+
+/// `seawall_limiter_wait_seconds{upstream}`.
+pub const LIMITER_WAIT: Family<Histogram, 1> = Family::histogram(
+    "seawall_limiter_wait_seconds",
+    "Time admitted attempts waited for a rate limit's slot.",
+    ["upstream"],
+);
+
+/// `seawall_rejections_total{upstream,policy,code}`; see [`rejections`].
+pub const REJECTIONS: Family<Counter, 3> = Family::counter(
+    "seawall_rejections_total",
+    "Calls refused by seawall itself, by the policy that refused and its code.",
+    ["upstream", "policy", "code"],
+);
+
+/// `seawall_bulkhead_in_flight{upstream}`.
+pub const BULKHEAD_IN_FLIGHT: Family<Gauge, 1> =
+    Family::gauge("seawall_bulkhead_in_flight", "Attempts an upstream is working on now.", ["upstream"]);
+
+/// `seawall_config_generation`.
+pub const CONFIG_GENERATION: Family<Gauge, 0> = Family::gauge(
+    "seawall_config_generation",
+    "Number of the configuration in force; grows by one with each.",
+    [],
+);
+
+/// `seawall_events_dropped_total`.
+pub const EVENTS_DROPPED: Family<Counter, 0> = Family::counter(
+    "seawall_events_dropped_total",
+    "Events that found their channel full. Counts in these metrics are never dropped.",
+    [],
+);
+
+/// `seawall_series_dropped_total{metric}`; the registry counts it by itself.
+pub const SERIES_DROPPED: Family<Counter, 1> = Family::counter(
+    "seawall_series_dropped_total",
+    "Series not exported because a limit was hit, by the metric that was refused.",
+    ["metric"],
+);
+
+/// `seawall_build_info{version}`; see [`Registry::build_info`].
+pub const BUILD_INFO: Family<Gauge, 1> =
+    Family::gauge("seawall_build_info", "Always 1; the label says which version this is.", ["version"]);
+
+/// All of them, sorted by name.
+pub const ALL: &[Described] = &[
+    ATTEMPTS.describe(),
+    BREAKER_OPEN.describe(),
+    BREAKER_STATE.describe(),
+    BREAKER_TRANSITIONS.describe(),
+    BUILD_INFO.describe(),
+    BULKHEAD_IN_FLIGHT.describe(),
+    CALL_DURATION.describe(),
+    CALLS.describe(),
+    CONFIG_GENERATION.describe(),
+    EVENTS_DROPPED.describe(),
+    LIMITER_WAIT.describe(),
+    REJECTIONS.describe(),
+    RETRIES.describe(),
+    RETRY_BUDGET_EXHAUSTED.describe(),
+    SERIES_DROPPED.describe(),
+];
+
+/// The calls of one route to one upstream, by outcome.
+pub fn calls(registry: &Registry, upstream: &str, route: &str) -> CounterBy<Class> {
+    let (upstream, route) = (upstream.to_owned(), route.to_owned());
+    CALLS.by(registry, move |class: Class| [upstream.clone(), route.clone(), class.to_string()])
+}
+
+/// The attempts sent to one upstream, by result.
+pub fn attempts(registry: &Registry, upstream: &str) -> CounterBy<Class> {
+    let upstream = upstream.to_owned();
+    ATTEMPTS.by(registry, move |class: Class| [upstream.clone(), class.to_string()])
+}
+
+/// The attempts sent again to one upstream, by the failure before.
+pub fn retries(registry: &Registry, upstream: &str) -> CounterBy<Class> {
+    let upstream = upstream.to_owned();
+    RETRIES.by(registry, move |class: Class| [upstream.clone(), class.to_string()])
+}
+
+/// The refusals on behalf of one upstream, by code. The policy is the one the code belongs to.
+pub fn rejections(registry: &Registry, upstream: &str) -> CounterBy<Code> {
+    let upstream = upstream.to_owned();
+    REJECTIONS.by(registry, move |code: Code| [upstream.clone(), code.policy().to_string(), code.to_string()])
+}
+
+/// The changes of one breaker, by the state it entered. `upstream` is empty where it guards something else.
+pub fn breaker_transitions(registry: &Registry, breaker: &str, upstream: &str) -> CounterBy<BreakerState> {
+    let (breaker, upstream) = (breaker.to_owned(), upstream.to_owned());
+    BREAKER_TRANSITIONS
+        .by(registry, move |to: BreakerState| [breaker.clone(), upstream.clone(), to.as_str().to_owned()])
+}
+
+/// Shows breakers as they are when somebody asks: `each` calls its argument with every breaker's name, upstream and
+/// state. Feeds [`BREAKER_STATE`], where exactly one state is 1, and [`BREAKER_OPEN`].
+pub fn observe_breakers(
+    registry: &Registry,
+    each: impl Fn(&mut dyn FnMut(&str, &str, BreakerState)) + Clone + Send + Sync + 'static,
+) -> [Observer; 2] {
+    let again = each.clone();
+    let states = BREAKER_STATE.observe(registry, move |out| {
+        each(&mut |breaker, upstream, now| {
+            for state in BreakerState::ALL {
+                out.add(&[breaker, upstream, state.as_str()], f64::from(u8::from(state == now)));
+            }
+        });
+    });
+    let open = BREAKER_OPEN.observe(registry, move |out| {
+        again(&mut |breaker, upstream, now| {
+            out.add(&[breaker, upstream], f64::from(u8::from(now.refuses())));
+        });
+    });
+    [states, open]
+}
+
+#[cfg(test)]
+mod tests;

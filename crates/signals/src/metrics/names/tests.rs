@@ -1,0 +1,114 @@
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use seawall_core::Class;
+
+use super::*;
+use crate::metrics::{Closed, Format, Kind, Limits};
+
+/// A registry in which every metric has a series.
+fn full() -> Registry {
+    let registry = Registry::with_limits(Limits { per_family: 60, total: 500 });
+    registry.build_info("0.1.0");
+    for upstream in ["openai", "a \"strange\\name\"\n"] {
+        Class::ALL.iter().for_each(|class| calls(&registry, upstream, "chat").of(*class).inc());
+        CALL_DURATION.with(&registry, [upstream, "chat"]).record(Duration::from_millis(120));
+        attempts(&registry, upstream).of(Class::Ok).add(3);
+        retries(&registry, upstream).of(Class::Overloaded).inc();
+        RETRY_BUDGET_EXHAUSTED.with(&registry, [upstream]);
+        breaker_transitions(&registry, upstream, upstream).of(BreakerState::HalfOpen).inc();
+        LIMITER_WAIT.with(&registry, [upstream]).record(Duration::from_micros(80));
+        rejections(&registry, upstream).of(Code::BreakerOpen).inc();
+    }
+    let each = |show: &mut dyn FnMut(&str, &str, BreakerState)| {
+        show("openai", "openai", BreakerState::Open);
+        show("train", "", BreakerState::MetricsOnly);
+    };
+    observe_breakers(&registry, each).into_iter().for_each(Observer::keep);
+    BULKHEAD_IN_FLIGHT.observe(&registry, |out| out.add(&["openai"], 4.0)).keep();
+    CONFIG_GENERATION.with(&registry, []).set(3.0);
+    EVENTS_DROPPED.observe(&registry, |out| out.add(&[], 0.0)).keep();
+    for n in 0..61 {
+        RETRY_BUDGET_EXHAUSTED.with(&registry, [&n.to_string()]);
+    }
+    registry
+}
+
+#[test]
+fn the_list_is_the_published_one() {
+    let published = [
+        "seawall_attempts_total{upstream,result}",
+        "seawall_breaker_open{breaker,upstream}",
+        "seawall_breaker_state{breaker,upstream,state}",
+        "seawall_breaker_transitions_total{breaker,upstream,to}",
+        "seawall_build_info{version}",
+        "seawall_bulkhead_in_flight{upstream}",
+        "seawall_call_duration_seconds{upstream,route}",
+        "seawall_calls_total{upstream,route,outcome}",
+        "seawall_config_generation{}",
+        "seawall_events_dropped_total{}",
+        "seawall_limiter_wait_seconds{upstream}",
+        "seawall_rejections_total{upstream,policy,code}",
+        "seawall_retries_total{upstream,reason}",
+        "seawall_retry_budget_exhausted_total{upstream}",
+        "seawall_series_dropped_total{metric}",
+    ];
+    let list: Vec<_> =
+        ALL.iter().map(|family| format!("{}{{{}}}", family.name, family.labels.join(","))).collect();
+    assert_eq!(list, published);
+    for family in ALL {
+        assert_eq!(family.kind == Kind::Counter, family.name.ends_with("_total"), "{}", family.name);
+        assert_eq!(family.kind == Kind::Histogram, family.name.ends_with("_seconds"), "{}", family.name);
+        assert!(family.help.ends_with('.'), "{}", family.name);
+    }
+}
+
+#[test]
+fn exactly_one_state_of_a_breaker_is_one() {
+    let text = full().render(Format::Prometheus);
+    let ones: Vec<_> = text
+        .lines()
+        .filter(|line| {
+            line.starts_with("seawall_breaker_") && line.ends_with(" 1") && !line.contains("transitions")
+        })
+        .collect();
+    assert_eq!(
+        ones,
+        [
+            r#"seawall_breaker_open{breaker="openai",upstream="openai"} 1"#,
+            r#"seawall_breaker_state{breaker="openai",upstream="openai",state="open"} 1"#,
+            r#"seawall_breaker_state{breaker="train",upstream="",state="metrics-only"} 1"#,
+        ]
+    );
+    let states = text.lines().filter(|line| line.starts_with("seawall_breaker_state{")).count();
+    assert_eq!(states, 2 * <BreakerState as Closed>::ALL.len());
+}
+
+#[test]
+fn promtool_finds_nothing_to_say_about_any_of_it() {
+    let registry = full();
+    let exported: BTreeSet<_> = registry.gather().into_iter().map(|family| family.name).collect();
+    assert_eq!(exported, ALL.iter().map(|family| family.name.to_owned()).collect());
+
+    let started = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut promtool = match started {
+        Ok(promtool) => promtool,
+        Err(error) => {
+            eprintln!("skipped: promtool cannot be started ({error}); install the package prometheus");
+            return;
+        }
+    };
+    let text = registry.render(Format::Prometheus);
+    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && said.is_empty(), "{}: {said}\n{text}", output.status);
+}

@@ -1,0 +1,127 @@
+//! Writes the metrics as text: classic Prometheus, or OpenMetrics for who asks for it.
+
+use std::fmt::Write;
+
+use super::gather::{Gathered, Sample, Value};
+use super::registry::{Kind, Registry, braced};
+use super::text;
+
+/// A text format for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// The classic text format, version 0.0.4, which everything reads.
+    #[default]
+    Prometheus,
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+}
+
+impl Format {
+    /// The format for a request's `Accept` header: OpenMetrics where it is named and no less welcome than classic text.
+    pub fn negotiate(accept: Option<&str>) -> Self {
+        let mut classic = 0.0_f32;
+        let mut open = 0.0_f32;
+        for item in accept.unwrap_or_default().split(',') {
+            let mut parts = item.split(';').map(str::trim);
+            let media = parts.next().unwrap_or_default();
+            let (mut quality, mut version) = (1.0, None);
+            for (name, value) in parts.filter_map(|part| part.split_once('=')) {
+                match name.trim().to_ascii_lowercase().as_str() {
+                    "q" => quality = value.trim().parse().unwrap_or(0.0),
+                    "version" => version = Some(value.trim().trim_matches('"')),
+                    _ => {}
+                }
+            }
+            if media.eq_ignore_ascii_case("application/openmetrics-text") {
+                if version.is_none_or(|version| version == "1" || version.starts_with("1.")) {
+                    open = open.max(quality);
+                }
+            } else if ["text/plain", "text/*", "*/*"].iter().any(|text| media.eq_ignore_ascii_case(text)) {
+                classic = classic.max(quality);
+            }
+        }
+        if open > 0.0 && open >= classic { Self::OpenMetrics } else { Self::Prometheus }
+    }
+
+    /// The `Content-Type` of a text in this format.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+impl Registry {
+    /// Every metric as text, in a stable order: metrics by name, series by their label values.
+    pub fn render(&self, format: Format) -> String {
+        render(&self.gather(), format)
+    }
+}
+
+fn render(families: &[Gathered], format: Format) -> String {
+    let mut out = String::new();
+    for family in families {
+        head(&mut out, family, format);
+        for sample in &family.samples {
+            series(&mut out, family, sample);
+        }
+    }
+    if format == Format::OpenMetrics {
+        out.push_str("# EOF\n");
+    }
+    out
+}
+
+fn head(out: &mut String, family: &Gathered, format: Format) {
+    let open = format == Format::OpenMetrics;
+    let kind = match family.kind {
+        Kind::Counter => "counter",
+        Kind::Gauge => "gauge",
+        Kind::Histogram => "histogram",
+    };
+    // To OpenMetrics `_total` belongs to a counter's sample, not to its name.
+    let name = match family.name.strip_suffix("_total") {
+        Some(name) if open && family.kind == Kind::Counter => name,
+        _ => &family.name,
+    };
+    out.push_str("# HELP ");
+    out.push_str(name);
+    out.push(' ');
+    text::help(out, &family.help, open);
+    line(out, format_args!("\n# TYPE {name} {kind}"));
+    let unit = name.rsplit('_').next().filter(|unit| ["seconds", "bytes", "ratio"].contains(unit));
+    if let (true, Some(unit)) = (open, unit) {
+        line(out, format_args!("# UNIT {name} {unit}"));
+    }
+}
+
+fn series(out: &mut String, family: &Gathered, sample: &Sample) {
+    let name = &family.name;
+    let labels = braced(&family.labels, &sample.values);
+    match &sample.value {
+        Value::Count(count) => line(out, format_args!("{name}{labels} {count}")),
+        Value::Number(number) => line(out, format_args!("{name}{labels} {}", text::number(*number))),
+        Value::Durations(snapshot) => {
+            let before = labels.strip_suffix('}').map_or_else(|| "{".to_owned(), |open| format!("{open},"));
+            let mut bucket =
+                |le: &str, count| line(out, format_args!("{name}_bucket{before}le=\"{le}\"}} {count}"));
+            for (bound, count) in snapshot.cumulative() {
+                bucket(&text::seconds(bound.as_nanos()), count);
+            }
+            // From one reading of the buckets: the last bucket and the count never disagree.
+            let count = snapshot.count();
+            bucket("+Inf", count);
+            line(out, format_args!("{name}_sum{labels} {}", text::seconds(snapshot.sum_nanos())));
+            line(out, format_args!("{name}_count{labels} {count}"));
+        }
+    }
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "{text}");
+}
+
+#[cfg(test)]
+mod tests;
