@@ -89,7 +89,7 @@ pub fn format_duration(duration: Duration) -> String {
         if text.is_empty() { UNITS[3..].iter().find(fits).unwrap_or(&UNITS[3]) } else { &UNITS[3] };
     let unit = u128::from(*unit);
     text.push_str(&(nanos / unit).to_string());
-    if nanos % unit > 0 {
+    if !nanos.is_multiple_of(unit) {
         let width = unit.ilog10() as usize;
         let fraction = format!("{:0width$}", nanos % unit);
         text.push('.');

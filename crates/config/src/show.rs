@@ -1,0 +1,141 @@
+//! The tree in effect, as TOML with the source of every value beside it.
+
+use seawall_core::units::{Rate, Share, Size, parse_duration};
+
+use crate::node::{bare_or_quoted, quoted};
+use crate::secrecy::{REDACTED, is_reference, key_looks_secret, text_looks_secret};
+use crate::{Node, Table, Value, check_url};
+
+/// Writes a tree as TOML, each value followed by `# where it came from`.
+///
+/// Values that look secret, by the words of their keys or by how they begin, are shown as `[redacted]`; references
+/// (`vault:NAME`) are not secret and stay. A `null` is a comment, since TOML has none. Without either, reading
+/// the text again gives the same tree.
+pub fn show(tree: &Node) -> String {
+    let mut out = String::new();
+    match &tree.value {
+        Value::Table(table) => section(&mut out, "", table),
+        _ => {
+            value(&mut out, "", tree);
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// The plain keys of a table, then its sections; only a table that has neither a plain key nor a section of its own
+/// needs its header all the same.
+fn section(out: &mut String, path: &str, table: &Table) {
+    for (key, entry) in table {
+        if entry.node.as_table().is_some() {
+            continue;
+        }
+        let inner = join(path, key);
+        let name = bare_or_quoted(key);
+        if matches!(entry.node.value, Value::Null) {
+            out.push_str(&format!("# {name} is null  # {}\n", one_line(&entry.node.origin.to_string())));
+            continue;
+        }
+        out.push_str(&format!("{name} = "));
+        value(out, &inner, &entry.node);
+        out.push_str(&format!("  # {}\n", one_line(&entry.node.origin.to_string())));
+    }
+    for (key, entry) in table {
+        let Value::Table(inner) = &entry.node.value else { continue };
+        let path = join(path, key);
+        let plain = inner.is_empty() || inner.values().any(|entry| entry.node.as_table().is_none());
+        if plain {
+            out.push_str(&format!("\n[{path}]  # {}\n", one_line(&entry.node.origin.to_string())));
+        }
+        section(out, &path, inner);
+    }
+}
+
+fn value(out: &mut String, path: &str, node: &Node) {
+    match &node.value {
+        Value::Null => out.push_str("\"\""),
+        Value::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
+        Value::Int(_) | Value::Float(_) if last_looks_secret(path) => out.push_str(&quoted(REDACTED)),
+        Value::Int(number) => out.push_str(&number.to_string()),
+        Value::Float(number) => out.push_str(&format!("{number:?}")),
+        Value::String(text) if looks_secret(path, text) => out.push_str(&quoted(REDACTED)),
+        Value::String(text) => out.push_str(&quoted(text)),
+        Value::Array(items) => list(out, path, items),
+        Value::Table(table) => {
+            out.push('{');
+            let mut between = " ";
+            for (key, entry) in table.iter().filter(|(_, entry)| !matches!(entry.node.value, Value::Null)) {
+                out.push_str(&format!("{between}{} = ", bare_or_quoted(key)));
+                value(out, &join(path, key), &entry.node);
+                between = ", ";
+            }
+            out.push_str(" }");
+        }
+    }
+}
+
+/// Plain items stay on one line; tables get one each, with their own source.
+fn list(out: &mut String, path: &str, items: &[Node]) {
+    let tables = items.iter().any(|item| item.as_table().is_some());
+    out.push('[');
+    for (index, item) in items.iter().enumerate() {
+        if tables {
+            out.push_str("\n  ");
+        } else if index > 0 {
+            out.push_str(", ");
+        }
+        value(out, path, item);
+        if tables {
+            out.push_str(&format!(",  # {}", one_line(&item.origin.to_string())));
+        }
+    }
+    out.push_str(if tables { "\n]" } else { "]" });
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { bare_or_quoted(key) } else { format!("{path}.{}", bare_or_quoted(key)) }
+}
+
+/// A file's name may hold a newline; a comment may not.
+fn one_line(text: &str) -> String {
+    text.replace(|c: char| c.is_control(), " ")
+}
+
+fn last_looks_secret(path: &str) -> bool {
+    key_looks_secret(path.rsplit('.').next().unwrap_or(path))
+}
+
+/// Whether a string is hidden. Under a secret-looking table (`auth`, or an upstream that happens to be called `token`)
+/// values of a known harmless shape still show.
+fn looks_secret(path: &str, text: &str) -> bool {
+    if is_reference(text) {
+        return false;
+    }
+    if text_looks_secret(text) {
+        return true;
+    }
+    if last_looks_secret(path) {
+        return !names_a_header(text);
+    }
+    key_looks_secret(path) && !harmless(text)
+}
+
+fn harmless(text: &str) -> bool {
+    parse_duration(text).is_ok()
+        || text.parse::<Rate>().is_ok()
+        || text.parse::<Size>().is_ok()
+        || text.parse::<Share>().is_ok()
+        || check_url(text).is_ok()
+}
+
+/// Whether a text is the name of a header that carries a key, such as `Idempotency-Key`.
+fn names_a_header(text: &str) -> bool {
+    text.len() <= 40
+        && text.chars().all(|c| c.is_ascii_alphabetic() || c == '-')
+        && text
+            .rsplit_once('-')
+            .is_some_and(|(_, last)| ["key", "id"].contains(&last.to_lowercase().as_str()))
+}
+
+#[cfg(test)]
+mod tests;
