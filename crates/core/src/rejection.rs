@@ -219,7 +219,10 @@ mod tests {
     fn codes_are_unique_and_read_back() {
         for (place, code) in Code::ALL.iter().enumerate() {
             assert_eq!(Code::parse(&code.to_string()), Some(*code));
-            assert!(Code::ALL[..place].iter().all(|other| other.number() < code.number()), "{code} out of order");
+            assert!(
+                Code::ALL[..place].iter().all(|other| other.number() < code.number()),
+                "{code} out of order"
+            );
         }
         assert_eq!(Code::parse("SW9999"), None);
         assert_eq!(Code::parse("7"), None);

@@ -92,7 +92,9 @@ impl Effects {
     pub fn for_method(method: &http::Method) -> Self {
         use http::Method;
         match *method {
-            Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE => Effects::Repeatable,
+            Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE => {
+                Effects::Repeatable
+            }
             _ => Effects::Guarded,
         }
     }
@@ -328,7 +330,9 @@ mod tests {
 
     #[test]
     fn methods_have_their_default_word() {
-        for (method, word) in [("GET", "repeatable"), ("PUT", "repeatable"), ("POST", "guarded"), ("BREW", "guarded")] {
+        for (method, word) in
+            [("GET", "repeatable"), ("PUT", "repeatable"), ("POST", "guarded"), ("BREW", "guarded")]
+        {
             let method = http::Method::from_bytes(method.as_bytes()).unwrap();
             assert_eq!(Effects::for_method(&method).as_str(), word);
         }

@@ -66,7 +66,11 @@ impl Budget {
     pub fn allowed(&self) -> u64 {
         let calls: u64 = self.calls.iter().map(|n| u64::from(*n)).sum();
         // Floor, not ceiling: a 60 % budget is 60 %, not a little more.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts are small and not negative")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "counts are small and not negative"
+        )]
         let earned = (calls as f64 * self.share.get() + 1e-9) as u64;
         earned + u64::from(self.floor)
     }

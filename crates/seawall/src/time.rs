@@ -10,7 +10,10 @@ use seawall_core::{Clock, Instant};
 pub struct TokioClock;
 
 impl Clock for TokioClock {
-    #[allow(clippy::disallowed_methods, reason = "the origin is real time, so that no paused runtime can move it")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the origin is real time, so that no paused runtime can move it"
+    )]
     fn now(&self) -> Instant {
         static ORIGIN: OnceLock<tokio::time::Instant> = OnceLock::new();
         let now = tokio::time::Instant::now();

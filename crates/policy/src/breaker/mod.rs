@@ -73,7 +73,10 @@ impl Options {
             return Err(Invalid::new("window", "the window is out of range: write \"100ms\" to \"1d\""));
         }
         if self.failure_rate.get() <= 0.0 {
-            return Err(Invalid::new("failure_rate", "a rate of zero would open it on the first success: write \"1%\" to \"100%\""));
+            return Err(Invalid::new(
+                "failure_rate",
+                "a rate of zero would open it on the first success: write \"1%\" to \"100%\"",
+            ));
         }
         if self.open.is_zero() || self.open > day {
             return Err(Invalid::new("open", "the pause is out of range: write \"1ms\" to \"1d\""));
@@ -82,7 +85,10 @@ impl Options {
             return Err(Invalid::new("probes", format!("{} is out of range: write 1 to 1000", self.probes)));
         }
         if !(1..=1000).contains(&self.successes) {
-            return Err(Invalid::new("successes", format!("{} is out of range: write 1 to 1000", self.successes)));
+            return Err(Invalid::new(
+                "successes",
+                format!("{} is out of range: write 1 to 1000", self.successes),
+            ));
         }
         if self.lease.is_zero() {
             return Err(Invalid::new("lease", "a probe needs time: write at least \"1s\""));

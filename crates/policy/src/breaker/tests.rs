@@ -36,7 +36,10 @@ fn opened() -> Machine {
 #[test]
 fn the_defaults_are_the_published_ones() {
     let o = Options::default();
-    assert_eq!((o.consecutive, o.window, o.min_calls, o.open, o.probes, o.successes), (5, secs(30), 20, secs(60), 1, 2));
+    assert_eq!(
+        (o.consecutive, o.window, o.min_calls, o.open, o.probes, o.successes),
+        (5, secs(30), 20, secs(60), 1, 2)
+    );
     assert_eq!(o.failure_rate, Share::percent(50));
 }
 

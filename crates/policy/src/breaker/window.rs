@@ -33,9 +33,9 @@ impl Window {
     /// Calls and failures within the window.
     pub(super) fn totals(&mut self, now: Instant) -> (u64, u64) {
         self.roll(now);
-        self.seen.iter().fold((0, 0), |(calls, failures), slot| {
-            (calls + u64::from(slot.0), failures + u64::from(slot.1))
-        })
+        self.seen
+            .iter()
+            .fold((0, 0), |(calls, failures), slot| (calls + u64::from(slot.0), failures + u64::from(slot.1)))
     }
 
     pub(super) fn clear(&mut self) {

@@ -96,7 +96,10 @@ impl Quota {
     /// Refuses spans that cannot be measured.
     pub fn check(&self) -> Result<(), Invalid> {
         if self.rate.per < Duration::from_millis(1) || self.rate.per > Duration::from_secs(366 * 86_400) {
-            return Err(Invalid::new("rate", "its span is out of range: write 1 millisecond to 1 year, as \"50/s\""));
+            return Err(Invalid::new(
+                "rate",
+                "its span is out of range: write 1 millisecond to 1 year, as \"50/s\"",
+            ));
         }
         Ok(())
     }

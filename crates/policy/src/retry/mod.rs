@@ -98,7 +98,12 @@ impl Options {
 
     /// Five attempts, 0.2 s to 10 s: for a batch that must get through.
     pub fn aggressive() -> Self {
-        Self { attempts: 5, base: Duration::from_millis(200), cap: Duration::from_secs(10), ..Self::default() }
+        Self {
+            attempts: 5,
+            base: Duration::from_millis(200),
+            cap: Duration::from_secs(10),
+            ..Self::default()
+        }
     }
 
     /// Three attempts, 1 s to 5 s: for a provider that is easily offended.
@@ -130,20 +135,32 @@ impl Options {
     /// Refuses what contradicts itself.
     pub fn check(&self) -> Result<(), Invalid> {
         if !(1..=10).contains(&self.attempts) {
-            return Err(Invalid::new("attempts", format!("{} is out of range: write 1 to 10", self.attempts)));
+            return Err(Invalid::new(
+                "attempts",
+                format!("{} is out of range: write 1 to 10", self.attempts),
+            ));
         }
         if self.base.is_zero() {
             return Err(Invalid::new("base", "a pause of zero hammers the upstream: write at least \"1ms\""));
         }
         if self.cap < self.base {
             let (cap, base) = (units::format_duration(self.cap), units::format_duration(self.base));
-            return Err(Invalid::new("cap", format!("{cap} is less than base {base}: write at least \"{base}\"")));
+            return Err(Invalid::new(
+                "cap",
+                format!("{cap} is less than base {base}: write at least \"{base}\""),
+            ));
         }
         if !(1.0..=10.0).contains(&self.multiplier) {
-            return Err(Invalid::new("multiplier", format!("{} is out of range: write 1 to 10", self.multiplier)));
+            return Err(Invalid::new(
+                "multiplier",
+                format!("{} is out of range: write 1 to 10", self.multiplier),
+            ));
         }
         if self.floor.per < Duration::from_secs(1) || self.floor.per > Duration::from_secs(600) {
-            return Err(Invalid::new("floor", "its span is out of range: write 1 second to 10 minutes, as \"10/10s\""));
+            return Err(Invalid::new(
+                "floor",
+                "its span is out of range: write 1 second to 10 minutes, as \"10/10s\"",
+            ));
         }
         Ok(())
     }

@@ -31,7 +31,8 @@ pub fn pause(options: &Options, attempt: u32, previous: Duration, dice: f64) -> 
             base + (highest - base) * share
         }
     };
-    Duration::from_secs_f64(drawn.min(cap)).clamp(Duration::from_nanos(1), options.cap.max(Duration::from_nanos(1)))
+    Duration::from_secs_f64(drawn.min(cap))
+        .clamp(Duration::from_nanos(1), options.cap.max(Duration::from_nanos(1)))
 }
 
 fn fibonacci(step: u32) -> f64 {

@@ -40,6 +40,8 @@ pub enum Stop {
     OverBudget,
     /// The pause would end after the deadline.
     Late,
+    /// Its input was consumed, and not kept for another time.
+    Consumed,
 }
 
 /// Decides after an attempt that ended with `verdict`, `remaining` before the deadline.

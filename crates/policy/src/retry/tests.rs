@@ -83,7 +83,14 @@ fn a_lost_reply_is_repeated_only_where_repeating_is_safe() {
     for effects in [Effects::Billable, Effects::Guarded, Effects::Once] {
         assert_eq!(decide(effects), Decision::Stop(Stop::Unsafe));
     }
-    let ok = step(&Options::default(), Attempts::default(), Verdict::of(Seen::Success), Effects::Repeatable, LONG, 0.0);
+    let ok = step(
+        &Options::default(),
+        Attempts::default(),
+        Verdict::of(Seen::Success),
+        Effects::Repeatable,
+        LONG,
+        0.0,
+    );
     assert_eq!(ok.1, Decision::Stop(Stop::Settled));
 }
 

@@ -60,7 +60,10 @@ mod tests {
     #[test]
     fn the_defaults_are_ten_and_thirty_seconds_and_zero_is_refused() {
         let options = Options::default();
-        assert_eq!((options.connect.as_secs(), options.first_byte.as_secs(), options.idle.as_secs()), (10, 30, 30));
+        assert_eq!(
+            (options.connect.as_secs(), options.first_byte.as_secs(), options.idle.as_secs()),
+            (10, 30, 30)
+        );
         options.check().unwrap();
         let bad = Options { idle: Duration::ZERO, ..options };
         assert_eq!(bad.check().unwrap_err().key, "idle");

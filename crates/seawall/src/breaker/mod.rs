@@ -177,7 +177,14 @@ impl Breaker {
         self.0.clock.now()
     }
 
-    fn lever(&self, action: &'static str, by: &str, reason: &str, holds: bool, pull: fn(&mut Machine, Instant) -> Moved) {
+    fn lever(
+        &self,
+        action: &'static str,
+        by: &str,
+        reason: &str,
+        holds: bool,
+        pull: fn(&mut Machine, Instant) -> Moved,
+    ) {
         let now = self.0.clock.now();
         let (by, reason): (Arc<str>, Arc<str>) = (by.into(), reason.into());
         let moved = {

@@ -31,7 +31,8 @@ fn racing_clones_share_one_probe() {
     }
     clock.advance(Duration::from_secs(60));
     let admitted = std::thread::scope(|scope| {
-        let racers: Vec<_> = (0..8).map(|_| scope.spawn(|| b.clone().try_acquire().map(std::mem::forget).is_ok())).collect();
+        let racers: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| b.clone().try_acquire().map(std::mem::forget).is_ok())).collect();
         racers.into_iter().filter(|_| true).map(|racer| racer.join().unwrap()).filter(|won| *won).count()
     });
     assert_eq!(admitted, 1);

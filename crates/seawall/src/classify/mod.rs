@@ -14,6 +14,11 @@ pub trait Classify<T, E> {
     fn timed_out(&self) -> Verdict {
         Verdict::of(Seen::TimedOut)
     }
+
+    /// Could the operation be sent again at all? Not when its input was consumed and not kept.
+    fn can_repeat(&self) -> bool {
+        true
+    }
 }
 
 impl<T, E, F: Fn(&Result<T, E>) -> Verdict> Classify<T, E> for F {

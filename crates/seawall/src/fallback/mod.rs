@@ -79,7 +79,8 @@ impl Chain {
             if let Some(sink) = sink {
                 call = call.sink(sink);
             }
-            let answer = each(place, call).answer(&classify(place), |cx| operation(place, cx)).await;
+            let classify = classify(place);
+            let answer = each(place, call).answer(&classify, |cx| operation(place, cx)).await;
             attempts += answer.attempts;
             let left = self.0.len() - place - 1;
             let time_left = pipeline.now() < deadline;
@@ -87,7 +88,7 @@ impl Chain {
                 Err(Error::Rejected(rejection)) => next(&Ended::Refused(rejection), effects, left, time_left),
                 _ => next(&Ended::Outcome(answer.verdict), effects, left, time_left),
             };
-            if !go_on {
+            if !go_on || !classify.can_repeat() {
                 return Served { answer, place, attempts };
             }
             answer.held.settle();

@@ -19,15 +19,26 @@ fn verdicts(outcome: &Result<u32, Seen>) -> Verdict {
     Verdict::of(outcome.as_ref().err().copied().unwrap_or(Seen::Success))
 }
 
-async fn run(chain: &Chain, effects: Effects, outcomes: [Result<u32, Seen>; 2]) -> (Served<u32, Seen>, Vec<usize>) {
+async fn run(
+    chain: &Chain,
+    effects: Effects,
+    outcomes: [Result<u32, Seen>; 2],
+) -> (Served<u32, Seen>, Vec<usize>) {
     let asked = RefCell::new(Vec::new());
     let deadline = chain.targets()[0].pipeline.now() + Duration::from_secs(10);
     let served = chain
-        .run(effects, deadline, None, |_| verdicts, |_, call| call, |place, _| {
-            asked.borrow_mut().push(place);
-            let outcome = outcomes[place];
-            async move { outcome }
-        })
+        .run(
+            effects,
+            deadline,
+            None,
+            |_| verdicts,
+            |_, call| call,
+            |place, _| {
+                asked.borrow_mut().push(place);
+                let outcome = outcomes[place];
+                async move { outcome }
+            },
+        )
         .await;
     (served, asked.into_inner())
 }

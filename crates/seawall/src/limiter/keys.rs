@@ -30,7 +30,10 @@ impl Keys {
             return line.clone();
         }
         if self.lines.len() == self.lines.cap().get() {
-            let idle = self.lines.peek_lru().is_some_and(|(_, line)| Arc::strong_count(line) == 1 && line.rested(quota, now));
+            let idle = self
+                .lines
+                .peek_lru()
+                .is_some_and(|(_, line)| Arc::strong_count(line) == 1 && line.rested(quota, now));
             if !idle {
                 return self.crowd.clone();
             }

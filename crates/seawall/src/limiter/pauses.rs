@@ -30,7 +30,11 @@ impl Pauses {
     /// Nobody is paused.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let credentials = NonZeroUsize::new(CREDENTIALS).unwrap_or(NonZeroUsize::MIN);
-        Self(Arc::new(Inner { clock, random: Random::from_os(), pauses: Mutex::new(LruCache::new(credentials)) }))
+        Self(Arc::new(Inner {
+            clock,
+            random: Random::from_os(),
+            pauses: Mutex::new(LruCache::new(credentials)),
+        }))
     }
 
     /// The provider asks `credential` to wait.
@@ -60,7 +64,12 @@ impl Pauses {
 
     /// Waits a pause out, if it ends within `patience` and before `deadline`; else refuses with
     /// [`Code::UpstreamPaused`] at once.
-    pub async fn wait_out(&self, credential: u64, patience: Duration, deadline: Instant) -> Result<(), Rejection> {
+    pub async fn wait_out(
+        &self,
+        credential: u64,
+        patience: Duration,
+        deadline: Instant,
+    ) -> Result<(), Rejection> {
         loop {
             let left = self.left(credential);
             if left.is_zero() {

@@ -36,7 +36,8 @@ async fn waiting_is_fair_and_never_exceeds_the_limit() {
     let order: Vec<u32> = passed.iter().map(|(n, _)| *n).collect();
     assert_eq!(order, (0..30).collect::<Vec<_>>());
     for (place, (_, first)) in passed.iter().enumerate() {
-        let within = passed[place..].iter().take_while(|(_, at)| at.since(*first) < Duration::from_secs(1)).count();
+        let within =
+            passed[place..].iter().take_while(|(_, at)| at.since(*first) < Duration::from_secs(1)).count();
         assert!(within <= 5, "{within}");
     }
     let took = passed[29].1.since(passed[0].1);

@@ -69,7 +69,9 @@ impl Options {
         budget.update(&self.retry);
         let breaker = match (self.breaker, before.and_then(|before| before.breaker.clone())) {
             (Some(options), Some(breaker)) => breaker.update(options).map(|()| Some(breaker))?,
-            (Some(options), None) => Some(Breaker::with(name.clone(), options, clock.clone(), sink.cloned())?),
+            (Some(options), None) => {
+                Some(Breaker::with(name.clone(), options, clock.clone(), sink.cloned())?)
+            }
             (None, _) => None,
         };
         let limits = match (self.limiter, before.and_then(|before| before.limits.first().cloned())) {

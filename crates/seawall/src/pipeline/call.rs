@@ -59,7 +59,15 @@ pub struct Answer<T, E> {
 
 impl<'a> Call<'a> {
     pub(super) fn new(pipeline: &'a Pipeline) -> Self {
-        Self { pipeline, effects: None, deadline: None, fewer_attempts: 0, credential: 0, keys: None, sink: None }
+        Self {
+            pipeline,
+            effects: None,
+            deadline: None,
+            fewer_attempts: 0,
+            credential: 0,
+            keys: None,
+            sink: None,
+        }
     }
 
     /// How safe repeating this call is.
@@ -182,6 +190,9 @@ impl<'a> Call<'a> {
                 Decision::Stop(stop) => Some(stop),
                 Decision::Again { .. } => None,
             };
+            if stop.is_none() && !classify.can_repeat() {
+                stop = Some(Stop::Consumed);
+            }
             if stop.is_none() && !parts.budget.withdraw(now) {
                 pipeline.tell(self.sink, Fact::BudgetExhausted);
                 stop = Some(Stop::OverBudget);
@@ -242,12 +253,18 @@ impl<'a> Call<'a> {
             Some(breaker) => Some(breaker.admit(*now)?),
             None => None,
         };
-        let guard = ticket.zip(parts.breaker.clone()).map(|(ticket, breaker)| breaker::Permit::of(breaker, ticket));
+        let guard =
+            ticket.zip(parts.breaker.clone()).map(|(ticket, breaker)| breaker::Permit::of(breaker, ticket));
         taken.keep();
         Ok(Entered { guard, place })
     }
 
-    async fn pass_limits(&self, parts: &Parts, deadline: Instant, taken: &mut TakenAll) -> Result<(), Rejection> {
+    async fn pass_limits(
+        &self,
+        parts: &Parts,
+        deadline: Instant,
+        taken: &mut TakenAll,
+    ) -> Result<(), Rejection> {
         parts.pauses.wait_out(self.credential, parts.patience, deadline).await?;
         for limit in &parts.limits {
             let key = match (limit.per(), self.keys) {
@@ -291,7 +308,10 @@ impl<'a> Call<'a> {
 
 impl fmt::Debug for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("pipeline", &self.pipeline.name()).field("effects", &self.effects).finish()
+        f.debug_struct("Call")
+            .field("pipeline", &self.pipeline.name())
+            .field("effects", &self.effects)
+            .finish()
     }
 }
 

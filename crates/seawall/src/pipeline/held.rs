@@ -1,7 +1,7 @@
 //! What an answered call still holds: its place in the bulkhead, and the breaker's attention.
 
-use seawall_core::verdict::{Lesson, Seen};
 use seawall_core::Verdict;
+use seawall_core::verdict::{Lesson, Seen};
 
 use crate::{breaker, bulkhead};
 

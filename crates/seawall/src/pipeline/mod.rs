@@ -115,7 +115,8 @@ impl Pipeline {
 
     /// Replaces the options; breaker, limiter, budget and bulkhead keep what they have counted.
     pub fn update(&self, options: Options) -> Result<(), Invalid> {
-        let parts = options.build(&self.0.name, &self.0.clock, self.0.sink.as_ref(), Some(&self.0.parts.load()))?;
+        let parts =
+            options.build(&self.0.name, &self.0.clock, self.0.sink.as_ref(), Some(&self.0.parts.load()))?;
         self.0.parts.store(Arc::new(parts));
         Ok(())
     }

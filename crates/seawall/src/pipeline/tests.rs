@@ -26,7 +26,11 @@ fn rate(count: u32, per: Duration) -> limiter::Options {
 }
 
 /// Runs scripted outcomes through a pipeline and tells when each attempt began.
-async fn scripted(p: &Pipeline, effects: Effects, script: Vec<Result<u32, Seen>>) -> (Result<u32, Error<Seen>>, Vec<Duration>) {
+async fn scripted(
+    p: &Pipeline,
+    effects: Effects,
+    script: Vec<Result<u32, Seen>>,
+) -> (Result<u32, Error<Seen>>, Vec<Duration>) {
     let began = p.now();
     let times = RefCell::new(Vec::new());
     let result = p
@@ -53,7 +57,8 @@ async fn two_failures_and_a_success_make_three_attempts_with_their_pauses() {
 #[tokio::test(start_paused = true)]
 async fn the_last_outcome_is_given_back_when_attempts_are_spent() {
     let p = Pipeline::builder("x").retry(plain_retry(2)).build().unwrap();
-    let (result, times) = scripted(&p, Effects::Repeatable, vec![Err(Seen::NotSent), Err(Seen::ServerError)]).await;
+    let (result, times) =
+        scripted(&p, Effects::Repeatable, vec![Err(Seen::NotSent), Err(Seen::ServerError)]).await;
     assert_eq!(result, Err(Error::Inner(Seen::ServerError)));
     assert_eq!(times.len(), 2);
 }
@@ -74,7 +79,12 @@ async fn an_unclassified_error_is_unknown_and_by_default_not_repeated() {
 
 #[tokio::test(start_paused = true)]
 async fn no_call_outlives_its_deadline() {
-    let p = Pipeline::builder("x").deadline(ms(500)).attempt_timeout(ms(200)).retry(plain_retry(9)).build().unwrap();
+    let p = Pipeline::builder("x")
+        .deadline(ms(500))
+        .attempt_timeout(ms(200))
+        .retry(plain_retry(9))
+        .build()
+        .unwrap();
     let began = p.now();
     let stuck = p.call().effects(Effects::Repeatable).run(|_| std::future::pending::<Result<(), ()>>()).await;
     let rejection = stuck.unwrap_err().rejection().cloned().unwrap();
@@ -86,7 +96,11 @@ async fn no_call_outlives_its_deadline() {
 async fn a_timed_out_attempt_is_repeated_only_where_that_is_safe() {
     let p = Pipeline::builder("x").attempt_timeout(ms(200)).retry(plain_retry(3)).build().unwrap();
     for (effects, attempts) in [(Effects::Repeatable, 3), (Effects::Billable, 1), (Effects::Guarded, 1)] {
-        let answer = p.call().effects(effects).answer(&crate::classify::Plain, |_| std::future::pending::<Result<(), ()>>()).await;
+        let answer = p
+            .call()
+            .effects(effects)
+            .answer(&crate::classify::Plain, |_| std::future::pending::<Result<(), ()>>())
+            .await;
         assert_eq!(answer.attempts, attempts);
         assert_eq!(answer.result.unwrap_err().rejection().unwrap().code, Code::AttemptTimeout);
     }
@@ -123,7 +137,11 @@ async fn no_permit_is_held_during_a_backoff() {
 
 #[tokio::test(start_paused = true)]
 async fn retries_spend_the_upstreams_tokens_like_everybody() {
-    let p = Pipeline::builder("x").retry(plain_retry(3)).limiter(rate(2, Duration::from_secs(1))).build().unwrap();
+    let p = Pipeline::builder("x")
+        .retry(plain_retry(3))
+        .limiter(rate(2, Duration::from_secs(1)))
+        .build()
+        .unwrap();
     let (_, times) = scripted(&p, Effects::Repeatable, vec![Err(Seen::ServerError); 3]).await;
     assert_eq!(times[1], ms(100));
     assert!(times[2] >= ms(1000), "{times:?}");
@@ -131,7 +149,8 @@ async fn retries_spend_the_upstreams_tokens_like_everybody() {
 
 #[tokio::test(start_paused = true)]
 async fn an_open_breaker_refuses_at_once_and_stands_behind_the_last_answer() {
-    let p = Pipeline::builder("x").retry(plain_retry(9)).breaker(breaker::Options::default()).build().unwrap();
+    let p =
+        Pipeline::builder("x").retry(plain_retry(9)).breaker(breaker::Options::default()).build().unwrap();
     let (result, times) = scripted(&p, Effects::Repeatable, vec![Err(Seen::ServerError); 9]).await;
     assert_eq!(times.len(), 5, "the sixth attempt meets an open breaker");
     assert_eq!(result, Err(Error::Inner(Seen::ServerError)));
@@ -155,9 +174,14 @@ async fn one_429_pauses_everybody_who_shares_the_credential() {
 
 #[tokio::test(start_paused = true)]
 async fn a_spent_budget_lets_the_outcome_stand() {
-    let tight = retry::Options { budget: seawall_core::units::Share::percent(0), floor: Rate { count: 1.try_into().unwrap(), per: Duration::from_secs(10) }, ..plain_retry(3) };
+    let tight = retry::Options {
+        budget: seawall_core::units::Share::percent(0),
+        floor: Rate { count: 1.try_into().unwrap(), per: Duration::from_secs(10) },
+        ..plain_retry(3)
+    };
     let p = Pipeline::builder("x").retry(tight).build().unwrap();
-    let answer = p.call().effects(Effects::Repeatable).answer(&by_row, |_| async { Err(Seen::ServerError) }).await;
+    let answer =
+        p.call().effects(Effects::Repeatable).answer(&by_row, |_| async { Err(Seen::ServerError) }).await;
     assert_eq!((answer.attempts, answer.stop), (2, Some(retry::Stop::OverBudget)));
 }
 

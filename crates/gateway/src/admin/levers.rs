@@ -1,0 +1,139 @@
+//! Levers: what an operator may move. Every one takes who and why.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use seawall::{Code, Rejection};
+use seawall_core::event::{Event, Fact, Sink};
+use std::sync::atomic::Ordering;
+
+use super::{Board, refused, views};
+use crate::house::LiveUpstream;
+
+/// Who pulls a lever, and why.
+struct Signed {
+    by: Arc<str>,
+    reason: Arc<str>,
+}
+
+/// Names and reasons are for people.
+const LONGEST: usize = 1024;
+
+/// JSON with `by` and `reason`, or a refusal. Only JSON: a form in somebody's browser cannot send it.
+fn signed(headers: &HeaderMap, body: &[u8]) -> Result<Signed, Rejection> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
+    if !kind.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/json") {
+        return Err(Rejection::new(Code::NotJson));
+    }
+    let json: serde_json::Value = serde_json::from_slice(body).map_err(|error| {
+        Rejection::new(Code::LeverUnsigned).because(format!("the body is not JSON: {error}"))
+    })?;
+    let word = |key: &str| {
+        let word = json.get(key).and_then(serde_json::Value::as_str).unwrap_or("").trim();
+        if word.is_empty() || word.len() > LONGEST {
+            return Err(Rejection::new(Code::LeverUnsigned)
+                .because(format!("{key:?} is missing: write {{\"by\": \"who\", \"reason\": \"why\"}}")));
+        }
+        Ok(Arc::from(word))
+    };
+    Ok(Signed { by: word("by")?, reason: word("reason")? })
+}
+
+fn upstream<'b>(board: &'b Board, name: &str) -> Result<&'b LiveUpstream, Rejection> {
+    board.house.upstream(name).ok_or_else(|| {
+        let known = board.house.names().join(", ");
+        Rejection::new(Code::NoSuchThing).because(format!("nothing is called {name:?}: there are {known}"))
+    })
+}
+
+fn tell(board: &Board, name: &str, action: &'static str, signed: Signed) {
+    let fact = Fact::Lever { action, by: signed.by, reason: signed.reason };
+    board.house.events.offer(Event { at: board.house.now(), name: name.into(), fact });
+}
+
+pub(super) async fn breaker(
+    State(board): State<Board>,
+    Path((name, lever)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let pulled = (|| {
+        let up = upstream(&board, &name)?;
+        let pull = match lever.as_str() {
+            "force-open" => seawall::breaker::Breaker::force_open,
+            "force-closed" => seawall::breaker::Breaker::force_closed,
+            "half-open" => seawall::breaker::Breaker::half_open,
+            "reset" => seawall::breaker::Breaker::reset,
+            other => {
+                return Err(Rejection::new(Code::NoSuchThing).because(format!(
+                    "a breaker has no lever {other:?}: there are force-open, force-closed, half-open, reset"
+                )));
+            }
+        };
+        let signed = signed(&headers, &body)?;
+        // The breaker itself tells who pulled it.
+        pull(&up.breaker, &signed.by, &signed.reason);
+        Ok(views::breaker(&board.house, up))
+    })();
+    answer(pulled)
+}
+
+pub(super) async fn limit(
+    State(board): State<Board>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let pulled = (|| {
+        let up = upstream(&board, &name)?;
+        let signed = signed(&headers, &body)?;
+        for limit in &up.limits {
+            limit.reset_all();
+        }
+        up.pauses.lift();
+        tell(&board, &name, "reset-limits", signed);
+        Ok(serde_json::json!({ "name": name, "state": "open" }))
+    })();
+    answer(pulled)
+}
+
+pub(super) async fn reconnect(
+    State(board): State<Board>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let pulled = (|| {
+        upstream(&board, &name)?;
+        let signed = signed(&headers, &body)?;
+        if let Some(place) = board.house.place(&name) {
+            for worker in board.pools.iter() {
+                worker[place].reconnect();
+            }
+        }
+        tell(&board, &name, "reconnect", signed);
+        Ok(serde_json::json!({ "name": name, "state": "reconnecting" }))
+    })();
+    answer(pulled)
+}
+
+pub(super) async fn drain(State(board): State<Board>, headers: HeaderMap, body: Bytes) -> Response {
+    let pulled = signed(&headers, &body).map(|signed| {
+        board.house.draining.store(true, Ordering::Release);
+        tell(&board, "gateway", "drain", signed);
+        serde_json::json!({ "name": "gateway", "state": "draining" })
+    });
+    answer(pulled)
+}
+
+fn answer<T: serde::Serialize>(pulled: Result<T, Rejection>) -> Response {
+    match pulled {
+        Ok(state) => Json(state).into_response(),
+        Err(rejection) => refused(&rejection),
+    }
+}

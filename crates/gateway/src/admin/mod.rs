@@ -1,0 +1,143 @@
+//! The admin port: the present state to read, and levers to pull.
+
+mod health;
+mod levers;
+mod stories;
+mod views;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{self, HeaderValue};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use seawall::{Code, Rejection};
+use seawall_core::CallId;
+use seawall_signals::metrics::Format;
+use tokio::sync::watch;
+
+use crate::body::{Outgoing, Sending};
+use crate::entry::may_ask;
+use crate::house::House;
+use crate::listen::Phase;
+use crate::refusal;
+use crate::upstream::Pool;
+
+/// What the admin port can see and move.
+#[derive(Clone)]
+pub(crate) struct Board {
+    pub(crate) house: Arc<House>,
+    /// Every worker's connections.
+    pub(crate) pools: Arc<Vec<Vec<Pool<Sending>>>>,
+    recent: Arc<views::Recently>,
+}
+
+impl Board {
+    pub(crate) fn new(house: Arc<House>, pools: Vec<Vec<Pool<Sending>>>) -> Self {
+        let recent = Arc::new(views::Recently::new(&house));
+        Self { house, pools: Arc::new(pools), recent }
+    }
+}
+
+/// How often the last minute's durations are looked at.
+const TICK: Duration = Duration::from_secs(5);
+/// A lever's body is a name and a reason.
+const LARGEST_BODY: usize = 64 * 1024;
+
+/// Serves the admin port until the shutdown is over: it tells how the drain goes.
+pub(crate) async fn serve(listener: std::net::TcpListener, board: Board, mut phase: watch::Receiver<Phase>) {
+    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+    let recent = board.recent.clone();
+    let clock = board.house.clone();
+    let ticking = async {
+        loop {
+            tokio::time::sleep(TICK).await;
+            recent.tick(clock.now());
+        }
+    };
+    let serving = axum::serve(listener, router(board)).into_future();
+    let over = async { while phase.changed().await.is_ok() && *phase.borrow() != Phase::Over {} };
+    tokio::select! {
+        () = ticking => {}
+        _ = serving => {}
+        () = over => {}
+    }
+}
+
+fn router(board: Board) -> Router {
+    Router::new()
+        .route("/", get(index))
+        .route("/health", get(health::health))
+        .route("/health/live", get(health::live))
+        .route("/health/detailed", get(health::detailed))
+        .route("/ready", get(health::ready))
+        .route("/metrics", get(metrics))
+        .route("/api/v1/status", get(views::status))
+        .route("/api/v1/upstreams", get(views::upstreams))
+        .route("/api/v1/breakers", get(views::breakers))
+        .route("/api/v1/limits", get(views::limits))
+        .route("/api/v1/retries", get(views::retries))
+        .route("/api/v1/calls", get(stories::calls))
+        .route("/api/v1/calls/{id}", get(stories::call))
+        .route("/api/v1/breakers/{name}/{lever}", post(levers::breaker))
+        .route("/api/v1/limits/{name}/reset", post(levers::limit))
+        .route("/api/v1/upstreams/{name}/reconnect", post(levers::reconnect))
+        .route("/api/v1/drain", post(levers::drain))
+        .fallback(async || refused(&Rejection::new(Code::NoSuchThing)))
+        .method_not_allowed_fallback(async || {
+            let mut response = refused(&Rejection::new(Code::NoSuchThing).because("not with this method"));
+            *response.status_mut() = axum::http::StatusCode::METHOD_NOT_ALLOWED;
+            response
+        })
+        .layer(axum::extract::DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(middleware::from_fn_with_state(board.clone(), guard))
+        .with_state(board)
+}
+
+/// Loopback is not a trust boundary: only our own names, no foreign pages; and headers that keep a browser careful.
+async fn guard(State(board): State<Board>, request: Request, next: Next) -> Response {
+    let mut response = match may_ask(&request, &board.house) {
+        Ok(()) => next.run(request).await,
+        Err(rejection) => {
+            board.house.rejections.of(rejection.code).inc();
+            refused(&rejection)
+        }
+    };
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// A refusal in problem+json.
+fn refused(rejection: &Rejection) -> Response {
+    let (parts, body) = refusal::answer(rejection, CallId::new(), None).into_parts();
+    let body = match body {
+        Outgoing::Whole(bytes) => Body::from(bytes),
+        Outgoing::Empty | Outgoing::Passing(_) => Body::empty(),
+    };
+    Response::from_parts(parts, body)
+}
+
+async fn index() -> &'static str {
+    "seawall\n\n\
+     /health  /health/live  /health/detailed  /ready  /metrics\n\
+     /api/v1/status  /api/v1/upstreams  /api/v1/breakers  /api/v1/limits  /api/v1/retries  /api/v1/calls\n"
+}
+
+async fn metrics(State(board): State<Board>, request: Request) -> Response {
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let format = Format::negotiate(accept);
+    ([(header::CONTENT_TYPE, format.content_type())], board.house.registry.render(format)).into_response()
+}

@@ -1,0 +1,276 @@
+//! The present state, read from where it lives.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use seawall::breaker::State as Breaking;
+use seawall_core::Instant;
+use seawall_core::clock::wall_now;
+use seawall_core::units::format_duration;
+use seawall_signals::rate::Recent;
+use seawall_signals::view::{
+    Breaker, BreakerState, Breakers, Health, Limit, Limits, Override, Retries, Retry, Status, Traffic,
+    Upstream, Upstreams,
+};
+
+use super::Board;
+use super::stories::timestamp;
+use crate::house::{House, LiveUpstream};
+
+/// The last minute's durations of every upstream.
+pub(crate) struct Recently(Vec<Mutex<Recent>>);
+
+impl Recently {
+    pub(super) fn new(house: &House) -> Self {
+        let watch = |up: &LiveUpstream| Mutex::new(Recent::new(up.meters.durations.clone(), house.now()));
+        Self(house.upstreams.iter().map(watch).collect())
+    }
+
+    pub(super) fn tick(&self, now: Instant) {
+        for recent in &self.0 {
+            recent.lock().unwrap_or_else(PoisonError::into_inner).tick(now);
+        }
+    }
+}
+
+pub(super) async fn status(State(board): State<Board>) -> Json<Status> {
+    Json(present(&board))
+}
+
+/// How things stand.
+pub(super) fn present(board: &Board) -> Status {
+    let house = &board.house;
+    let mut reasons = Vec::new();
+    let mut refusing = 0;
+    for up in &house.upstreams {
+        let snapshot = up.breaker.snapshot();
+        if matches!(snapshot.state, Breaking::Open | Breaking::ForcedOpen) {
+            refusing += 1;
+        }
+        if !matches!(snapshot.state, Breaking::Closed | Breaking::MetricsOnly) {
+            let (name, state, span) = (&up.plan.name, snapshot.state, whole(snapshot.for_));
+            reasons.push(format!("the breaker of {name} is {state} since {span}"));
+        }
+        let paused = up.pauses.longest();
+        if !paused.is_zero() {
+            reasons.push(format!("{} asked to be left alone for another {}", up.plan.name, whole(paused)));
+        }
+    }
+    let status = match (reasons.is_empty(), refusing == house.upstreams.len() && refusing > 0) {
+        (true, _) => Health::Healthy,
+        (_, true) => Health::Unhealthy,
+        _ => Health::Degraded,
+    };
+    let mut calls = Traffic::default();
+    let mut well = 0.0;
+    for (place, _) in house.upstreams.iter().enumerate() {
+        let one = traffic(board, place);
+        calls.total += one.total;
+        calls.last_minute += one.last_minute;
+        well += one.success_rate.unwrap_or(0.0) * one.last_minute as f64;
+    }
+    calls.in_flight = house.in_flight.load(std::sync::atomic::Ordering::Relaxed) as u64;
+    calls.success_rate = (calls.last_minute > 0).then(|| well / calls.last_minute as f64);
+    Status {
+        status,
+        reasons,
+        version: env!("CARGO_PKG_VERSION").into(),
+        uptime_seconds: house.now().since(house.started).as_secs(),
+        generation: house.plan.generation,
+        draining: house.is_draining(),
+        calls,
+    }
+}
+
+pub(super) async fn upstreams(State(board): State<Board>) -> Json<Upstreams> {
+    Json(Upstreams { upstreams: all_upstreams(&board) })
+}
+
+/// Every upstream, by name.
+pub(super) fn all_upstreams(board: &Board) -> Vec<Upstream> {
+    let mut all: Vec<Upstream> = board
+        .house
+        .upstreams
+        .iter()
+        .enumerate()
+        .map(|(place, up)| {
+            let calls = traffic(board, place);
+            let breaking = up.breaker.state();
+            let state = match breaking {
+                Breaking::Closed | Breaking::ForcedClosed | Breaking::MetricsOnly
+                    if !up.pauses.longest().is_zero() =>
+                {
+                    "paused"
+                }
+                Breaking::Closed | Breaking::ForcedClosed | Breaking::MetricsOnly
+                    if calls.last_minute == 0 =>
+                {
+                    "idle"
+                }
+                Breaking::Closed | Breaking::ForcedClosed | Breaking::MetricsOnly => "ok",
+                _ => "failing",
+            };
+            Upstream {
+                name: up.plan.name.to_string(),
+                state: state.into(),
+                url: up.plan.url.to_string(),
+                breaker: BreakerState::parse(breaking.as_str()),
+                waiting: waiting(up),
+                calls,
+            }
+        })
+        .collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    all
+}
+
+fn waiting(up: &LiveUpstream) -> u64 {
+    let limits: usize = up.limits.iter().map(seawall::limiter::Limiter::waiting).sum();
+    (limits + up.bulkhead.as_ref().map_or(0, |bulkhead| bulkhead.load().waiting)) as u64
+}
+
+fn traffic(board: &Board, place: usize) -> Traffic {
+    let (house, up) = (&board.house, &board.house.upstreams[place]);
+    let tally = up.meters.rate.tally(house.now());
+    let recent = board.recent.0[place].lock().unwrap_or_else(PoisonError::into_inner).snapshot();
+    let millis = |q| recent.quantile(q).map(|span: Duration| span.as_secs_f64() * 1e3);
+    let total = house
+        .routes
+        .iter()
+        .map(|route| {
+            route
+                .to
+                .iter()
+                .zip(&route.meters)
+                .filter(|(to, _)| **to == place)
+                .map(|(_, meters)| meters.calls.total())
+                .sum::<u64>()
+        })
+        .sum();
+    Traffic {
+        total,
+        in_flight: up.bulkhead.as_ref().map_or(0, |bulkhead| bulkhead.load().in_flight as u64),
+        last_minute: tally.calls,
+        success_rate: tally.success_rate(),
+        p50_ms: millis(0.5),
+        p95_ms: millis(0.95),
+    }
+}
+
+pub(super) async fn breakers(State(board): State<Board>) -> Json<Breakers> {
+    let mut breakers: Vec<Breaker> =
+        board.house.upstreams.iter().map(|up| breaker(&board.house, up)).collect();
+    breakers.sort_by(|a, b| a.name.cmp(&b.name));
+    Json(Breakers { breakers })
+}
+
+/// One breaker as it stands.
+pub(super) fn breaker(house: &House, up: &LiveUpstream) -> Breaker {
+    let snapshot = up.breaker.snapshot();
+    let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    Breaker {
+        name: up.plan.name.to_string(),
+        upstream: up.plan.name.to_string(),
+        state: BreakerState::parse(snapshot.state.as_str()).unwrap_or(BreakerState::Closed),
+        since_seconds: snapshot.for_.as_secs(),
+        retry_after_ms: snapshot.retry_after.map(millis),
+        failure_rate: (snapshot.calls > 0).then(|| snapshot.failures as f64 / snapshot.calls as f64),
+        consecutive_failures: u64::from(snapshot.consecutive),
+        forced: snapshot.held_by.map(|held| Override {
+            by: held.by.to_string(),
+            reason: held.reason.to_string(),
+            since: timestamp(wall_now() - house.now().since(held.since)),
+        }),
+    }
+}
+
+pub(super) async fn limits(State(board): State<Board>) -> Json<Limits> {
+    let mut limits = Vec::new();
+    for up in &board.house.upstreams {
+        let paused = up.pauses.longest();
+        let paused_ms = (!paused.is_zero()).then(|| u64::try_from(paused.as_millis()).unwrap_or(u64::MAX));
+        let state = |waiting: usize| match (paused_ms, waiting) {
+            (Some(_), _) => "paused",
+            (_, 0) => "open",
+            _ => "waiting",
+        };
+        let name = up.plan.name.to_string();
+        for limit in &up.limits {
+            let (waiting, options) = (limit.waiting(), limit.options());
+            let per = limit.per().map(|per| format!(" per header {per}")).unwrap_or_default();
+            limits.push(Limit {
+                name: name.clone(),
+                upstream: name.clone(),
+                state: state(waiting).into(),
+                rate: format!("{}{per}", options.rate),
+                remaining: limit.per().is_none().then(|| u64::from(limit.remaining(""))),
+                waiting: waiting as u64,
+                paused_ms,
+                keys: limit.keys().map(|keys| keys as u64),
+            });
+        }
+        if let Some(bulkhead) = &up.bulkhead {
+            let (load, size) = (bulkhead.load(), bulkhead.size());
+            limits.push(Limit {
+                name: name.clone(),
+                upstream: name.clone(),
+                state: state(load.waiting).into(),
+                rate: format!("{size} at once"),
+                remaining: Some(u64::from(size).saturating_sub(load.in_flight as u64)),
+                waiting: load.waiting as u64,
+                paused_ms,
+                keys: None,
+            });
+        }
+        if up.limits.is_empty() && up.bulkhead.is_none() {
+            limits.push(Limit {
+                name: name.clone(),
+                upstream: name,
+                state: state(0).into(),
+                rate: "unlimited".into(),
+                remaining: None,
+                waiting: 0,
+                paused_ms,
+                keys: None,
+            });
+        }
+    }
+    limits.sort_by(|a, b| a.name.cmp(&b.name));
+    Json(Limits { limits })
+}
+
+pub(super) async fn retries(State(board): State<Board>) -> Json<Retries> {
+    let mut retries: Vec<Retry> = board
+        .house
+        .upstreams
+        .iter()
+        .map(|up| {
+            let (spent, allowed) = up.budget.spent();
+            let attempts = up.plan.defaults.retry.attempts;
+            let state = if attempts <= 1 {
+                "off"
+            } else if spent >= allowed {
+                "exhausted"
+            } else {
+                "ok"
+            };
+            Retry {
+                name: up.plan.name.to_string(),
+                state: state.into(),
+                attempts,
+                retried: up.meters.retries.total(),
+                refused: up.meters.over_budget.get(),
+                remaining: Some(allowed.saturating_sub(spent)),
+            }
+        })
+        .collect();
+    retries.sort_by(|a, b| a.name.cmp(&b.name));
+    Json(Retries { retries })
+}
+
+/// For people: whole seconds.
+fn whole(span: Duration) -> String {
+    format_duration(Duration::from_secs(span.as_secs().max(1)))
+}

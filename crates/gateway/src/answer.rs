@@ -1,0 +1,204 @@
+//! The head of the answer: the upstream's own where there is one, else ours, and what was decided on the way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::{Method, Response, StatusCode};
+use hyper::upgrade::OnUpgrade;
+use seawall::fallback::Served;
+use seawall::pipeline::Held;
+use seawall::retry::Stop;
+use seawall::{Class, Error, Rejection, Verdict};
+use seawall_core::CallId;
+
+use crate::attempt::{Answer, Failure};
+use crate::body::{Ending, Outgoing, Passing, Watch};
+use crate::decision::Decision;
+use crate::headers;
+use crate::house::House;
+use crate::record::{Outcome, Record};
+use crate::refusal;
+use crate::sse::Follower;
+use crate::upgrade;
+use crate::watch::AtEnd;
+
+/// Turns how a call ended into what its caller reads.
+pub(crate) fn answer(
+    house: &Arc<House>,
+    record: Record,
+    served: Served<Answer, Failure>,
+    on_upgrade: Option<OnUpgrade>,
+    method: &Method,
+) -> Response<Outgoing> {
+    let Served { answer, place, attempts } = served;
+    let note = note(&answer.result, answer.stop, record.over_budget());
+    let ending = Ended { place, attempts, waited: answer.waited, stop: answer.stop, note };
+    match answer.result {
+        Ok(answered) => pass(house, record, answered, answer.held, &ending, on_upgrade, method),
+        Err(Error::Rejected(rejection)) => {
+            refuse(house, record, rejection, answer.verdict, answer.held, &ending)
+        }
+        Err(Error::Inner(failure)) => {
+            let certainty = answer.verdict.certainty(record.effects);
+            let rejection = Rejection::new(failure.code).because(failure.message).certainty(certainty);
+            refuse(house, record, rejection, answer.verdict, answer.held, &ending)
+        }
+    }
+}
+
+struct Ended {
+    place: usize,
+    attempts: u32,
+    waited: Duration,
+    stop: Option<Stop>,
+    note: Option<&'static str>,
+}
+
+/// Names the answer: every one carries its call's id, and what was decided.
+pub(crate) fn name(response: &mut Response<Outgoing>, id: CallId, decision: &str) {
+    let mut buffer = [0; 36];
+    if let Ok(value) = HeaderValue::from_str(id.encode(&mut buffer)) {
+        response.headers_mut().insert(headers::CALL, value);
+    }
+    if decision.is_empty() {
+        response
+            .headers_mut()
+            .insert(headers::DECISION, HeaderValue::from_static("upstream=none; attempts=0"));
+    } else {
+        response.headers_mut().insert(headers::DECISION, Decision::header(decision));
+    }
+}
+
+fn decision(house: &House, record: &Record, ended: &Ended) -> String {
+    let upstream = &house.upstreams[house.routes[record.route].to[ended.place]];
+    Decision {
+        upstream: &upstream.plan.name,
+        attempts: ended.attempts,
+        waited: ended.waited,
+        breaker: upstream.breaker.state().as_str(),
+        generation: house.plan.generation,
+        note: ended.note,
+    }
+    .line()
+}
+
+/// An upstream's answer passes through unchanged, whatever it says.
+fn pass(
+    house: &Arc<House>,
+    record: Record,
+    answered: Answer,
+    held: Held,
+    ended: &Ended,
+    on_upgrade: Option<OnUpgrade>,
+    method: &Method,
+) -> Response<Outgoing> {
+    let Answer { mut head, body, verdict } = answered;
+    let switching = head.status == StatusCode::SWITCHING_PROTOCOLS;
+    headers::strip_hop_by_hop(&mut head.headers, switching);
+    let id = record.id;
+    let route = &house.routes[record.route];
+    let upstream = &house.upstreams[route.to[ended.place]];
+    let line = decision(house, &record, ended);
+    let follower = follower(&head.headers, method, route.terminal.as_deref(), upstream, record.path());
+    let effects = record.effects;
+    let story = record.close(Outcome {
+        place: ended.place,
+        status: Some(head.status.as_u16()),
+        class: verdict.class(),
+        certainty: verdict.certainty(effects),
+        waited: ended.waited,
+        decision: line.clone(),
+        refusal: None,
+    });
+    let at_end = Box::new(AtEnd { house: house.clone(), story, place: ended.place, held });
+    let body = if switching {
+        upgrade::join(on_upgrade, &mut head.extensions, at_end);
+        Outgoing::Empty
+    } else {
+        let patience = &route.attempt;
+        let mut passing = Passing::new(body, follower, patience.idle, patience.max_body_time, at_end);
+        passing.settle_if_empty();
+        Outgoing::Passing(Box::new(passing))
+    };
+    let mut response = Response::from_parts(head, body);
+    if !verdict.is_ok() && (ended.attempts > 1 || ended.stop == Some(Stop::OverBudget)) {
+        response.headers_mut().insert(headers::SHOULD_RETRY, HeaderValue::from_static("false"));
+        response.headers_mut().insert(headers::STRIPE_SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
+    name(&mut response, id, &line);
+    response
+}
+
+/// Our own words, in the dialect of the upstream that was addressed.
+fn refuse(
+    house: &Arc<House>,
+    record: Record,
+    rejection: Rejection,
+    verdict: Verdict,
+    held: Held,
+    ended: &Ended,
+) -> Response<Outgoing> {
+    let id = record.id;
+    let route = &house.routes[record.route];
+    let dialect = house.upstreams[route.to[0]].plan.dialect.clone();
+    let line = decision(house, &record, ended);
+    let mut response = refusal::answer(&rejection, id, Some(dialect.as_ref()));
+    name(&mut response, id, &line);
+    let upstream = &house.upstreams[route.to[ended.place]];
+    if verdict.class() != Class::Rejected {
+        // Refusals of policies were counted when they were made.
+        upstream.meters.rejections.of(rejection.code).inc();
+    }
+    let story = record.close(Outcome {
+        place: ended.place,
+        status: Some(response.status().as_u16()),
+        class: verdict.class(),
+        certainty: rejection.certainty,
+        waited: ended.waited,
+        decision: line,
+        refusal: Some(rejection),
+    });
+    let at_end: Box<dyn Watch> = Box::new(AtEnd { house: house.clone(), story, place: ended.place, held });
+    at_end.ended(Ending::Complete, 0);
+    response
+}
+
+/// Why it was not sent again though that might have helped.
+fn note(
+    result: &Result<Answer, Error<Failure>>,
+    stop: Option<Stop>,
+    over_budget: bool,
+) -> Option<&'static str> {
+    let worked = result.as_ref().is_ok_and(|answer| answer.verdict.is_ok());
+    match stop {
+        _ if worked => None,
+        Some(Stop::Consumed) => Some("body-not-replayable"),
+        Some(Stop::OverBudget) => Some("retry-budget"),
+        Some(Stop::Late) => Some("deadline"),
+        Some(Stop::Unsafe) => Some("not-safe-to-repeat"),
+        _ if over_budget => Some("retry-budget"),
+        _ => None,
+    }
+}
+
+/// Event streams are followed: to their last event where the provider or the route knows one, to an open end otherwise.
+fn follower(
+    headers: &HeaderMap,
+    method: &Method,
+    terminal: Option<&str>,
+    upstream: &crate::house::LiveUpstream,
+    path: &str,
+) -> Option<Follower> {
+    let kind = headers.get(CONTENT_TYPE)?.as_bytes();
+    let events = kind.len() >= 17 && kind[..17].eq_ignore_ascii_case(b"text/event-stream");
+    // Nothing can be read in, or added to, a stream that is compressed or whose length is fixed.
+    let plain = headers.get(CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
+    if !events || !plain || headers.contains_key(CONTENT_LENGTH) {
+        return None;
+    }
+    Some(match terminal {
+        Some(terminal) => Follower::new([terminal]),
+        None => Follower::new(upstream.plan.provider.terminal(method, path).iter().copied()),
+    })
+}

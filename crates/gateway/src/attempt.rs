@@ -1,0 +1,231 @@
+//! One attempt: the request as the upstream gets it, sent, waited for, and its outcome classified once.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{HOST, HeaderMap};
+use http::uri::PathAndQuery;
+use http::{Method, Request, Response, Uri, response};
+use http_body::Body;
+use http_body_util::BodyExt;
+use seawall::classify::Classify;
+use seawall::timeout::{self, within};
+use seawall::{Code, Effects, Verdict};
+use seawall_core::provider::Head;
+use seawall_core::verdict::Seen;
+
+use crate::body::{Answered, Replay, Sending};
+use crate::headers;
+use crate::house::LiveUpstream;
+use crate::record::Record;
+use crate::upstream::{Pool, Progress, Reply, SendError, SendErrorKind, Sent};
+
+/// How much of an error's body is read before it is retried, so that its connection can be used again and the last
+/// one can still be passed on.
+const READ_AHEAD: usize = 64 * 1024;
+/// How long that may take.
+const READ_AHEAD_WITHIN: Duration = Duration::from_secs(2);
+
+/// An answer, and what it means.
+pub(crate) struct Answer {
+    pub(crate) head: response::Parts,
+    pub(crate) body: Answered,
+    pub(crate) verdict: Verdict,
+}
+
+/// No answer.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) code: Code,
+    pub(crate) seen: Seen,
+    pub(crate) message: String,
+}
+
+/// What every attempt of one call has in common.
+pub(crate) struct Asking<'a> {
+    pub(crate) record: &'a Record,
+    pub(crate) method: &'a Method,
+    /// Without what stops here.
+    pub(crate) headers: &'a HeaderMap,
+    /// Path and query below the base path.
+    pub(crate) path: &'a str,
+    pub(crate) body: &'a Replay,
+    pub(crate) effects: Effects,
+    pub(crate) patience: &'a timeout::Options,
+    pub(crate) progress: &'a Progress,
+}
+
+impl Asking<'_> {
+    /// Sends it to one upstream and waits for the head of the answer.
+    pub(crate) async fn send(
+        &self,
+        upstream: &LiveUpstream,
+        pool: &Pool<Sending>,
+        addressed: bool,
+    ) -> Result<Answer, Failure> {
+        let request = self.request(upstream, pool, addressed)?;
+        let outcome = {
+            let mut send = pin!(pool.send(request, self.patience.connect, self.progress));
+            let mut moved = self.body.moved();
+            loop {
+                match within(send.as_mut(), self.patience.first_byte).await {
+                    Ok(outcome) => break Ok(outcome),
+                    // Connecting has a patience of its own.
+                    Err(_) if !self.progress.connected() => {}
+                    // A long upload is not a slow answer, as long as it moves.
+                    Err(_) if self.body.moved() != moved && !self.body.complete() => {
+                        moved = self.body.moved()
+                    }
+                    Err(_) => break Err(self.body.starving()),
+                }
+            }
+        };
+        if self.progress.written() {
+            self.record.something_left();
+        }
+        match outcome {
+            Ok(Ok(response)) => self.read(upstream, response).await,
+            Ok(Err(error)) => Err(self.failure(&error)),
+            Err(true) => Err(Failure {
+                code: Code::BodyStalled,
+                seen: if self.progress.written() { Seen::CancelledAfter } else { Seen::CancelledBefore },
+                message: "the caller's body stood still for too long".into(),
+            }),
+            Err(false) => Err(Failure {
+                code: Code::AttemptTimeout,
+                seen: if self.progress.written() { Seen::TimedOut } else { Seen::NotSent },
+                message: "no answer within the patience of one attempt".into(),
+            }),
+        }
+    }
+
+    fn request(
+        &self,
+        upstream: &LiveUpstream,
+        pool: &Pool<Sending>,
+        addressed: bool,
+    ) -> Result<Request<Sending>, Failure> {
+        let malformed =
+            |message: &str| Failure { code: Code::Malformed, seen: Seen::Refused, message: message.into() };
+        let target = if upstream.base.is_empty() {
+            PathAndQuery::try_from(self.path)
+        } else {
+            PathAndQuery::from_maybe_shared(Bytes::from([upstream.base.as_str(), self.path].concat()))
+        };
+        let target = target.map_err(|_| malformed("the path cannot be sent on"))?;
+        let mut headers = self.headers.clone();
+        if !addressed {
+            headers::strip_credentials(&mut headers);
+        }
+        if let Some(auth) = &upstream.plan.auth {
+            headers::strip_keys(&mut headers);
+            headers.insert(auth.header.clone(), auth.value.clone());
+        }
+        headers.insert(HOST, pool.origin().host_header().clone());
+        let mut request = Request::new(self.body.sending());
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = Uri::from(target);
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+
+    /// Classifies by the head, and by as much of the body as that takes.
+    async fn read(
+        &self,
+        upstream: &LiveUpstream,
+        response: Response<Reply<Sending>>,
+    ) -> Result<Answer, Failure> {
+        let (head, reply) = response.into_parts();
+        let provider = &upstream.plan.provider;
+        let classify =
+            |body: &[u8]| provider.classify(&Head { status: head.status, headers: &head.headers, body });
+        let verdict = classify(b"");
+        let peek = provider.peek(head.status);
+        if peek == 0 && !verdict.may_repeat(self.effects) {
+            return Ok(Answer { head, body: Answered::untouched(reply), verdict });
+        }
+        let body = read_ahead(reply).await;
+        let verdict = if peek == 0 { verdict } else { classify(&body.begun[..body.begun.len().min(peek)]) };
+        Ok(Answer { head, body, verdict })
+    }
+
+    fn failure(&self, error: &SendError<Sending>) -> Failure {
+        let message = error.to_string();
+        if error.kind == SendErrorKind::RequestBody || self.body.failed() {
+            let seen = if error.sent == Sent::No { Seen::CancelledBefore } else { Seen::CancelledAfter };
+            return Failure { code: Code::Malformed, seen, message };
+        }
+        let (code, seen) = match (error.sent, error.kind) {
+            (Sent::No, _) => (Code::ConnectionFailed, Seen::NotSent),
+            (Sent::Maybe, SendErrorKind::Garbage | SendErrorKind::HeadTooLarge) => {
+                (Code::UpstreamGarbage, Seen::ReplyLost)
+            }
+            (Sent::Maybe, _) => (Code::ReplyLost, Seen::ReplyLost),
+        };
+        Failure { code, seen, message }
+    }
+}
+
+/// Reads an error's body as far as it may be needed later.
+async fn read_ahead(mut reply: Reply<Sending>) -> Answered {
+    let mut begun = BytesMut::new();
+    let mut answered = Answered { begun: Bytes::new(), rest: None, trailers: None, cut: false };
+    let whole = within(
+        async {
+            while begun.len() < READ_AHEAD {
+                match reply.frame().await {
+                    None => return true,
+                    Some(Err(_)) => {
+                        answered.cut = true;
+                        return true;
+                    }
+                    Some(Ok(frame)) => match frame.into_data() {
+                        Ok(data) => begun.extend_from_slice(&data),
+                        Err(other) => answered.trailers = other.into_trailers().ok(),
+                    },
+                }
+            }
+            reply.is_end_stream()
+        },
+        READ_AHEAD_WITHIN,
+    )
+    .await
+    .unwrap_or(false);
+    answered.begun = begun.freeze();
+    answered.rest = (!whole).then_some(reply);
+    answered
+}
+
+/// Reads outcomes as the attempt classified them, and takes note of each exactly once.
+pub(crate) struct Reading<'a> {
+    pub(crate) record: &'a Record,
+    pub(crate) progress: &'a Progress,
+    pub(crate) body: &'a Replay,
+}
+
+impl Classify<Answer, Failure> for Reading<'_> {
+    fn classify(&self, outcome: &Result<Answer, Failure>) -> Verdict {
+        match outcome {
+            Ok(answer) => {
+                self.record.attempt_ended(Some(answer.head.status.as_u16()), answer.verdict, None);
+                answer.verdict
+            }
+            Err(failure) => {
+                let verdict = Verdict::of(failure.seen);
+                self.record.attempt_ended(None, verdict, Some(failure.message.clone()));
+                verdict
+            }
+        }
+    }
+
+    fn timed_out(&self) -> Verdict {
+        let verdict = Verdict::of(if self.progress.written() { Seen::TimedOut } else { Seen::NotSent });
+        self.record.attempt_ended(None, verdict, Some("the deadline passed".into()));
+        verdict
+    }
+
+    fn can_repeat(&self) -> bool {
+        self.body.can_repeat()
+    }
+}

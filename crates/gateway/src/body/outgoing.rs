@@ -1,0 +1,54 @@
+//! Every body an answer of the gateway can have.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use super::{BodyError, Passing};
+
+/// What the caller reads.
+pub(crate) enum Outgoing {
+    /// Nothing.
+    Empty,
+    /// Words of our own.
+    Whole(Bytes),
+    /// An upstream's answer. Boxed: it is large, and one of these lives in every connection.
+    Passing(Box<Passing>),
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Outgoing::Empty => Poll::Ready(None),
+            Outgoing::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Outgoing::Passing(passing) => Pin::new(passing.as_mut()).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Outgoing::Empty => true,
+            Outgoing::Whole(bytes) => bytes.is_empty(),
+            Outgoing::Passing(passing) => passing.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Outgoing::Empty => SizeHint::with_exact(0),
+            Outgoing::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Outgoing::Passing(passing) => passing.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! An answer's body on its way to the caller: watched for standing still and for being cut.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep};
+
+use super::{BodyError, Sending};
+use crate::sse::{Follower, error_event};
+use crate::upstream::Reply;
+
+/// What an upstream answered: what was read of the body already, and the rest of it.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    /// Read ahead, because a verdict needed it or the answer had to wait.
+    pub(crate) begun: Bytes,
+    /// The rest; none if the whole has been read.
+    pub(crate) rest: Option<Reply<Sending>>,
+    /// Trailers that came with what was read ahead.
+    pub(crate) trailers: Option<HeaderMap>,
+    /// Reading ahead met a cut.
+    pub(crate) cut: bool,
+}
+
+impl Answered {
+    /// Nothing was read ahead.
+    pub(crate) fn untouched(reply: Reply<Sending>) -> Self {
+        Self { begun: Bytes::new(), rest: Some(reply), trailers: None, cut: false }
+    }
+}
+
+/// How a body ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// As it should.
+    Complete,
+    /// Cut by the upstream, or without the ending its kind of stream has.
+    Cut,
+    /// It stood still, or took longer than it may.
+    Stalled,
+    /// The caller went away.
+    Abandoned,
+}
+
+/// Tells whoever keeps the record how the body ended, exactly once.
+pub(crate) trait Watch: Send {
+    fn ended(self: Box<Self>, ending: Ending, bytes: u64);
+}
+
+/// The body as the caller reads it.
+pub(crate) struct Passing {
+    answered: Answered,
+    follower: Option<Follower>,
+    /// An incomplete event at the end of what came: passed on with what completes it, dropped if nothing does.
+    tail: BytesMut,
+    idle: Duration,
+    ends_by: Option<Instant>,
+    moved: Instant,
+    timer: Option<Pin<Box<Sleep>>>,
+    state: State,
+    bytes: u64,
+    watch: Option<Box<dyn Watch>>,
+}
+
+enum State {
+    Flowing,
+    /// The error event has been given to the connection; it gets a moment to leave before the connection breaks.
+    Goodbye(Pin<Box<Sleep>>),
+    Over,
+}
+
+/// An event larger than this is passed on in pieces.
+const LONGEST_TAIL: usize = 64 * 1024;
+/// What an error event gets to reach the socket: the server drops what it has not flushed when the body fails.
+const TO_LEAVE: Duration = Duration::from_millis(25);
+
+impl Passing {
+    pub(crate) fn new(
+        answered: Answered,
+        follower: Option<Follower>,
+        idle: Duration,
+        longest: Option<Duration>,
+        watch: Box<dyn Watch>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            answered,
+            follower,
+            tail: BytesMut::new(),
+            idle,
+            ends_by: longest.map(|longest| now + longest),
+            moved: now,
+            timer: None,
+            state: State::Flowing,
+            bytes: 0,
+            watch: Some(watch),
+        }
+    }
+
+    fn finish(&mut self, ending: Ending) {
+        self.state = State::Over;
+        self.answered.rest = None;
+        if let Some(watch) = self.watch.take() {
+            watch.ended(ending, self.bytes);
+        }
+    }
+
+    /// The body is cut: say so in the stream where there is a way to, then break the connection.
+    fn cut(&mut self, ending: Ending, why: &str) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let in_stream = self.follower.is_some();
+        self.finish(ending);
+        if !in_stream {
+            return Poll::Ready(Some(Err(why.to_owned().into())));
+        }
+        self.state = State::Goodbye(Box::pin(tokio::time::sleep(TO_LEAVE)));
+        let code = if ending == Ending::Stalled { "SW0033" } else { "SW0022" };
+        let event = error_event("stream_cut", why, code);
+        Poll::Ready(Some(Ok(Frame::data(event.into()))))
+    }
+
+    fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if !self.answered.begun.is_empty() {
+            let begun = std::mem::take(&mut self.answered.begun);
+            return Poll::Ready(Some(Ok(Frame::data(begun))));
+        }
+        match &mut self.answered.rest {
+            Some(reply) => Pin::new(reply).poll_frame(cx).map_err(Into::into),
+            None if self.answered.cut => Poll::Ready(Some(Err("the answer was cut".into()))),
+            None => Poll::Ready(self.answered.trailers.take().map(|trailers| Ok(Frame::trailers(trailers)))),
+        }
+    }
+
+    /// Ready when the body has stood still for too long, or lasts too long.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let until =
+            self.ends_by.map_or(self.moved + self.idle, |ends_by| ends_by.min(self.moved + self.idle));
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            // The timer is not touched while frames flow; it finds out here that there was no need to ring.
+            if until <= Instant::now() {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(until);
+        }
+    }
+
+    /// Of an event stream, what may leave now; the rest waits for its event to be complete.
+    fn events(&mut self, data: Bytes) -> Option<Bytes> {
+        let Some(follower) = &mut self.follower else { return Some(data) };
+        let complete = follower.read(&data);
+        if complete == data.len() && self.tail.is_empty() {
+            return Some(data);
+        }
+        if complete == 0 {
+            self.tail.extend_from_slice(&data);
+            return (self.tail.len() > LONGEST_TAIL).then(|| self.tail.split().freeze());
+        }
+        let mut leaving = std::mem::take(&mut self.tail);
+        leaving.extend_from_slice(&data[..complete]);
+        self.tail.extend_from_slice(&data[complete..]);
+        Some(leaving.freeze())
+    }
+}
+
+impl Body for Passing {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        match &mut this.state {
+            State::Flowing => {}
+            State::Goodbye(moment) => {
+                ready!(moment.as_mut().poll(cx));
+                this.state = State::Over;
+                return Poll::Ready(Some(Err("the upstream's stream was cut".into())));
+            }
+            State::Over => return Poll::Ready(None),
+        }
+        loop {
+            let Poll::Ready(frame) = this.poll_upstream(cx) else {
+                if this.poll_patience(cx).is_ready() {
+                    return this.cut(Ending::Stalled, "the upstream's body stood still for too long");
+                }
+                return Poll::Pending;
+            };
+            // Reading the clock costs less than arming a timer.
+            this.moved = Instant::now();
+            match frame {
+                Some(Ok(frame)) if frame.is_data() => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    if let Some(leaving) = this.events(data) {
+                        this.bytes += leaving.len() as u64;
+                        if this.is_complete() {
+                            this.finish(Ending::Complete);
+                        }
+                        return Poll::Ready(Some(Ok(Frame::data(leaving))));
+                    }
+                }
+                Some(Ok(trailers)) => {
+                    this.finish(Ending::Complete);
+                    return Poll::Ready(Some(Ok(trailers)));
+                }
+                Some(Err(error)) => {
+                    let why = format!("the upstream's answer was cut: {error}");
+                    return this.cut(Ending::Cut, &why);
+                }
+                None if this.follower.as_ref().is_some_and(|follower| !follower.said_goodbye()) => {
+                    return this.cut(Ending::Cut, "the upstream's stream ended without its last event");
+                }
+                None => {
+                    let tail = this.tail.split().freeze();
+                    this.bytes += tail.len() as u64;
+                    this.finish(Ending::Complete);
+                    return Poll::Ready((!tail.is_empty()).then(|| Ok(Frame::data(tail))));
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match (&self.state, &self.answered.rest) {
+            (State::Flowing, Some(rest)) if self.follower.is_none() => match rest.size_hint().exact() {
+                Some(exact) => SizeHint::with_exact(exact + self.answered.begun.len() as u64),
+                None => SizeHint::default(),
+            },
+            (State::Flowing, None)
+                if self.follower.is_none() && !self.answered.cut && self.answered.trailers.is_none() =>
+            {
+                SizeHint::with_exact(self.answered.begun.len() as u64)
+            }
+            _ => SizeHint::default(),
+        }
+    }
+}
+
+impl Passing {
+    /// Known to be at its end, without asking once more.
+    fn is_complete(&self) -> bool {
+        self.follower.is_none()
+            && self.answered.begun.is_empty()
+            && !self.answered.cut
+            && self.answered.trailers.is_none()
+            && self.answered.rest.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    /// A body that has nothing to pass: ends it at once.
+    pub(crate) fn settle_if_empty(&mut self) {
+        if self.is_complete() {
+            self.finish(Ending::Complete);
+        }
+    }
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        if let Some(watch) = self.watch.take() {
+            watch.ended(Ending::Abandoned, self.bytes);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The `seawall-decision` header: one line that says what was decided up to the answer's head.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use http::HeaderValue;
+
+/// Its parts.
+#[derive(Debug)]
+pub(crate) struct Decision<'a> {
+    pub(crate) upstream: &'a str,
+    pub(crate) attempts: u32,
+    pub(crate) waited: Duration,
+    pub(crate) breaker: &'a str,
+    pub(crate) generation: u64,
+    /// Why it was not sent again though that might have helped, where that needs saying.
+    pub(crate) note: Option<&'static str>,
+}
+
+impl Decision<'_> {
+    /// The line. There is no cache and no journal in this release, and it says so.
+    pub(crate) fn line(&self) -> String {
+        let mut line = String::with_capacity(128);
+        let Self { upstream, attempts, waited, breaker, generation, note } = self;
+        let waited = waited.as_millis();
+        // Formatting into a String cannot fail.
+        let _ = write!(
+            line,
+            "upstream={upstream}; attempts={attempts}; waited={waited}ms; breaker={breaker}; cache=none; effect=none; \
+             generation={generation}"
+        );
+        if let Some(note) = note {
+            let _ = write!(line, "; stopped={note}");
+        }
+        line
+    }
+
+    pub(crate) fn header(line: &str) -> HeaderValue {
+        // Upstream names are checked to be plain words when the configuration is read.
+        HeaderValue::from_str(line).unwrap_or_else(|_| HeaderValue::from_static("upstream=?"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_is_the_published_one() {
+        let decision = Decision {
+            upstream: "openai",
+            attempts: 2,
+            waited: Duration::from_micros(120_900),
+            breaker: "closed",
+            generation: 3,
+            note: None,
+        };
+        assert_eq!(
+            decision.line(),
+            "upstream=openai; attempts=2; waited=120ms; breaker=closed; cache=none; effect=none; generation=3"
+        );
+    }
+}

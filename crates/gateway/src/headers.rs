@@ -1,0 +1,192 @@
+//! Which headers pass, which stop here, and which are ours.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use seawall_core::CallId;
+
+/// On every answer: the call's id.
+pub(crate) const CALL: HeaderName = HeaderName::from_static("seawall-call");
+/// On every answer: what was decided up to its head.
+pub(crate) const DECISION: HeaderName = HeaderName::from_static("seawall-decision");
+/// Obeyed by the SDKs that Stainless generates (openai, anthropic and others).
+pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+/// Obeyed by Stripe's SDKs.
+pub(crate) const STRIPE_SHOULD_RETRY: HeaderName = HeaderName::from_static("stripe-should-retry");
+/// Sent by the same SDKs: how often the client itself has tried already.
+pub(crate) const CLIENT_RETRIES: HeaderName = HeaderName::from_static("x-stainless-retry-count");
+/// What a caller may say about its call, where its route allows it.
+pub(crate) const EFFECTS: HeaderName = HeaderName::from_static("seawall-effects");
+/// See [`EFFECTS`].
+pub(crate) const DEADLINE: HeaderName = HeaderName::from_static("seawall-deadline");
+/// The key that makes an operation `once`.
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// A caller's words to us, which never reach an upstream.
+const TO_US: [&str; 5] =
+    ["seawall-effects", "seawall-deadline", "seawall-tenant", "seawall-priority", "seawall-first-seen"];
+
+/// Headers that are about one connection, not about the message (RFC 9110 §7.6.1), and those we answer ourselves.
+const HOP_BY_HOP: [&str; 10] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "expect",
+    "http2-settings",
+];
+
+/// A caller's proof of who pays, in all the places providers look for it.
+const CREDENTIALS: [&str; 6] =
+    ["authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "proxy-authorization"];
+
+/// Removes what is about one connection. `upgrade` keeps the two headers an upgrade needs.
+pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap, upgrade: bool) {
+    if headers.contains_key(header::CONNECTION) {
+        let named: Vec<HeaderName> = headers
+            .get_all(header::CONNECTION)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .filter_map(|name| name.trim().parse().ok())
+            // Naming these would let a caller remove what others rely on.
+            .filter(|name| name != header::HOST && name != header::CONTENT_LENGTH)
+            .collect();
+        for name in named {
+            if !(upgrade && name == header::UPGRADE) {
+                headers.remove(name);
+            }
+        }
+    }
+    for name in HOP_BY_HOP {
+        if !(upgrade && (name == "upgrade" || name == "connection")) {
+            headers.remove(name);
+        }
+    }
+    if upgrade {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+}
+
+/// Removes a caller's words to us.
+pub(crate) fn strip_ours(headers: &mut HeaderMap) {
+    for name in TO_US {
+        headers.remove(name);
+    }
+}
+
+/// Removes a caller's credentials: they go to nobody but the upstream that was addressed.
+pub(crate) fn strip_credentials(headers: &mut HeaderMap) {
+    for name in CREDENTIALS {
+        headers.remove(name);
+    }
+}
+
+/// Removes a caller's credentials where ours take their place; cookies are the caller's business.
+pub(crate) fn strip_keys(headers: &mut HeaderMap) {
+    for name in CREDENTIALS.iter().filter(|name| **name != "cookie") {
+        headers.remove(*name);
+    }
+}
+
+/// A number that stands for the caller's credential: the same for the same one, and good for nothing else.
+pub(crate) fn credential(headers: &HeaderMap, hasher: &impl std::hash::BuildHasher) -> u64 {
+    use std::hash::{Hash, Hasher};
+    let mut hash = hasher.build_hasher();
+    for name in CREDENTIALS {
+        for value in headers.get_all(name) {
+            (name, value.as_bytes()).hash(&mut hash);
+        }
+    }
+    hash.finish()
+}
+
+/// Continues the caller's trace with a span of ours, or begins one whose id is the call's.
+pub(crate) fn trace(headers: &mut HeaderMap, call: CallId) {
+    let mut id = [0; 36];
+    let call: String = call.encode(&mut id).chars().filter(|digit| *digit != '-').collect();
+    let span = &call[16..];
+    let old = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok()).filter(|old| well_formed(old));
+    let next = match old {
+        Some(old) => format!("00-{}-{span}-{}", &old[3..35], &old[53..55]),
+        None => format!("00-{call}-{span}-01"),
+    };
+    if let Ok(value) = HeaderValue::try_from(next) {
+        headers.insert(TRACEPARENT, value);
+    }
+}
+
+fn well_formed(traceparent: &str) -> bool {
+    let bytes = traceparent.as_bytes();
+    bytes.len() == 55
+        && traceparent.starts_with("00-")
+        && bytes.iter().enumerate().all(|(place, byte)| match place {
+            2 | 35 | 52 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase(),
+        })
+}
+
+/// Does the message ask to become something else than HTTP?
+pub(crate) fn asks_for_upgrade(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::UPGRADE)
+        && headers
+            .get_all(header::CONNECTION)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|word| word.trim().eq_ignore_ascii_case("upgrade"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn what_is_about_one_connection_stops_here() {
+        let mut h = headers(&[
+            ("connection", "keep-alive, X-Secret, host"),
+            ("keep-alive", "timeout=5"),
+            ("x-secret", "1"),
+            ("te", "trailers"),
+            ("host", "a"),
+            ("x-kept", "1"),
+        ]);
+        strip_hop_by_hop(&mut h, false);
+        let left: Vec<_> = h.keys().map(HeaderName::as_str).collect();
+        assert_eq!(left, ["host", "x-kept"]);
+    }
+
+    #[test]
+    fn an_upgrade_keeps_what_it_needs() {
+        let mut h = headers(&[("connection", "Upgrade"), ("upgrade", "websocket"), ("te", "x")]);
+        assert!(asks_for_upgrade(&h));
+        strip_hop_by_hop(&mut h, true);
+        assert_eq!(h["connection"], "upgrade");
+        assert_eq!(h["upgrade"], "websocket");
+        assert!(!h.contains_key("te"));
+    }
+
+    #[test]
+    fn a_trace_is_continued_or_begun() {
+        let call = CallId::new();
+        let mut h = headers(&[("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")]);
+        trace(&mut h, call);
+        let continued = h["traceparent"].to_str().unwrap().to_owned();
+        assert!(continued.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && continued.ends_with("-00"));
+        assert!(!continued.contains("b7ad6b7169203331"));
+        for nonsense in ["", "00-é", "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"] {
+            let mut h = HeaderMap::new();
+            h.insert("traceparent", HeaderValue::from_bytes(nonsense.as_bytes()).unwrap());
+            trace(&mut h, call);
+            let begun = h["traceparent"].to_str().unwrap();
+            assert!(well_formed(begun) && begun.contains(&call.to_string().replace('-', "")), "{begun}");
+        }
+    }
+}

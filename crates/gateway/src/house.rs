@@ -1,0 +1,365 @@
+//! The live state of a gateway: its upstreams' policies, its routes, its counters and its memory of calls.
+
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderName, Method};
+use seawall::breaker::Breaker;
+use seawall::bulkhead::{self, Bulkhead};
+use seawall::fallback::{Chain, Target};
+use seawall::limiter::{self, Limiter, Pauses};
+use seawall::{Effects, Invalid, Pipeline, pipeline, retry, time, timeout};
+use seawall_core::event::{Channel, Event, Fact, Sink};
+use seawall_core::{Clock, Code, Instant};
+use seawall_signals::metrics::{CounterBy, Observer, Registry, names};
+use seawall_signals::view::BreakerState;
+
+use crate::meters::{CallMeters, UpstreamMeters, transitions};
+use crate::plan::{Allow, Limit, Plan, Upstream};
+use crate::route::Pattern;
+use crate::story::Ring;
+
+/// Events kept for whoever prints them.
+const EVENTS: usize = 4096;
+
+/// Everything a call needs to know. Shared by all workers and the admin port.
+#[derive(Debug)]
+pub(crate) struct House {
+    pub(crate) plan: Plan,
+    pub(crate) upstreams: Vec<LiveUpstream>,
+    pub(crate) routes: Vec<LiveRoute>,
+    pub(crate) registry: Registry,
+    /// Refusals at the door, before any upstream is known.
+    pub(crate) rejections: CounterBy<Code>,
+    pub(crate) rings: Vec<Ring>,
+    pub(crate) events: Channel,
+    pub(crate) started: Instant,
+    pub(crate) started_wall: SystemTime,
+    pub(crate) in_flight: AtomicUsize,
+    pub(crate) draining: AtomicBool,
+    pub(crate) ready: AtomicBool,
+    pub(crate) hasher: RandomState,
+    pub(crate) clock: Arc<dyn Clock>,
+    by_name: HashMap<Arc<str>, usize>,
+    /// Index of the first route that stands for an upstream without one.
+    plain: usize,
+    names: Vec<String>,
+    _observers: Vec<Observer>,
+}
+
+/// An upstream and its policies.
+#[derive(Debug)]
+pub(crate) struct LiveUpstream {
+    pub(crate) plan: Upstream,
+    /// The path of its URL without a slash at the end.
+    pub(crate) base: String,
+    pub(crate) breaker: Breaker,
+    pub(crate) limits: Vec<Limiter>,
+    pub(crate) keyed_by: Vec<HeaderName>,
+    pub(crate) bulkhead: Option<Bulkhead>,
+    pub(crate) pauses: Pauses,
+    pub(crate) budget: retry::Budget,
+    pub(crate) meters: UpstreamMeters,
+}
+
+/// A route and the chain of its targets.
+#[derive(Debug)]
+pub(crate) struct LiveRoute {
+    /// Empty for an upstream's defaults.
+    pub(crate) name: Arc<str>,
+    method: Option<Method>,
+    path: Option<Pattern>,
+    pub(crate) chain: Chain,
+    pub(crate) to: Vec<usize>,
+    pub(crate) effects: Option<Effects>,
+    pub(crate) deadline: Duration,
+    pub(crate) attempt: timeout::Options,
+    pub(crate) terminal: Option<Arc<str>>,
+    pub(crate) allow: Allow,
+    pub(crate) meters: Vec<CallMeters>,
+}
+
+/// Counts a breaker's transitions and passes its events on.
+struct BreakerSink {
+    transitions: CounterBy<BreakerState>,
+    events: Channel,
+}
+
+impl Sink for BreakerSink {
+    fn offer(&self, event: Event) {
+        if let Fact::BreakerMoved { to, .. } = &event.fact
+            && let Some(state) = BreakerState::parse(to)
+        {
+            self.transitions.of(state).inc();
+        }
+        self.events.offer(event);
+    }
+}
+
+impl House {
+    /// Builds the policies of a plan for `workers` workers.
+    pub(crate) fn new(
+        plan: Plan,
+        names: Vec<String>,
+        workers: usize,
+        events: Channel,
+    ) -> Result<Arc<Self>, Invalid> {
+        let clock = time::default_clock();
+        let registry = Registry::new();
+        let upstreams: Vec<LiveUpstream> = plan
+            .upstreams
+            .iter()
+            .map(|upstream| LiveUpstream::new(upstream, &registry, &events, &clock))
+            .collect::<Result<_, _>>()?;
+        let mut routes = Vec::with_capacity(plan.routes.len() + upstreams.len());
+        for route in &plan.routes {
+            routes.push(LiveRoute::of(route, &upstreams, &registry)?);
+        }
+        // The most specific first, so that the first match is the best.
+        routes.sort_by_key(|route| {
+            std::cmp::Reverse(route.path.as_ref().map(|path| path.specificity(route.method.as_ref())))
+        });
+        let plain = routes.len();
+        for place in 0..upstreams.len() {
+            routes.push(LiveRoute::plain(place, &upstreams, &registry)?);
+        }
+        let by_name = plan.upstreams.iter().enumerate().map(|(place, up)| (up.name.clone(), place)).collect();
+        let observers = observe(&registry, &upstreams, &events, plan.generation);
+        Ok(Arc::new(Self {
+            plan,
+            upstreams,
+            routes,
+            rejections: names::rejections(&registry, ""),
+            registry,
+            rings: (0..workers).map(|_| Ring::default()).collect(),
+            events,
+            started: clock.now(),
+            started_wall: seawall_core::clock::wall_now(),
+            in_flight: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            ready: AtomicBool::new(false),
+            hasher: RandomState::new(),
+            clock,
+            by_name,
+            plain,
+            names,
+            _observers: observers,
+        }))
+    }
+
+    /// The channel its events go through, and its end.
+    pub(crate) fn channel() -> (Channel, std::sync::mpsc::Receiver<Event>) {
+        Channel::bounded(EVENTS)
+    }
+
+    /// The best route for a request whose path begins with the segment `first`.
+    pub(crate) fn route(&self, method: &Method, path: &str, first: &str) -> Option<usize> {
+        let named = self.routes[..self.plain].iter().position(|route| {
+            route.method.as_ref().is_none_or(|own| own == method)
+                && route.path.as_ref().is_some_and(|pattern| pattern.matches(path))
+        });
+        named.or_else(|| self.by_name.get(first).map(|upstream| self.plain + upstream))
+    }
+
+    /// The upstream at an origin whose base path begins `path`, and how long that base path is.
+    pub(crate) fn origin(&self, scheme: &str, host: &str, port: u16, path: &str) -> Option<(&str, usize)> {
+        self.upstreams
+            .iter()
+            .filter(|up| {
+                let url = &up.plan.url;
+                url.scheme_str().is_some_and(|own| own.eq_ignore_ascii_case(scheme))
+                    && url.host().is_some_and(|own| own.eq_ignore_ascii_case(host))
+                    && own_port(url) == port
+                    && path
+                        .strip_prefix(&up.base)
+                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
+            .max_by_key(|up| up.base.len())
+            .map(|up| (&*up.plan.name, up.base.len()))
+    }
+
+    /// The names of the upstreams.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.upstreams.iter().map(|up| &*up.plan.name).collect()
+    }
+
+    /// Is this `host:port` a name of this gateway?
+    pub(crate) fn is_us(&self, host: &str) -> bool {
+        self.names.iter().any(|own| own.eq_ignore_ascii_case(host))
+    }
+
+    /// An upstream by its name.
+    pub(crate) fn upstream(&self, name: &str) -> Option<&LiveUpstream> {
+        self.by_name.get(name).map(|place| &self.upstreams[*place])
+    }
+
+    /// Which upstream a pipeline of that name belongs to.
+    pub(crate) fn place(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+fn own_port(url: &http::Uri) -> u16 {
+    url.port_u16().unwrap_or(if url.scheme_str() == Some("https") { 443 } else { 80 })
+}
+
+impl LiveUpstream {
+    fn new(
+        plan: &Upstream,
+        registry: &Registry,
+        events: &Channel,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, Invalid> {
+        let transitions = transitions(registry, &plan.name);
+        let sink = Arc::new(BreakerSink { transitions, events: events.clone() });
+        let breaker = Breaker::with(plan.name.clone(), plan.breaker.clone(), clock.clone(), Some(sink))?;
+        let (mut keyed, mut common, mut keyed_by, mut bulkhead) = (Vec::new(), Vec::new(), Vec::new(), None);
+        for limit in &plan.limits {
+            match limit {
+                Limit::Requests { quota, per } => {
+                    let options = limiter::Options {
+                        rate: quota.rate,
+                        burst: quota.burst,
+                        queue: plan.queue.clone(),
+                        ..limiter::Options::default()
+                    };
+                    let label = per.as_ref().map(|per| Arc::from(per.as_str()));
+                    let limiter = Limiter::with(options, label, clock.clone())?;
+                    // A caller over its own limit must not hold the line for everybody: its own comes first.
+                    if let Some(per) = per {
+                        keyed_by.push(per.clone());
+                        keyed.push(limiter);
+                    } else {
+                        common.push(limiter);
+                    }
+                }
+                Limit::Concurrent(concurrent) => {
+                    let options = bulkhead::Options { concurrent: *concurrent, queue: plan.queue.clone() };
+                    bulkhead = Some(Bulkhead::new(options)?);
+                }
+            }
+        }
+        keyed.append(&mut common);
+        Ok(Self {
+            base: plan.url.path().trim_end_matches('/').to_owned(),
+            breaker,
+            limits: keyed,
+            keyed_by,
+            bulkhead,
+            pauses: Pauses::new(clock.clone()),
+            budget: retry::Budget::new(&plan.defaults.retry),
+            meters: UpstreamMeters::new(registry, &plan.name),
+            plan: plan.clone(),
+        })
+    }
+
+    fn pipeline(&self, calling: &crate::plan::Calling) -> Result<Pipeline, Invalid> {
+        let options = pipeline::Options {
+            deadline: calling.deadline,
+            retry: calling.retry.clone(),
+            ..pipeline::Options::default()
+        };
+        let mut builder = Pipeline::builder(self.plan.name.clone())
+            .options(options)
+            .shared_breaker(self.breaker.clone())
+            .shared_limits(self.limits.clone())
+            .shared_pauses(self.pauses.clone(), self.plan.queue.wait)
+            .shared_budget(self.budget.clone());
+        if let Some(bulkhead) = &self.bulkhead {
+            builder = builder.shared_bulkhead(bulkhead.clone());
+        }
+        builder.build()
+    }
+}
+
+impl LiveRoute {
+    fn of(
+        plan: &crate::plan::Route,
+        upstreams: &[LiveUpstream],
+        registry: &Registry,
+    ) -> Result<Self, Invalid> {
+        Ok(Self {
+            name: plan.name.clone(),
+            method: plan.method.clone(),
+            path: Some(plan.path.clone()),
+            chain: chain(&plan.to, &plan.calling, upstreams)?,
+            meters: meters(&plan.to, &plan.name, upstreams, registry),
+            to: plan.to.clone(),
+            effects: plan.effects,
+            deadline: plan.calling.deadline,
+            attempt: plan.calling.attempt.clone(),
+            terminal: plan.terminal.clone(),
+            allow: plan.allow,
+        })
+    }
+
+    fn plain(place: usize, upstreams: &[LiveUpstream], registry: &Registry) -> Result<Self, Invalid> {
+        let defaults = &upstreams[place].plan.defaults;
+        Ok(Self {
+            name: "".into(),
+            method: None,
+            path: None,
+            chain: chain(&[place], defaults, upstreams)?,
+            meters: meters(&[place], "", upstreams, registry),
+            to: vec![place],
+            effects: None,
+            deadline: defaults.deadline,
+            attempt: defaults.attempt.clone(),
+            terminal: None,
+            allow: Allow::default(),
+        })
+    }
+}
+
+fn chain(to: &[usize], calling: &crate::plan::Calling, upstreams: &[LiveUpstream]) -> Result<Chain, Invalid> {
+    let targets: Vec<Target> = to
+        .iter()
+        .map(|place| Ok(Target { pipeline: upstreams[*place].pipeline(calling)?, confidence: 1.0 }))
+        .collect::<Result<_, Invalid>>()?;
+    Chain::new(targets)
+}
+
+fn meters(to: &[usize], route: &str, upstreams: &[LiveUpstream], registry: &Registry) -> Vec<CallMeters> {
+    to.iter().map(|place| CallMeters::new(registry, &upstreams[*place].plan.name, route)).collect()
+}
+
+/// What is read at the moment somebody asks.
+fn observe(
+    registry: &Registry,
+    upstreams: &[LiveUpstream],
+    events: &Channel,
+    generation: u64,
+) -> Vec<Observer> {
+    let breakers: Vec<Breaker> = upstreams.iter().map(|up| up.breaker.clone()).collect();
+    let mut observers: Vec<Observer> = names::observe_breakers(registry, move |show| {
+        for breaker in &breakers {
+            if let Some(state) = BreakerState::parse(breaker.state().as_str()) {
+                show(breaker.name(), breaker.name(), state);
+            }
+        }
+    })
+    .into();
+    let bulkheads: Vec<(Arc<str>, Bulkhead)> =
+        upstreams.iter().filter_map(|up| Some((up.plan.name.clone(), up.bulkhead.clone()?))).collect();
+    observers.push(names::BULKHEAD_IN_FLIGHT.observe(registry, move |out| {
+        for (name, bulkhead) in &bulkheads {
+            out.add(&[name], bulkhead.load().in_flight as f64);
+        }
+    }));
+    let events = events.clone();
+    observers.push(names::EVENTS_DROPPED.observe(registry, move |out| out.add(&[], events.dropped() as f64)));
+    names::CONFIG_GENERATION.with(registry, []).set(generation as f64);
+    registry.build_info(env!("CARGO_PKG_VERSION"));
+    observers
+}

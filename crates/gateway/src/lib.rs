@@ -1,0 +1,34 @@
+//! Calls that come in by socket: a gateway any program can point its base URL at.
+//!
+//! ```text
+//! listen ─► entry (Host, Origin, upstream, route) ─► chain of targets ─► pipeline ─► attempt ─► upstream pool
+//!                                                                                        │
+//!            admin ◄── view ◄── house (state, stories, meters) ◄── record ◄── answer ◄───┘
+//! ```
+//!
+//! It is a face: what is sent again, refused, waited for or passed on is decided by the pure steps of
+//! `seawall-policy`, driven by `seawall::Pipeline`.
+
+mod admin;
+mod answer;
+mod attempt;
+mod body;
+mod decision;
+mod entry;
+mod headers;
+mod house;
+mod listen;
+mod meters;
+pub mod plan;
+mod proxy;
+mod record;
+mod refusal;
+pub mod route;
+mod sse;
+mod start;
+mod story;
+mod upgrade;
+pub mod upstream;
+mod watch;
+
+pub use start::{Gateway, StartError, Stopped, start};

@@ -1,0 +1,139 @@
+//! What a gateway is asked to be: the checked plan, made by whoever read the configuration.
+//!
+//! Everything here has been parsed and checked once; nothing downstream asks again.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method, Uri};
+use seawall::{breaker, retry, timeout};
+use seawall_core::Effects;
+use seawall_core::provider::Provider;
+use seawall_policy::limiter::{Queue, Quota};
+
+use crate::route::Pattern;
+
+/// The whole gateway.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Where callers connect.
+    pub listen: SocketAddr,
+    /// Where operators connect.
+    pub admin: SocketAddr,
+    /// Host names accepted beside the bound addresses, each `name:port` or `name`.
+    pub hosts: Vec<String>,
+    /// The directory this instance owns while it runs; none for a gateway without a file.
+    pub state: Option<PathBuf>,
+    /// Threads, each with a runtime of its own. Zero is one for each core.
+    pub workers: usize,
+    /// How long a shutdown waits for calls in flight.
+    pub drain: Duration,
+    /// How much of a request body is kept so that it can be sent again.
+    pub replay: usize,
+    /// The number of this configuration.
+    pub generation: u64,
+    /// Who can be called, by index.
+    pub upstreams: Vec<Upstream>,
+    /// How some paths are called.
+    pub routes: Vec<Route>,
+}
+
+/// A provider that can be called.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// Its name: the first segment of a path.
+    pub name: Arc<str>,
+    /// Where it is; requests are joined to its path.
+    pub url: Uri,
+    /// How it differs from plain HTTP.
+    pub provider: Arc<dyn Provider>,
+    /// In whose words our refusals to its callers are said.
+    pub dialect: Arc<dyn Provider>,
+    /// A credential that replaces the caller's own.
+    pub auth: Option<Credential>,
+    /// Rate limits and the limit of concurrent calls.
+    pub limits: Vec<Limit>,
+    /// Who may wait for a slot, and for how long.
+    pub queue: Queue,
+    /// When it is left alone.
+    pub breaker: breaker::Options,
+    /// The share and floor of its retry budget come from here; routes may say otherwise for the rest.
+    pub defaults: Calling,
+    /// Certificates trusted beside the public ones, as PEM.
+    pub ca: Option<Arc<[u8]>>,
+    /// HTTP/2 without TLS.
+    pub http2_prior_knowledge: bool,
+}
+
+/// A header that proves to a provider who pays.
+#[derive(Clone)]
+pub struct Credential {
+    /// Such as `authorization` or `x-api-key`.
+    pub header: HeaderName,
+    /// Its value; marked sensitive, so that no debug print shows it.
+    pub value: HeaderValue,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential").field("header", &self.header).finish_non_exhaustive()
+    }
+}
+
+/// One limit of an upstream.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Limit {
+    /// So many in so much time, for all or for each value of a header.
+    Requests {
+        /// The quota.
+        quota: Quota,
+        /// The header whose value is the key, in lower case.
+        per: Option<HeaderName>,
+    },
+    /// So many at once.
+    Concurrent(u32),
+}
+
+/// How calls are made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Calling {
+    /// From arrival to the answer's head.
+    pub deadline: Duration,
+    /// The patience of one attempt.
+    pub attempt: timeout::Options,
+    /// What is sent again, and when.
+    pub retry: retry::Options,
+}
+
+/// How some paths are called.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// The one method it is for, if it is for one.
+    pub method: Option<Method>,
+    /// The paths it is for.
+    pub path: Pattern,
+    /// Indices into the upstreams, in the order they are tried. Never empty.
+    pub to: Vec<usize>,
+    /// How safe repeating is; none is what the provider or the method says.
+    pub effects: Option<Effects>,
+    /// How calls are made.
+    pub calling: Calling,
+    /// The `data:` of the event that ends its streams.
+    pub terminal: Option<Arc<str>>,
+    /// What callers may say with headers of their own.
+    pub allow: Allow,
+}
+
+/// Which headers of a caller are listened to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Allow {
+    /// `seawall-effects`
+    pub effects: bool,
+    /// `seawall-deadline`
+    pub deadline: bool,
+}

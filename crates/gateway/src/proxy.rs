@@ -1,0 +1,175 @@
+//! One call, from the request's head to the answer's head.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use http::header::HeaderMap;
+use http::{HeaderName, Request, Response, request};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use seawall::pipeline::Keys;
+use seawall::{Code, Effects, Rejection};
+use seawall_core::CallId;
+use seawall_core::units::parse_duration;
+
+use crate::answer;
+use crate::attempt::{Asking, Reading};
+use crate::body::{Outgoing, Replay, Sending};
+use crate::entry::{Entry, enter};
+use crate::headers;
+use crate::house::{House, LiveRoute};
+use crate::record::{Record, refused_at_the_door};
+use crate::refusal;
+use crate::upstream::{Pool, Progress};
+
+/// One worker: its own connections to every upstream, and its own stories.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) house: Arc<House>,
+    pub(crate) number: usize,
+    /// One for each upstream.
+    pub(crate) pools: Vec<Pool<Sending>>,
+}
+
+/// Answers a request. Dropping the future cancels the call, unless it is `once`: that runs on to its end.
+pub(crate) async fn call(worker: Arc<Worker>, request: Request<Incoming>) -> Response<Outgoing> {
+    let id = CallId::new();
+    let house = &worker.house;
+    let entry = if house.is_draining() {
+        Err(Rejection::new(Code::Draining).after(std::time::Duration::from_secs(1)))
+    } else {
+        enter(&request, house)
+    };
+    let entry = match entry {
+        Ok(entry) => entry,
+        Err(rejection) => {
+            refused_at_the_door(house, worker.number, id, request.method(), request.uri().path(), &rejection);
+            let mut response = refusal::answer(&rejection, id, None);
+            answer::name(&mut response, id, "");
+            return response;
+        }
+    };
+    let (mut parts, body) = request.into_parts();
+    let upgrade = headers::asks_for_upgrade(&parts.headers);
+    let on_upgrade = if upgrade { parts.extensions.remove::<OnUpgrade>() } else { None };
+    let mut record =
+        Record::new(house.clone(), worker.number, id, entry.route, &parts.method, parts.uri.path());
+    let route = &house.routes[entry.route];
+    record.effects = effects(&parts, &entry, route, house);
+    let once = record.effects == Effects::Once;
+    let call = run(worker.clone(), record, entry, parts, body, on_upgrade);
+    if !once {
+        return call.await;
+    }
+    // A caller that goes away does not take an operation with it that must be known to the end.
+    match tokio::spawn(call).await {
+        Ok(response) => response,
+        Err(_) => {
+            let rejection = Rejection::new(Code::ReplyLost).certainty(seawall::Certainty::Unknown);
+            let mut response = refusal::answer(&rejection, id, None);
+            answer::name(&mut response, id, "");
+            response
+        }
+    }
+}
+
+async fn run(
+    worker: Arc<Worker>,
+    record: Record,
+    entry: Entry,
+    parts: request::Parts,
+    body: Incoming,
+    on_upgrade: Option<OnUpgrade>,
+) -> Response<Outgoing> {
+    let house = worker.house.clone();
+    let route = &house.routes[entry.route];
+    let request::Parts { method, mut headers, .. } = parts;
+    let deadline = record.began + deadline(&headers, route);
+    let made = client_retries(&headers);
+    let credential = headers::credential(&headers, &house.hasher);
+    headers::strip_ours(&mut headers);
+    headers::strip_hop_by_hop(&mut headers, on_upgrade.is_some());
+    headers::trace(&mut headers, record.id);
+    let caller = Caller(&headers);
+    let body = Replay::new(body, house.plan.replay);
+    let progress = Progress::new();
+    let reading = || Reading { record: &record, progress: &progress, body: &body };
+    let asking = Asking {
+        record: &record,
+        method: &method,
+        headers: &headers,
+        path: &entry.path,
+        body: &body,
+        effects: record.effects,
+        patience: &route.attempt,
+        progress: &progress,
+    };
+    let once_only = on_upgrade.is_some();
+    let served = route
+        .chain
+        .run(
+            record.effects,
+            deadline,
+            Some(&record),
+            |_| reading(),
+            |place, call| {
+                let upstream = &house.upstreams[route.to[place]];
+                let credential = if upstream.plan.auth.is_some() { 0 } else { credential };
+                let call =
+                    call.fewer_attempts(if once_only { u32::MAX } else { made }).credential(credential);
+                if upstream.keyed_by.is_empty() { call } else { call.keys(&caller) }
+            },
+            |place, _| {
+                let upstream = route.to[place];
+                record.attempt_begins(place);
+                asking.send(&house.upstreams[upstream], &worker.pools[upstream], upstream == route.to[0])
+            },
+        )
+        .await;
+    answer::answer(&house, record, served, on_upgrade, &method)
+}
+
+/// The keys of a call under limits that are per header.
+struct Caller<'a>(&'a HeaderMap);
+
+impl Keys for Caller<'_> {
+    fn key(&self, per: &str) -> Option<Cow<'_, str>> {
+        let name = HeaderName::from_bytes(per.as_bytes()).ok()?;
+        Some(String::from_utf8_lossy(self.0.get(name)?.as_bytes()))
+    }
+}
+
+/// How safe repeating is: what an allowed caller says, else the route, else the key, else the provider, else the method.
+fn effects(parts: &request::Parts, entry: &Entry, route: &LiveRoute, house: &House) -> Effects {
+    if route.allow.effects
+        && let Some(word) = text(&parts.headers, &headers::EFFECTS)
+        && let Some(effects) = Effects::ALL.iter().find(|effects| effects.as_str() == word)
+    {
+        return *effects;
+    }
+    if let Some(effects) = route.effects {
+        return effects;
+    }
+    let by_method = Effects::for_method(&parts.method);
+    if by_method == Effects::Guarded && parts.headers.contains_key(headers::IDEMPOTENCY_KEY) {
+        return Effects::Once;
+    }
+    let upstream = &house.upstreams[route.to[0]];
+    let path = entry.path.split('?').next().unwrap_or("/");
+    upstream.plan.provider.effects(&parts.method, path).unwrap_or(by_method)
+}
+
+/// The patience of the whole call; an allowed caller may ask for less.
+fn deadline(headers: &HeaderMap, route: &LiveRoute) -> std::time::Duration {
+    let asked = if route.allow.deadline { text(headers, &headers::DEADLINE) } else { None };
+    asked.and_then(|text| parse_duration(text).ok()).map_or(route.deadline, |asked| asked.min(route.deadline))
+}
+
+/// How often the client's own SDK has tried already.
+fn client_retries(headers: &HeaderMap) -> u32 {
+    text(headers, &headers::CLIENT_RETRIES).and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}

@@ -1,0 +1,116 @@
+//! Our own refusals, in problem+json or in the dialect the caller's SDK understands.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::{Response, StatusCode};
+use seawall_core::provider::{Provider, Refusal};
+use seawall_core::{CallId, Certainty, Code, Rejection};
+
+use crate::body::Outgoing;
+use crate::headers;
+
+/// Where the pages of the codes are, for people who read a `type`.
+const PAGES: &str = "https://seawall.dev/errors/";
+
+/// The answer to a refusal.
+pub(crate) fn answer(
+    rejection: &Rejection,
+    call: CallId,
+    dialect: Option<&dyn Provider>,
+) -> Response<Outgoing> {
+    let status = StatusCode::from_u16(rejection.code.status()).unwrap_or(StatusCode::BAD_GATEWAY);
+    let refusal = Refusal { rejection, status, call };
+    let (kind, body) = match dialect.and_then(|dialect| dialect.dialect(&refusal)) {
+        Some(body) => ("application/json", body),
+        None => ("application/problem+json", problem(rejection, status, call)),
+    };
+    let mut response = Response::new(Outgoing::Whole(Bytes::from(body)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    if let Some(wait) = rejection.retry_after {
+        // Ceiling, not floor: a caller told to wait 0 s would spin.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    }
+    if !worth_retrying(rejection) {
+        headers.insert(headers::SHOULD_RETRY, HeaderValue::from_static("false"));
+        headers.insert(headers::STRIPE_SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
+    response
+}
+
+/// May the caller's SDK send it again? Not what may have been done, and not what will be refused again.
+fn worth_retrying(rejection: &Rejection) -> bool {
+    if rejection.certainty != Certainty::NotDone {
+        return false;
+    }
+    matches!(
+        rejection.code,
+        Code::RateLimited
+            | Code::QueueFull
+            | Code::UpstreamPaused
+            | Code::BreakerOpen
+            | Code::BulkheadFull
+            | Code::Draining
+    )
+}
+
+fn problem(rejection: &Rejection, status: StatusCode, call: CallId) -> String {
+    let mut problem = serde_json::json!({
+        "type": format!("{PAGES}{}", rejection.code),
+        "title": rejection.code.title(),
+        "status": status.as_u16(),
+        "detail": rejection.reason,
+        "code": rejection.code.to_string(),
+        "call": call.to_string(),
+        "policy": rejection.policy,
+        "certainty": rejection.certainty,
+    });
+    if let Some(wait) = rejection.retry_after {
+        problem["retry_after_ms"] = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).into();
+    }
+    problem.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn text(body: &Outgoing) -> serde_json::Value {
+        let Outgoing::Whole(bytes) = body else { panic!("a refusal is whole") };
+        serde_json::from_slice(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_refusal_says_everything_a_program_needs() {
+        let rejection = Rejection::new(Code::BreakerOpen).after(Duration::from_millis(1200));
+        let call = CallId::new();
+        let response = answer(&rejection, call, None);
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()["retry-after"], "2");
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        assert!(!response.headers().contains_key("x-should-retry"));
+        let body = text(response.body());
+        assert_eq!(body["code"], "SW0004");
+        assert_eq!(body["status"], 503);
+        assert_eq!(body["policy"], "breaker");
+        assert_eq!(body["certainty"], "not-done");
+        assert_eq!(body["retry_after_ms"], 1200);
+        assert_eq!(body["call"], call.to_string());
+    }
+
+    #[test]
+    fn an_unknown_outcome_and_a_hopeless_request_are_not_to_be_sent_again() {
+        for rejection in [
+            Rejection::new(Code::ReplyLost).certainty(Certainty::Unknown),
+            Rejection::new(Code::NoSuchUpstream),
+        ] {
+            let response = answer(&rejection, CallId::new(), None);
+            assert_eq!(response.headers()["x-should-retry"], "false");
+            assert_eq!(response.headers()["stripe-should-retry"], "false");
+        }
+    }
+}

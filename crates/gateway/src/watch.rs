@@ -1,0 +1,38 @@
+//! Stays with an answer until its body has ended, and settles what the call still held.
+
+use std::sync::Arc;
+
+use seawall::pipeline::Held;
+use seawall_core::Class;
+
+use crate::body::{Ending, Watch};
+use crate::house::House;
+use crate::record::count_end;
+use crate::story::{End, Story};
+
+/// The end of one call.
+pub(crate) struct AtEnd {
+    pub(crate) house: Arc<House>,
+    pub(crate) story: Arc<Story>,
+    pub(crate) place: usize,
+    pub(crate) held: Held,
+}
+
+impl Watch for AtEnd {
+    fn ended(self: Box<Self>, ending: Ending, bytes: u64) {
+        let class = match ending {
+            Ending::Complete => self.story.class,
+            Ending::Cut => Class::Transport,
+            Ending::Stalled => Class::Timeout,
+            Ending::Abandoned => Class::Cancelled,
+        };
+        let after = self.house.now().since(self.house.started);
+        let _ = self.story.end.set(End { ending, bytes, after });
+        match ending {
+            Ending::Complete => self.held.settle(),
+            Ending::Cut | Ending::Stalled => self.held.cut(),
+            Ending::Abandoned => drop(self.held),
+        }
+        count_end(&self.house, &self.story, self.place, class);
+    }
+}
