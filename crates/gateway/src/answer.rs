@@ -96,17 +96,19 @@ fn pass(
     let Answer { mut head, body, verdict } = answered;
     let switching = head.status == StatusCode::SWITCHING_PROTOCOLS;
     headers::strip_hop_by_hop(&mut head.headers, switching);
+    // How old the upstream's HTTP is, is between the two of us.
+    head.version = http::Version::default();
     let id = record.id;
     let route = &house.routes[record.route];
     let upstream = &house.upstreams[route.to[ended.place]];
     let line = decision(house, &record, ended);
     let follower = follower(&head.headers, method, route.terminal.as_deref(), upstream, record.path());
-    let effects = record.effects;
+    let certainty = record.certainty(verdict.certainty(record.effects));
     let story = record.close(Outcome {
         place: ended.place,
         status: Some(head.status.as_u16()),
         class: verdict.class(),
-        certainty: verdict.certainty(effects),
+        certainty,
         waited: ended.waited,
         decision: line.clone(),
         refusal: None,
@@ -139,6 +141,8 @@ fn refuse(
     held: Held,
     ended: &Ended,
 ) -> Response<Outgoing> {
+    let certainty = record.certainty(rejection.certainty);
+    let rejection = rejection.certainty(certainty);
     let id = record.id;
     let route = &house.routes[record.route];
     let dialect = house.upstreams[route.to[0]].plan.dialect.clone();

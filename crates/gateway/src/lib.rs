@@ -14,6 +14,7 @@ mod answer;
 mod attempt;
 mod body;
 mod decision;
+mod door;
 mod entry;
 mod headers;
 mod house;

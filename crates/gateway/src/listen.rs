@@ -9,13 +9,14 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::body::Outgoing;
+use crate::door::Door;
 use crate::proxy::{Worker, call};
 
 /// How long a client may take over the head of a request.
@@ -94,6 +95,7 @@ async fn connection(
 ) {
     // Without this a small answer waits for the caller's delayed acknowledgement: 40 ms.
     let _ = stream.set_nodelay(true);
+    let door = Door::new(stream, worker.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let worker = worker.clone();
         async move { Ok::<Response<Outgoing>, Infallible>(call(worker, request).await) }
@@ -112,7 +114,7 @@ async fn connection(
         .max_header_list_size(LARGEST_HEAD as u32)
         .max_concurrent_streams(256)
         .keep_alive_interval(Some(Duration::from_secs(60)));
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    let connection = builder.serve_connection_with_upgrades(door, service);
     tokio::pin!(connection);
     if *phase.borrow() == Phase::Open {
         tokio::select! {

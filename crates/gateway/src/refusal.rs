@@ -68,7 +68,9 @@ fn problem(rejection: &Rejection, status: StatusCode, call: CallId) -> String {
         "certainty": rejection.certainty,
     });
     if let Some(wait) = rejection.retry_after {
-        problem["retry_after_ms"] = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).into();
+        // Rounded up here too: the difference is a call that comes back a moment too early.
+        let millis = wait.as_nanos().div_ceil(1_000_000);
+        problem["retry_after_ms"] = u64::try_from(millis).unwrap_or(u64::MAX).into();
     }
     problem.to_string()
 }

@@ -222,7 +222,8 @@ fn refusal(refusal: Refusal) -> Rejection {
         Refusal::Probing(left) => {
             Rejection::new(Code::BreakerOpen).because("the circuit breaker is probing").after(left)
         }
-        Refusal::Forced => Rejection::new(Code::BreakerForcedOpen),
+        // Nobody knows how long an operator will take; half a minute keeps callers from spinning.
+        Refusal::Forced => Rejection::new(Code::BreakerForcedOpen).after(Duration::from_secs(30)),
     }
 }
 

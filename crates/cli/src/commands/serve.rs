@@ -1,0 +1,184 @@
+//! `seawall serve`: the gateway, until somebody says stop.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use clap::Args;
+use seawall_core::event::{Event, Fact};
+use seawall_core::units::format_duration;
+use seawall_gateway::Gateway;
+use seawall_gateway::plan::Plan;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{Source, report, variable};
+use crate::output::{Failure, note, plain};
+use crate::settings::{Drawn, Findings, Loaded, Purpose, draw, plan};
+
+/// Run the gateway, with its admin port and dashboard.
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    source: Source,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        let (loaded, findings) = match self.source.load() {
+            Ok(good) => good,
+            Err(findings) => return report(findings, Purpose::Serve).map(|()| ExitCode::FAILURE),
+        };
+        let plan = ready(&loaded, findings)?;
+        serve(plan, |gateway| {
+            let (routes, upstreams) = draw(&loaded.settings);
+            upstreams.iter().chain(&routes).for_each(|drawn| note(line(drawn)));
+            note(format_args!("seawall: calls at http://{}/<upstream>/<path>", gateway.listen()));
+            note(format_args!("seawall: dashboard at http://{}/", gateway.admin()));
+        })
+    }
+}
+
+/// The plan of settings, with everything said that stands in its way.
+pub(super) fn ready(loaded: &Loaded, mut findings: Findings) -> Result<Plan, Failure> {
+    let (plan, more) = plan(loaded, &variable);
+    more.0.into_iter().for_each(|finding| findings.add(finding));
+    report(findings, Purpose::Serve)?;
+    Ok(plan)
+}
+
+fn line(drawn: &Drawn) -> String {
+    let Drawn { name, method, path, to, effects, .. } = drawn;
+    format!("seawall: {name}: {method} {path} → {} ({effects})", to.join(", then "))
+}
+
+/// Runs a plan until SIGTERM or SIGINT, then lets the calls in flight finish; a second signal does not wait for them.
+pub(super) fn serve(plan: Plan, greet: impl FnOnce(&Gateway)) -> Result<ExitCode, Failure> {
+    let drain = plan.drain;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|why| Failure::failed(format_args!("cannot start: {why}")))?;
+    // Listened for before anything is served: a stop during the start is a stop.
+    let mut stops = runtime.block_on(async { Stops::new() })?;
+    let mut gateway = seawall_gateway::start(plan).map_err(Failure::failed)?;
+    greet(&gateway);
+    if let Some(events) = gateway.take_events() {
+        let tell = std::thread::Builder::new().name("seawall-events".to_owned());
+        tell.spawn(move || narrate(&events))
+            .map_err(|why| Failure::failed(format_args!("cannot start: {why}")))?;
+    }
+    runtime.block_on(async move {
+        stops.next().await;
+        let patience = format_duration(drain);
+        note(format_args!("seawall: draining, calls in flight have {patience}; stop again to leave at once"));
+        let drained = tokio::task::spawn_blocking(move || gateway.stop());
+        tokio::select! {
+            stopped = drained => {
+                let unfinished = stopped.map_or(0, |stopped| stopped.unfinished);
+                match unfinished {
+                    0 => note("seawall: stopped, nothing was cut short"),
+                    count => note(format_args!("seawall: stopped, {count} calls were cut short")),
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+            () = stops.next() => {
+                note("seawall: left at once");
+                // The drain runs in a thread that is not waited for.
+                std::process::exit(1)
+            }
+        }
+    })
+}
+
+/// The signals that mean stop.
+struct Stops {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stops {
+    fn new() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|why| Failure::failed(format_args!("cannot listen for signals: {why}")))
+        };
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Says what an operator would want to have heard of.
+fn narrate(events: &Receiver<Event>) {
+    let mut spent = Quiet::default();
+    while let Ok(event) = events.recv() {
+        if let Some(text) = told(&event, &mut spent) {
+            note(format_args!("seawall: {}: {}", plain(&event.name), plain(&text)));
+        }
+    }
+}
+
+/// A breaker's moves, pauses and levers each; a spent budget once in ten seconds, for it repeats with every call.
+fn told(event: &Event, spent: &mut Quiet) -> Option<String> {
+    match &event.fact {
+        Fact::BreakerMoved { to, why } => Some(format!("breaker {to} ({why})")),
+        Fact::Paused { wait } => Some(format!("asked to be left alone for {}", format_duration(*wait))),
+        Fact::Lever { action, by, reason } => Some(format!("{action} by {by}: {reason}")),
+        Fact::BudgetExhausted => {
+            spent.first(event).then(|| "the retry budget is spent, failures are passed on".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// Remembers who spoke lately.
+#[derive(Default)]
+struct Quiet(std::collections::HashMap<Arc<str>, seawall_core::Instant>);
+
+impl Quiet {
+    fn first(&mut self, event: &Event) -> bool {
+        let lately = |at: &seawall_core::Instant| event.at.since(*at) < Duration::from_secs(10);
+        if self.0.get(&event.name).is_some_and(lately) {
+            return false;
+        }
+        self.0.insert(event.name.clone(), event.at);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_core::Instant;
+
+    fn event(seconds: u64, fact: Fact) -> Event {
+        Event { at: Instant::ORIGIN + Duration::from_secs(seconds), name: "openai".into(), fact }
+    }
+
+    #[test]
+    fn a_spent_budget_is_told_once_in_ten_seconds() {
+        let mut spent = Quiet::default();
+        let told: Vec<bool> = [0, 1, 9, 10, 11, 25]
+            .map(|seconds| told(&event(seconds, Fact::BudgetExhausted), &mut spent).is_some())
+            .into();
+        assert_eq!(told, [true, false, false, true, false, true]);
+    }
+
+    #[test]
+    fn moves_are_told_and_single_calls_are_not() {
+        let mut spent = Quiet::default();
+        let moved = Fact::BreakerMoved { to: "open", why: "5 failures in a row" };
+        assert_eq!(told(&event(0, moved), &mut spent).unwrap(), "breaker open (5 failures in a row)");
+        let paused = Fact::Paused { wait: Duration::from_secs(3) };
+        assert_eq!(told(&event(0, paused), &mut spent).unwrap(), "asked to be left alone for 3s");
+        let lever = Fact::Lever { action: "force-open", by: "ana".into(), reason: "maintenance".into() };
+        assert_eq!(told(&event(0, lever), &mut spent).unwrap(), "force-open by ana: maintenance");
+        let waited = Fact::Waited { policy: seawall_core::Policy::Limiter, wait: Duration::from_secs(1) };
+        assert_eq!(told(&event(0, waited), &mut spent), None);
+    }
+}

@@ -1,0 +1,44 @@
+//! The addresses, and who may come in.
+
+use seawall_core::Code;
+
+use super::super::finding::Weight;
+use super::super::words::{Listen, State};
+use super::{Checking, Key};
+
+pub(super) fn check(checking: &mut Checking<'_>) {
+    let settings = &checking.loaded.settings;
+    if settings.listen.collides(settings.admin) {
+        let port = settings.admin.0.port();
+        let key = if Key::top("admin").is_written(&checking.loaded.tree) { "admin" } else { "listen" };
+        let advice = "write two addresses that differ, such as \"127.0.0.1:7070\" and \"127.0.0.1:7071\"";
+        checking.error(&Key::top(key), format!("listen and admin are the same port {port}"), advice);
+    }
+    door(checking, "listen", settings.listen, ("callers", !settings.callers.is_empty()));
+    door(checking, "admin", settings.admin, ("admin_token", settings.admin_token.is_some()));
+    if !settings.callers.is_empty() {
+        checking.unbuilt(&Key::top("callers"), "callers are not told apart");
+    }
+    if settings.admin_token.is_some() {
+        checking.unbuilt(&Key::top("admin_token"), "the admin port asks for no token");
+    }
+    if settings.state == State::Redis {
+        checking.unbuilt(&Key::top("state"), "state is kept in a directory only");
+    }
+}
+
+/// Outside loopback a door needs keys, and keys are not built yet.
+fn door(checking: &mut Checking<'_>, name: &str, address: Listen, (key, has_keys): (&str, bool)) {
+    let ip = address.0.ip();
+    if ip.is_loopback() {
+        return;
+    }
+    if has_keys {
+        checking.unbuilt(&Key::top(name), "only loopback addresses are served");
+    } else {
+        let message = format!("{ip} can be reached from outside, and nobody is asked for a key");
+        let advice =
+            format!("write a loopback address such as \"127.0.0.1:{}\", or add {key}", address.0.port());
+        checking.add(Weight::Error, Code::NotLoopback, &Key::top(name), message, advice);
+    }
+}

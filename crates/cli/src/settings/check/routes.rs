@@ -1,0 +1,141 @@
+//! Routes: targets that do not exist, and paths that two routes want equally.
+
+use seawall_config::Origin;
+
+use super::super::route::Route;
+use super::super::words::{Listened, Word};
+use super::calling::Calling;
+use super::{Checking, Key, choose, is_name};
+
+pub(super) fn check(checking: &mut Checking<'_>) {
+    let loaded = checking.loaded;
+    for (name, route) in &loaded.settings.route {
+        let key = Key::top("route").named(name);
+        if !is_name(name) {
+            checking.error(&key, format!("{name:?} cannot be a name"), "write a name of a-z, 0-9, _ and -");
+        }
+        targets(checking, &key, route);
+        let Route { deadline, attempt, retry, .. } = route;
+        Calling { deadline: *deadline, attempt, retry }.check(checking, &key);
+        if route.stream.as_ref().and_then(|stream| stream.terminal.as_deref()).is_some_and(str::is_empty) {
+            let message = "an empty text ends no stream";
+            checking.error(
+                &key.then("stream.terminal"),
+                message,
+                "write the data of the last event, such as \"[DONE]\"",
+            );
+        }
+        once(checking, &key, route);
+        later(checking, &key, route);
+    }
+    ties(checking);
+}
+
+fn targets(checking: &mut Checking<'_>, key: &Key, route: &Route) {
+    let upstreams = &checking.loaded.settings.upstream;
+    let first = route.matched.path.0.first();
+    let targets = route.targets();
+    if route.to.is_empty() && !targets.iter().any(|target| upstreams.contains_key(*target)) {
+        let message = "it says nobody to call, and its path begins with no upstream";
+        let advice = match upstreams.keys().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ") {
+            all if all.is_empty() => format!("write [upstream.{}] first", first.unwrap_or("NAME")),
+            all => format!("write to = [{all}], or some of them"),
+        };
+        checking.error(&key.then("to"), message, advice);
+        return;
+    }
+    for (place, target) in route.to.iter().enumerate() {
+        let at = key.then("to").item(place);
+        if !upstreams.contains_key(target) {
+            let advice = choose(target, upstreams.keys(), "upstream");
+            checking.error(&at, format!("no upstream {target:?}"), advice);
+        } else if route.to[..place].contains(target) {
+            checking.error(&at, format!("{target:?} is named twice"), "write each upstream once");
+        }
+    }
+    if let Some(first) = first
+        && upstreams.contains_key(first)
+        && !targets.contains(&first)
+    {
+        let message = format!("its path begins with the upstream {first:?}, which it does not call");
+        let advice = format!("write a path under /{}/, or add {first:?} to `to`", targets[0]);
+        checking.warning(&key.then("match.path"), message, advice);
+    }
+    let without = |name: &&&str| upstreams.get(**name).is_some_and(|upstream| upstream.auth.is_none());
+    if let Some(lonely) = targets[1..].iter().find(without)
+        && targets.first().is_some_and(|first| without(&first))
+    {
+        let message = format!(
+            "the caller's credentials are sent to {:?} alone, and {lonely:?} has none of its own",
+            targets[0]
+        );
+        checking.warning(&key.then("to"), message, format!("write upstream.{lonely}.auth"));
+    }
+}
+
+/// Until there is a journal a `once` route is served as guarded, and that is said.
+fn once(checking: &mut Checking<'_>, key: &Key, route: &Route) {
+    let table = match (&route.once, &route.unknown) {
+        (Some(_), _) => Some("once"),
+        (None, Some(_)) => Some("unknown"),
+        (None, None) => None,
+    };
+    if route.is_once() {
+        let at =
+            if route.effects == Word::Once { key.then("effects") } else { key.then(table.unwrap_or("once")) };
+        let message =
+            "not available yet: the route is served as guarded, sent again only when provably not processed";
+        let finding = checking.at_key(super::Weight::Warning, &at, message.to_owned());
+        checking.findings.add(finding.code(seawall_core::Code::NotAvailableYet));
+    } else if let Some(table) = table {
+        let message = format!("is not looked at: the effects of this route are {:?}", route.effects.as_str());
+        checking.warning(&key.then(table), message, "write effects = \"once\"");
+    }
+}
+
+fn later(checking: &mut Checking<'_>, key: &Key, route: &Route) {
+    if !route.model.is_empty() {
+        checking.unbuilt(&key.then("model"), "every target gets the caller's model");
+    }
+    if route.cache.is_some() {
+        checking.unbuilt(&key.then("cache"), "answers are not cached");
+    }
+    for (place, header) in route.allow.iter().enumerate() {
+        if !matches!(header, Listened::Effects | Listened::Deadline) {
+            checking
+                .unbuilt(&key.then("allow").item(place), &format!("{} is not listened to", header.as_str()));
+        }
+    }
+}
+
+/// Two routes that want one path equally: nobody could say which is taken.
+fn ties(checking: &mut Checking<'_>) {
+    let loaded = checking.loaded;
+    let mut routes: Vec<_> = loaded
+        .settings
+        .route
+        .iter()
+        .map(|(name, route)| {
+            let path = Key::top("route").named(name).then("match.path");
+            (path.value_place(&loaded.tree), path, name, &route.matched)
+        })
+        .collect();
+    routes.sort_by_key(|(place, ..)| match place {
+        Origin::File { line, column, .. } => (*line, *column),
+        _ => (u32::MAX, 0),
+    });
+    for (index, (_, path, _, later)) in routes.iter().enumerate() {
+        let rank = |matched: &super::super::route::Match| {
+            matched.path.0.specificity(matched.method.as_ref().map(|method| &method.0))
+        };
+        let tie = routes[..index].iter().find(|(_, _, _, earlier)| {
+            earlier.method == later.method
+                && earlier.path.0.overlaps(&later.path.0)
+                && rank(earlier) == rank(later)
+        });
+        if let Some((place, _, name, earlier)) = tie {
+            let message = format!("ties with route.{name} ({place}), whose path is \"{}\"", earlier.path.0);
+            checking.error(path, message, "write one of them with more exact segments, or with a method");
+        }
+    }
+}

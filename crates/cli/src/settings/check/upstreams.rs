@@ -1,0 +1,130 @@
+//! Upstreams: their names, what is sent to them in the clear, and limits that make each other pointless.
+
+use seawall_core::units::Rate;
+use seawall_policy::limiter::Quota;
+
+use super::super::upstream::{Auth, Limit, Upstream};
+use super::super::words::Pack;
+use super::calling::{self, Calling};
+use super::{Checking, Key, is_name};
+
+/// First segments that mean something else.
+const RESERVED: [&str; 1] = ["fetch"];
+
+pub(super) fn check(checking: &mut Checking<'_>) {
+    let settings = &checking.loaded.settings;
+    if settings.upstream.is_empty() {
+        let advice = "write [upstream.NAME] with a url";
+        checking.warning(&Key::top("upstream"), "no upstream is named: every call is answered 404", advice);
+    }
+    for (name, upstream) in &settings.upstream {
+        let key = Key::top("upstream").named(name);
+        if !is_name(name) {
+            let message = format!("{name:?} cannot be the first segment of a path");
+            checking.error(&key, message, "write a name of a-z, 0-9, _ and -");
+        } else if RESERVED.contains(&name.as_str()) {
+            checking.error(&key, format!("paths under /{name}/ mean something else"), "write another name");
+        }
+        doors(checking, &key, upstream);
+        limits(checking, &key, &upstream.limits);
+        let Upstream { deadline, attempt, retry, .. } = upstream;
+        Calling { deadline: *deadline, attempt, retry }.check(checking, &key);
+        calling::breaker(checking, &key, &upstream.breaker);
+        if upstream.queue.wait >= upstream.deadline && !upstream.limits.is_empty() {
+            let message = "a call may wait for its turn until its deadline, and is then not made";
+            checking.warning(&key.then("queue.wait"), message, "write a shorter wait");
+        }
+        later(checking, &key, upstream);
+    }
+}
+
+fn doors(checking: &mut Checking<'_>, key: &Key, upstream: &Upstream) {
+    let scheme = upstream.url.0.scheme_str();
+    if let (Some(auth), true) = (&upstream.auth, upstream.in_the_clear()) {
+        let what = if matches!(auth, Auth::Header(..)) { "key" } else { "credential" };
+        checking.warning(
+            &key.then("url"),
+            format!("the {what} of auth is sent unencrypted"),
+            "write an https URL",
+        );
+    }
+    if upstream.ca.is_some() && scheme == Some("http") {
+        let message = "certificates are not looked at for an http URL";
+        checking.warning(&key.then("ca"), message, "write an https url, or remove it");
+    }
+    if upstream.http2 && scheme == Some("https") {
+        let message = "TLS agrees on HTTP/2 by itself";
+        checking.warning(&key.then("http2"), message, "remove it; it is for http URLs");
+    }
+}
+
+fn limits(checking: &mut Checking<'_>, key: &Key, limits: &[Limit]) {
+    let key = key.then("limits");
+    for (place, limit) in limits.iter().enumerate() {
+        let at = key.item(place);
+        if let Limit::Requests { quota, .. } = limit
+            && let Err(invalid) = quota.check()
+        {
+            checking.error(&at.then("requests"), invalid.message, "write a rate like \"50/s\"");
+            continue;
+        }
+        let others = limits.iter().enumerate().filter(|(other, _)| *other != place);
+        for (other, tighter) in others {
+            // Of two that are equal the later one is pointless.
+            if implies(tighter, limit) && (!implies(limit, tighter) || other < place) {
+                let message = format!("never holds anything back: limits[{other}] is always reached first");
+                checking.warning(&at, message, "remove one of them");
+                break;
+            }
+        }
+        if let Limit::Later(unit) = limit {
+            checking.unbuilt(&at, &format!("no {} are counted", unit.as_str()));
+        }
+    }
+}
+
+/// Does whatever passes the first always pass the second?
+fn implies(first: &Limit, second: &Limit) -> bool {
+    match (first, second) {
+        (Limit::Concurrent(first), Limit::Concurrent(second)) => first <= second,
+        (Limit::Requests { quota: first, per: None }, Limit::Requests { quota: second, .. }) => {
+            tighter(first, second)
+        }
+        (Limit::Requests { quota: first, per: Some(a) }, Limit::Requests { quota: second, per: Some(b) })
+            if a == b =>
+        {
+            tighter(first, second)
+        }
+        _ => false,
+    }
+}
+
+fn tighter(first: &Quota, second: &Quota) -> bool {
+    // A bucket lets its burst pass beside its rate; only windows, and what is the same, can be compared simply.
+    match (first.burst, second.burst) {
+        (None, None) => most_in(first.rate, second.rate) <= u128::from(second.rate.count.get()),
+        _ => first == second,
+    }
+}
+
+/// The most a sliding window lets through in the span of another rate.
+fn most_in(rate: Rate, other: Rate) -> u128 {
+    other.per.as_nanos().div_ceil(rate.per.as_nanos().max(1)) * u128::from(rate.count.get())
+}
+
+fn later(checking: &mut Checking<'_>, key: &Key, upstream: &Upstream) {
+    let unbuilt = |pack: Pack| matches!(pack, Pack::Stripe | Pack::Binance);
+    if unbuilt(upstream.provider) {
+        let what = format!("{} is served as plain http only", upstream.provider.as_str());
+        checking.unbuilt(&key.then("provider"), &what);
+    }
+    if let Some(errors) = upstream.errors.filter(|errors| unbuilt(*errors)) {
+        checking.unbuilt(
+            &key.then("errors"),
+            &format!("refusals are not said in the words of {}", errors.as_str()),
+        );
+    }
+    if upstream.learn {
+        checking.unbuilt(&key.then("learn"), "rate-limit headers are not learnt from");
+    }
+}

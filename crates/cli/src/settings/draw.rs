@@ -1,0 +1,104 @@
+//! The way a call takes, on one line, in the order it happens.
+
+use seawall::{breaker, retry, timeout};
+use seawall_core::units::format_duration;
+use serde::Serialize;
+use std::time::Duration;
+
+use super::Settings;
+use super::upstream::{Limit, Upstream};
+use super::words::Word;
+
+/// One route, or an upstream's defaults, as people see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Drawn {
+    /// Its name.
+    pub(crate) name: String,
+    /// The method it is for, or `*`.
+    pub(crate) method: String,
+    /// The path it is for.
+    pub(crate) path: String,
+    /// The upstreams in the order they are tried.
+    pub(crate) to: Vec<String>,
+    /// How safe its calls are to repeat.
+    pub(crate) effects: String,
+    /// What a call passes.
+    pub(crate) pipeline: String,
+}
+
+/// Every route, and then what holds for calls no route is for: each upstream's defaults.
+pub(crate) fn draw(settings: &Settings) -> (Vec<Drawn>, Vec<Drawn>) {
+    let routes = settings.route.iter().map(|(name, route)| {
+        let to: Vec<String> = route.targets().into_iter().map(str::to_owned).collect();
+        let first = to.first().and_then(|first| settings.upstream.get(first));
+        let effects = match (route.is_once(), route.effects) {
+            (true, Word::Once) => "once, served as guarded".to_owned(),
+            (true, word) => format!("{}, served as guarded", word.as_str()),
+            (false, word) => word.as_str().to_owned(),
+        };
+        Drawn {
+            name: name.clone(),
+            method: route.matched.method.as_ref().map_or("*".to_owned(), |method| method.0.to_string()),
+            path: route.matched.path.0.to_string(),
+            effects,
+            pipeline: first.map_or_else(String::new, |first| {
+                pipeline(route.deadline, &route.attempt, &route.retry, first, to.len())
+            }),
+            to,
+        }
+    });
+    let upstreams = settings.upstream.iter().map(|(name, upstream)| Drawn {
+        name: name.clone(),
+        method: "*".to_owned(),
+        path: format!("/{name}/**"),
+        to: vec![name.clone()],
+        effects: Word::Auto.as_str().to_owned(),
+        pipeline: pipeline(upstream.deadline, &upstream.attempt, &upstream.retry, upstream, 1),
+    });
+    (routes.collect(), upstreams.collect())
+}
+
+fn pipeline(
+    deadline: Duration,
+    attempt: &timeout::Options,
+    retry: &retry::Options,
+    upstream: &Upstream,
+    targets: usize,
+) -> String {
+    let mut order = vec![format!("deadline {}", format_duration(deadline))];
+    if targets > 1 {
+        order.push(format!("each of {targets} targets"));
+    }
+    if retry.attempts > 1 {
+        let (base, cap) = (format_duration(retry.base), format_duration(retry.cap));
+        order.push(format!("retry ×{} ({base}..{cap}, budget {})", retry.attempts, retry.budget));
+    }
+    order.extend(breaker_words(&upstream.breaker));
+    let wait = format_duration(upstream.queue.wait);
+    // Rates are asked before the places: nobody holds a place while waiting for a rate.
+    for limit in &upstream.limits {
+        if let Limit::Requests { quota, per } = limit {
+            let per = per.as_ref().map(|per| format!(" per {}", per.0)).unwrap_or_default();
+            let burst = quota.burst.map(|burst| format!(" burst {burst}")).unwrap_or_default();
+            order.push(format!("limit {}{per}{burst} (wait {wait})", quota.rate));
+        }
+    }
+    for limit in &upstream.limits {
+        if let Limit::Concurrent(size) = limit {
+            order.push(format!("bulkhead {size} (wait {wait})"));
+        }
+    }
+    let (connect, first_byte) = (format_duration(attempt.connect), format_duration(attempt.first_byte));
+    order.push(format!("attempt (connect {connect}, first byte {first_byte})"));
+    order.push("call".to_owned());
+    order.join(" → ")
+}
+
+fn breaker_words(options: &breaker::Options) -> Option<String> {
+    let row = (options.consecutive > 0).then(|| format!("{} in a row", options.consecutive));
+    let rate = (options.min_calls > 0).then(|| {
+        format!("{} of {} in {}", options.failure_rate, options.min_calls, format_duration(options.window))
+    });
+    let opens: Vec<String> = row.into_iter().chain(rate).collect();
+    (!opens.is_empty()).then(|| format!("breaker ({})", opens.join(" or ")))
+}

@@ -1,0 +1,177 @@
+//! Parts that can be written today and are built later: each is named *not available yet* by `check` and `serve`.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use seawall::retry::{Jitter, Strategy};
+use seawall_config::SecretRef;
+use seawall_core::units;
+use serde::Deserialize;
+
+use super::words::{Url, spelled};
+
+/// Answers that may be given again.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Cache {
+    /// How long an answer is fresh.
+    #[serde(default, with = "units::option_duration")]
+    #[schemars(schema_with = "units::option_duration_schema")]
+    pub(crate) ttl: Option<Duration>,
+    /// How much older it may be when the upstream fails.
+    #[serde(default, with = "units::option_duration")]
+    #[schemars(schema_with = "units::option_duration_schema")]
+    pub(crate) stale_if_error: Option<Duration>,
+}
+
+/// How a call that must not happen twice is told from others.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Once {
+    /// The header that carries the caller's key. Default `Idempotency-Key`.
+    pub(crate) key: String,
+    /// Refuses calls without a key.
+    pub(crate) require: bool,
+    /// How long an outcome is remembered. Default 72 h.
+    #[serde(with = "units::duration")]
+    #[schemars(schema_with = "units::duration_schema")]
+    pub(crate) keep: Duration,
+    /// Sends the key on.
+    pub(crate) forward: bool,
+    /// Parts of a request that may differ between two tries of one operation: `query:NAME`, `header:NAME`, `body:NAME`.
+    pub(crate) ignore: Vec<String>,
+    /// How long the provider itself honours a key.
+    #[serde(with = "units::option_duration")]
+    #[schemars(schema_with = "units::option_duration_schema")]
+    pub(crate) keyed: Option<Duration>,
+}
+
+impl Default for Once {
+    fn default() -> Self {
+        Self {
+            key: "Idempotency-Key".to_owned(),
+            require: false,
+            keep: Duration::from_secs(72 * 3600),
+            forward: true,
+            ignore: Vec::new(),
+            keyed: None,
+        }
+    }
+}
+
+/// What is done about a call nobody knows the outcome of.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Unknown {
+    /// The request that finds out, like "GET /orders/{key}".
+    pub(crate) probe: Option<String>,
+    /// What is done when it took place.
+    pub(crate) found: Option<String>,
+    /// What is done when it did not.
+    pub(crate) absent: Option<String>,
+    /// What is done when nobody can say.
+    #[serde(rename = "else")]
+    pub(crate) otherwise: Option<String>,
+}
+
+spelled! {
+    /// How bad it is.
+    Severity {
+        /// Worth knowing.
+        Info = "info",
+        /// Worth a look.
+        Warning = "warning",
+        /// Something is broken.
+        Error = "error",
+        /// Somebody should get up.
+        Critical = "critical",
+    }
+}
+
+/// When somebody is told.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Alert {
+    /// A condition over metrics, like "breaker_open{upstream='exchange'} > 0".
+    pub(crate) when: String,
+    /// How long it must hold.
+    #[serde(rename = "for", default, with = "units::option_duration")]
+    #[schemars(schema_with = "units::option_duration_schema")]
+    pub(crate) held: Option<Duration>,
+    /// How bad it is.
+    pub(crate) severity: Option<Severity>,
+    /// Channels by name.
+    #[serde(default)]
+    pub(crate) send: Vec<String>,
+}
+
+/// How somebody is told.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Channel {
+    /// Where a webhook is posted.
+    pub(crate) webhook: Option<Url>,
+    /// What a webhook is signed with.
+    pub(crate) secret: Option<SecretRef>,
+    /// The address a mail goes to.
+    pub(crate) email: Option<String>,
+    /// A Slack webhook; its URL is a secret.
+    pub(crate) slack: Option<SecretRef>,
+}
+
+/// A command that is supervised.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Job {
+    /// When it is run again.
+    pub(crate) retry: Option<JobRetry>,
+}
+
+/// When a command is run again.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct JobRetry {
+    /// Runs in all, the first one included.
+    pub(crate) attempts: Option<u32>,
+    /// How the pause grows.
+    pub(crate) strategy: Option<Strategy>,
+    /// The first pause.
+    #[serde(default, with = "units::option_duration")]
+    #[schemars(schema_with = "units::option_duration_schema")]
+    pub(crate) base: Option<Duration>,
+    /// The longest pause.
+    #[serde(default, with = "units::option_duration")]
+    #[schemars(schema_with = "units::option_duration_schema")]
+    pub(crate) cap: Option<Duration>,
+    /// How much chance is mixed in.
+    pub(crate) jitter: Option<Jitter>,
+    /// Exit codes and signals worth another run. Default 75.
+    #[serde(default)]
+    pub(crate) on: Vec<u8>,
+}
+
+/// Where the carbon intensity of electricity is read.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Carbon {
+    /// Sources in the order they are asked.
+    #[serde(default)]
+    pub(crate) providers: Vec<String>,
+    /// The value when nobody answers, in grams per kilowatt-hour.
+    #[serde(rename = "static")]
+    pub(crate) fixed: Option<f64>,
+    /// electricitymaps.com.
+    pub(crate) electricity_maps: Option<CarbonSource>,
+    /// carbonintensity.org.uk.
+    pub(crate) uk: Option<CarbonSource>,
+}
+
+/// A source of carbon intensities.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CarbonSource {
+    /// Its key.
+    pub(crate) token: Option<SecretRef>,
+    /// Where it is, when it is not where it usually is.
+    pub(crate) url: Option<Url>,
+}

@@ -1,0 +1,136 @@
+//! The settings tree: every key a configuration may have, read once, cross-checked, and turned into a plan.
+//!
+//! ```text
+//! file ← profile ← environment ─► tree ─► inheritance ─► Settings ─► findings
+//!                                                            └─► Plan (secrets fetched, files read)
+//! ```
+
+mod check;
+mod draw;
+mod finding;
+mod inherit;
+mod key;
+#[expect(
+    dead_code,
+    reason = "read, so that a file written today stays valid; used by the parts that come later"
+)]
+mod later;
+mod read;
+mod route;
+mod schema;
+mod upstream;
+mod wire;
+mod words;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use seawall_config::SecretRef;
+use seawall_core::units;
+use serde::Deserialize;
+
+pub(crate) use draw::{Drawn, draw};
+pub(crate) use finding::{Finding, Findings, Purpose};
+pub(crate) use inherit::with_builtin;
+pub(crate) use key::Key;
+pub(crate) use read::{Loaded, load, tree_of};
+pub(crate) use schema::schema;
+pub(crate) use wire::plan;
+
+use later::{Alert, Carbon, Channel, Job};
+use route::Route;
+use upstream::Upstream;
+use words::{Host, Listen, State};
+
+/// The whole configuration.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Settings {
+    /// The version of this format: 1.
+    pub(crate) version: u32,
+    /// Where callers connect. Default 127.0.0.1:7070; outside loopback it needs `callers`.
+    pub(crate) listen: Listen,
+    /// Where operators connect. Default 127.0.0.1:7071; outside loopback it needs `admin_token`.
+    pub(crate) admin: Listen,
+    /// Host names accepted beside the bound addresses, each `name` or `name:port`.
+    pub(crate) hosts: Vec<Host>,
+    /// Who may call, each with a key of their own. Needed outside loopback.
+    pub(crate) callers: BTreeMap<String, SecretRef>,
+    /// The token that opens the admin port. Needed outside loopback.
+    pub(crate) admin_token: Option<SecretRef>,
+    /// A directory of this instance's own, or the URL of a Redis. Default `./seawall-state`.
+    pub(crate) state: State,
+    /// What upstreams and routes begin with; each may say otherwise, key by key.
+    pub(crate) defaults: Defaults,
+    /// Who can be called, by name: the first segment of a path.
+    pub(crate) upstream: BTreeMap<String, Upstream>,
+    /// How some paths are called.
+    pub(crate) route: BTreeMap<String, Route>,
+    /// When somebody is told.
+    pub(crate) alert: BTreeMap<String, Alert>,
+    /// How they are told.
+    pub(crate) channel: BTreeMap<String, Channel>,
+    /// Commands that are supervised.
+    pub(crate) job: BTreeMap<String, Job>,
+    /// Where the carbon intensity of electricity is read.
+    pub(crate) carbon: Option<Carbon>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            version: 1,
+            listen: Listen::loopback(7070),
+            admin: Listen::loopback(7071),
+            hosts: Vec::new(),
+            callers: BTreeMap::new(),
+            admin_token: None,
+            state: State::default(),
+            defaults: Defaults::default(),
+            upstream: BTreeMap::new(),
+            route: BTreeMap::new(),
+            alert: BTreeMap::new(),
+            channel: BTreeMap::new(),
+            job: BTreeMap::new(),
+            carbon: None,
+        }
+    }
+}
+
+/// What upstreams and routes begin with.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Defaults {
+    /// From arrival to the response's head, queueing and retries included. Default 60 s.
+    #[serde(with = "units::duration")]
+    #[schemars(schema_with = "units::duration_schema")]
+    pub(crate) deadline: Duration,
+    /// The patience of one attempt.
+    pub(crate) attempt: seawall::timeout::Options,
+    /// What is sent again, and when.
+    #[schemars(schema_with = "schema::retry")]
+    pub(crate) retry: seawall::retry::Options,
+    /// When an upstream is left alone.
+    #[schemars(schema_with = "schema::breaker")]
+    pub(crate) breaker: seawall::breaker::Options,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            deadline: minute(),
+            attempt: seawall::timeout::Options::default(),
+            retry: seawall::retry::Options::default(),
+            breaker: seawall::breaker::Options::default(),
+        }
+    }
+}
+
+/// The deadline of a call, unless something says otherwise.
+fn minute() -> Duration {
+    Duration::from_secs(60)
+}
+
+#[cfg(test)]
+mod tests;

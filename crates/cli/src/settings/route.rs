@@ -1,0 +1,97 @@
+//! `[route.NAME]`: how some paths are called.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use seawall::{retry, timeout};
+use seawall_core::Effects;
+use seawall_core::units;
+use serde::Deserialize;
+
+use super::later::{Cache, Once, Unknown};
+use super::words::{Listened, Path, Verb, Word};
+use super::{minute, schema};
+
+/// How some paths are called. What it does not say, its first target says.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Route {
+    /// Which calls it is for.
+    #[serde(rename = "match")]
+    pub(crate) matched: Match,
+    /// Upstreams in the order they are tried. Default the one the path begins with.
+    #[serde(default)]
+    pub(crate) to: Vec<String>,
+    /// Other names for models, by target.
+    #[serde(default)]
+    pub(crate) model: BTreeMap<String, BTreeMap<String, String>>,
+    /// How safe these calls are to repeat. Default auto: as the provider says, or else the method.
+    #[serde(default = "auto")]
+    pub(crate) effects: Word,
+    /// Answers that may be given again.
+    pub(crate) cache: Option<Cache>,
+    /// How a call that must not happen twice is told from others.
+    pub(crate) once: Option<Once>,
+    /// What is done about a call nobody knows the outcome of.
+    pub(crate) unknown: Option<Unknown>,
+    /// How a stream ends.
+    pub(crate) stream: Option<Stream>,
+    /// Headers of callers that are listened to. Default none.
+    #[serde(default)]
+    pub(crate) allow: Vec<Listened>,
+    /// From arrival to the response's head, queueing and retries included.
+    #[serde(default = "minute", with = "units::duration")]
+    #[schemars(schema_with = "units::duration_schema")]
+    pub(crate) deadline: Duration,
+    /// The patience of one attempt.
+    #[serde(default)]
+    pub(crate) attempt: timeout::Options,
+    /// What is sent again, and when.
+    #[serde(default)]
+    #[schemars(schema_with = "schema::retry")]
+    pub(crate) retry: retry::Options,
+}
+
+fn auto() -> Word {
+    Word::Auto
+}
+
+impl Route {
+    /// The names of its targets: those written, or the one its path begins with.
+    pub(crate) fn targets(&self) -> Vec<&str> {
+        match self.to.is_empty() {
+            true => self.matched.path.0.first().into_iter().collect(),
+            false => self.to.iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// Is it, or is it meant to be, a route whose calls must not happen twice?
+    pub(crate) fn is_once(&self) -> bool {
+        let tables = self.once.is_some() || self.unknown.is_some();
+        self.effects == Word::Once || (tables && self.effects == Word::Auto)
+    }
+
+    /// The word it is served under: until there is a journal, `once` is guarded.
+    pub(crate) fn served_as(&self) -> Option<Effects> {
+        if self.is_once() { Some(Effects::Guarded) } else { self.effects.said() }
+    }
+}
+
+/// Which calls a route is for.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Match {
+    /// One method. Default any.
+    pub(crate) method: Option<Verb>,
+    /// The path, from the upstream's name on.
+    pub(crate) path: Path,
+}
+
+/// How a stream ends.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Stream {
+    /// The `data:` of its last event; a stream that ends without it was cut.
+    pub(crate) terminal: Option<String>,
+}

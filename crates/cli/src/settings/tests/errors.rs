@@ -1,0 +1,253 @@
+//! Every error names its place, its key, and what to write.
+
+use super::{UP, said};
+
+#[track_caller]
+fn wrong(text: &str, expected: &[&str]) {
+    let expected: Vec<String> = expected.iter().map(|line| format!("error {line}")).collect();
+    let errors: Vec<String> = said(text).into_iter().filter(|line| line.starts_with("error ")).collect();
+    assert_eq!(errors, expected, "{text}");
+}
+
+#[test]
+fn slips_of_the_pen_are_named_with_their_nearest_word() {
+    wrong(
+        "lisen = 'x'",
+        &[
+            "f:1:1: lisen: unknown key `lisen`, write `listen` (known keys: version, listen, admin, hosts, callers, \
+           admin_token, state, defaults, upstream, route, alert, channel, job, carbon)",
+        ],
+    );
+    wrong(
+        "[upstream.a]\nurl = 'https://a'\nprovider = 'opnai'",
+        &[
+            "f:3:12: upstream.a.provider: unknown value \"opnai\", write \"openai\" (one of: http, openai, anthropic, \
+           stripe, binance)",
+        ],
+    );
+    wrong(
+        "[defaults.retry]\nattemps = 2",
+        &[
+            "f:2:1: defaults.retry.attemps: unknown key `attemps`, write `attempts` (known keys: attempts, strategy, \
+           base, cap, multiplier, jitter, budget, floor)",
+        ],
+    );
+    wrong("[upstream.a]", &["f:1:1: upstream.a.url: `url` is missing, write `url = …` in this table"]);
+}
+
+#[test]
+fn several_errors_are_said_at_once() {
+    wrong(
+        "listen = '7070'\n[defaults]\ndeadline = 60\n[upstream.a]\nurl = 'nonsense'\n",
+        &[
+            "f:1:10: listen: \"7070\" has no address: write \"127.0.0.1:7070\"",
+            "f:3:12: defaults.deadline: expected a duration like \"20s\", found integer 60",
+            "f:5:7: upstream.a.url: is not a URL: write \"https://host/path\"",
+        ],
+    );
+}
+
+#[test]
+fn a_version_of_another_time_is_refused_before_anything_else() {
+    wrong("version = 2\nnonsense = 1", &["f:1:11: version: version 2 is not known, write version = 1"]);
+    wrong("version = '1'", &["f:1:11: version: expected a whole number, found string, write version = 1"]);
+}
+
+#[test]
+fn doors_that_are_open_to_all_are_refused() {
+    wrong(
+        &format!("listen = '0.0.0.0:7070'\nadmin = '[::]:7071'\n{UP}"),
+        &[
+            "f:1:10: listen: SW0028 0.0.0.0 can be reached from outside, and nobody is asked for a key, write a loopback \
+             address such as \"127.0.0.1:7070\", or add callers",
+            "f:2:9: admin: SW0028 :: can be reached from outside, and nobody is asked for a key, write a loopback \
+             address such as \"127.0.0.1:7071\", or add admin_token",
+        ],
+    );
+    wrong(
+        &format!("listen = '127.0.0.1:7071'\n{UP}"),
+        &[
+            "f:1:10: listen: listen and admin are the same port 7071, write two addresses that differ, such as \
+           \"127.0.0.1:7070\" and \"127.0.0.1:7071\"",
+        ],
+    );
+    wrong(
+        "admin = 'localhost'",
+        &["f:1:9: admin: \"localhost\" is not an address: write \"127.0.0.1:7070\""],
+    );
+}
+
+#[test]
+fn secrets_in_the_open_are_refused_and_not_repeated() {
+    let refused = "a literal key is refused: write vault:NAME, env:NAME or file:PATH";
+    wrong(
+        "[upstream.a]\nurl = 'https://u:hunter2@a'\nauth = { bearer = 'hunter2' }",
+        &[
+            "f:2:7: upstream.a.url: a user or password inside a URL is refused: write `auth = { … }` beside it",
+            &format!("f:3:19: upstream.a.auth.bearer: {refused}"),
+        ],
+    );
+    wrong("admin_token = 'hunter2'", &[&format!("f:1:15: admin_token: {refused}")]);
+    wrong("callers.ana = 'hunter2'", &[&format!("f:1:15: callers.ana: {refused}")]);
+    wrong(
+        "state = 'redis://:hunter2@host/0'",
+        &["f:1:9: state: a user or password inside a URL is refused: write \"redis://host:6379/0\""],
+    );
+}
+
+#[test]
+fn upstreams_that_cannot_be_are_refused() {
+    let url = "url = 'https://a'";
+    wrong(
+        &format!("[upstream.Open_AI]\n{url}"),
+        &[
+            "f:1:1: upstream.Open_AI: \"Open_AI\" cannot be the first segment of a path, write a name of a-z, 0-9, _ and -",
+        ],
+    );
+    wrong(
+        &format!("[upstream.fetch]\n{url}"),
+        &["f:1:1: upstream.fetch: paths under /fetch/ mean something else, write another name"],
+    );
+    wrong(
+        &format!("[upstream.a]\n{url}\nlimits = [{{ requests = '1/s', burst = 0 }}]"),
+        &[
+            "f:3:39: upstream.a.limits[0].burst: expected a whole number from 1 to 4294967295, found integer 0",
+        ],
+    );
+    wrong(
+        &format!("[upstream.a]\n{url}\nlimits = [{{ requests = '0/s' }}]"),
+        &["f:3:24: upstream.a.limits[0].requests: \"0/s\" lets nothing through: write at least \"1/min\""],
+    );
+    wrong(
+        &format!("[upstream.a]\n{url}\nlimits = [{{ requests = '5/s', per = 'user' }}]"),
+        &[
+            "f:3:37: upstream.a.limits[0].per: \"user\" is nothing a limit is counted by: write \"header:x-user\"",
+        ],
+    );
+    wrong(
+        &format!("[upstream.a]\n{url}\nlimits = [{{ requests = '5/s', concurrent = 3 }}]"),
+        &[
+            "f:3:11: upstream.a.limits[0]: is not one limit: write { requests = \"500/min\" } or { concurrent = 32 }, \
+           each in braces of its own",
+        ],
+    );
+    wrong(
+        &format!("[upstream.a]\n{url}\nauth = {{ header = 'x-api-key' }}"),
+        &[
+            "f:3:8: upstream.a.auth: is not one credential: write { bearer = \"env:NAME\" }, { basic = \"env:NAME\" } or \
+           { header = \"x-api-key\", value = \"env:NAME\" }",
+        ],
+    );
+}
+
+#[test]
+fn times_that_contradict_each_other_are_refused() {
+    wrong(
+        "[defaults.retry]\nattempts = 11",
+        &["f:2:12: defaults.retry.attempts: 11 is out of range, write 1 to 10"],
+    );
+    wrong(
+        "[defaults.retry]\nbase = '2s'\ncap = '1s'",
+        &["f:3:7: defaults.retry.cap: 1s is less than base 2s, write at least \"2s\""],
+    );
+    // The cap is our own default here: the base is what was written.
+    wrong(
+        &format!("{UP}[upstream.up.retry]\nbase = '10s'"),
+        &["f:3:8: upstream.up.retry.base: cap 5s is less than base 10s, write a cap too, at least \"10s\""],
+    );
+    wrong(
+        "[upstream.a]\nurl = 'https://a'\ndeadline = '1s'\nretry = { base = '1s' }",
+        &[
+            "f:4:18: upstream.a.retry.base: the first pause of 1s is as long as the deadline of 1s, write a shorter base, a \
+           longer deadline, or retry = \"off\"",
+        ],
+    );
+    wrong(
+        "[defaults]\ndeadline = '0s'",
+        &["f:2:12: defaults.deadline: a deadline of zero gives nothing a chance, write at least \"1ms\""],
+    );
+    wrong(
+        &format!("{UP}[upstream.up.attempt]\nidle = '0s'"),
+        &["f:3:8: upstream.up.attempt.idle: zero gives nothing a chance, write at least \"1ms\""],
+    );
+}
+
+#[test]
+fn a_slip_in_the_defaults_is_named_once_however_many_inherit_it() {
+    wrong(
+        "[defaults.breaker]\nopen = '0s'\n[upstream.a]\nurl = 'https://a'\n[upstream.b]\nurl = 'https://b'\n[route.r]\nmatch.path = '/a/x'",
+        &["f:2:8: defaults.breaker.open: the pause is out of range, write \"1ms\" to \"1d\""],
+    );
+}
+
+#[test]
+fn routes_that_lead_nowhere_are_refused() {
+    let route = |body: &str| format!("{UP}[route.r]\n{body}");
+    wrong(
+        &route("match.path = '/up/**'\nto = ['upp']"),
+        &["f:4:7: route.r.to[0]: no upstream \"upp\", write \"up\""],
+    );
+    wrong(
+        &route("match.path = '/other/**'\nto = ['up', 'elsewhere', 'up']"),
+        &[
+            "f:4:13: route.r.to[1]: no upstream \"elsewhere\", write one of: up",
+            "f:4:26: route.r.to[2]: \"up\" is named twice, write each upstream once",
+        ],
+    );
+    wrong(
+        &route("match.path = '/u/**'"),
+        &[
+            "f:2:1: route.r.to: it says nobody to call, and its path begins with no upstream, write to = [\"up\"], or some of them",
+        ],
+    );
+    wrong(
+        &route("match = { method = 'post', path = '/up/**' }"),
+        &["f:3:20: route.r.match.method: methods are upper case: write \"POST\""],
+    );
+    wrong(
+        &route("match.path = 'up/**'"),
+        &["f:3:14: route.r.match.path: \"up/**\" does not begin with a slash: write \"/up/**\""],
+    );
+    wrong(
+        &route("match.path = '/up/**'\neffects = 'twice'"),
+        &[
+            "f:4:11: route.r.effects: unknown value \"twice\", write one of: repeatable, billable, guarded, once, auto",
+        ],
+    );
+    wrong(
+        &route("match.path = '/up/**'\nstream.terminal = ''"),
+        &[
+            "f:4:19: route.r.stream.terminal: an empty text ends no stream, write the data of the last event, such as \
+           \"[DONE]\"",
+        ],
+    );
+}
+
+#[test]
+fn routes_that_tie_are_refused_where_the_later_one_is() {
+    let two =
+        |first: &str, second: &str| format!("{UP}[route.b]\nmatch = {first}\n[route.a]\nmatch = {second}");
+    wrong(
+        &two("{ path = '/up/*/c' }", "{ path = '/up/b/*' }"),
+        &[
+            "f:5:18: route.a.match.path: ties with route.b (f:3:18), whose path is \"/up/*/c\", write one of them with \
+           more exact segments, or with a method",
+        ],
+    );
+    wrong(&two("{ path = '/up/*/c' }", "{ method = 'GET', path = '/up/b/*' }"), &[]);
+    wrong(&two("{ method = 'POST', path = '/up/b' }", "{ method = 'GET', path = '/up/b' }"), &[]);
+    wrong(&two("{ path = '/up/b' }", "{ path = '/up/c' }"), &[]);
+    wrong(&two("{ path = '/up/**' }", "{ path = '/up/c' }"), &[]);
+}
+
+#[test]
+fn alerts_are_sent_somewhere() {
+    wrong(
+        "[alert.down]\nwhen = 'x > 0'\nsend = ['opps']\n[channel.ops]\nwebhook = 'https://hook.example'",
+        &["f:3:9: alert.down.send[0]: no channel \"opps\", write \"ops\""],
+    );
+    wrong(
+        "[alert.down]\nwhen = 'x > 0'\nsend = ['ops']",
+        &["f:3:9: alert.down.send[0]: no channel \"ops\", write [channel.ops] first"],
+    );
+}

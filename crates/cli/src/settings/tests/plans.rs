@@ -1,0 +1,89 @@
+//! What a gateway is told to do.
+
+use std::time::Duration;
+
+use seawall_core::Effects;
+use seawall_gateway::plan::Limit;
+
+use super::good;
+use crate::settings::plan;
+
+fn secrets(name: &str) -> Option<String> {
+    match name {
+        "KEY" => Some("k-123".to_owned()),
+        "PAIR" => Some("ana:pw".to_owned()),
+        "BROKEN" => Some("two\nlines".to_owned()),
+        _ => None,
+    }
+}
+
+#[test]
+fn names_become_places_and_secrets_become_headers() {
+    let loaded = good(
+        "hosts = ['seawall:7070']\n\
+         [upstream.a]\nurl = 'https://a/v1'\nprovider = 'openai'\nauth = { bearer = 'env:KEY' }\n\
+         limits = [{ requests = '60/min', per = 'header:X-User', burst = 5 }, { concurrent = 3 }]\n\
+         [upstream.b]\nurl = 'http://127.0.0.1:9'\nauth = { header = 'X-Api-Key', value = 'env:KEY' }\nhttp2 = true\n\
+         [upstream.c]\nurl = 'https://c'\nauth = { basic = 'env:PAIR' }\nerrors = 'anthropic'\n\
+         [route.chat]\nmatch = { method = 'POST', path = '/a/chat' }\nto = ['c', 'a']\neffects = 'billable'\n\
+         stream = { terminal = '[DONE]' }\nallow = ['seawall-deadline']\ndeadline = '9s'\nattempt.first_byte = '2s'\n\
+         [route.orders]\nmatch.path = '/b/orders'\neffects = 'once'",
+    );
+    let (plan, findings) = plan(&loaded, &secrets);
+    assert_eq!(findings.0, []);
+    assert_eq!(plan.listen.to_string(), "127.0.0.1:7070");
+    assert_eq!(plan.state.as_deref(), Some(std::path::Path::new("./seawall-state")));
+    assert_eq!(plan.hosts, ["seawall:7070"]);
+
+    let header = |index: usize| {
+        let auth = plan.upstreams[index].auth.clone().unwrap();
+        assert!(auth.value.is_sensitive());
+        format!("{}: {}", auth.header, auth.value.to_str().unwrap())
+    };
+    assert_eq!(header(0), "authorization: Bearer k-123");
+    assert_eq!(header(1), "x-api-key: k-123");
+    assert_eq!(header(2), "authorization: Basic YW5hOnB3");
+    assert!(!format!("{plan:?}").contains("k-123"));
+    assert!(matches!(&plan.upstreams[0].limits[..], [
+        Limit::Requests { quota, per: Some(per) }, Limit::Concurrent(3)
+    ] if quota.burst.is_some_and(|burst| burst.get() == 5) && per == "x-user"));
+    assert!(plan.upstreams[1].http2_prior_knowledge && !plan.upstreams[0].http2_prior_knowledge);
+    assert_eq!((plan.upstreams[0].provider.name(), plan.upstreams[0].dialect.name()), ("openai", "openai"));
+    assert_eq!((plan.upstreams[2].provider.name(), plan.upstreams[2].dialect.name()), ("http", "anthropic"));
+
+    let chat = &plan.routes[0];
+    assert_eq!((&*chat.name, &chat.to[..], chat.effects), ("chat", &[2, 0][..], Some(Effects::Billable)));
+    assert_eq!(chat.calling.deadline, Duration::from_secs(9));
+    assert_eq!(chat.terminal.as_deref(), Some("[DONE]"));
+    assert!(chat.allow.deadline && !chat.allow.effects);
+    let orders = &plan.routes[1];
+    assert_eq!((&orders.to[..], orders.effects, &orders.method), (&[1][..], Some(Effects::Guarded), &None));
+}
+
+#[test]
+fn secrets_that_cannot_be_sent_are_not_repeated() {
+    let loaded = good(
+        "[upstream.a]\nurl = 'https://a'\nauth = { bearer = 'env:BROKEN' }\n\
+         [upstream.b]\nurl = 'https://b'\nauth = { basic = 'env:KEY' }",
+    );
+    let (_, findings) = plan(&loaded, &secrets);
+    let said: Vec<String> = findings.0.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "f:3:19: upstream.a.auth.bearer: SW0029 holds characters a header cannot carry, such as a line break",
+            "f:6:18: upstream.b.auth.basic: SW0029 is not of the form user:password",
+        ]
+    );
+}
+
+#[test]
+fn certificates_are_read_from_their_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ca.pem");
+    std::fs::write(&path, "-----BEGIN CERTIFICATE-----\n").unwrap();
+    let loaded = good(&format!("[upstream.a]\nurl = 'https://a'\nca = '{}'", path.display()));
+    let (plan, findings) = plan(&loaded, &secrets);
+    assert_eq!(findings.0, []);
+    assert_eq!(plan.upstreams[0].ca.as_deref(), Some(&b"-----BEGIN CERTIFICATE-----\n"[..]));
+}

@@ -1,0 +1,161 @@
+//! What runs, but perhaps not as meant; and what is well written and not built yet.
+
+use super::{UP, read, said};
+use crate::settings::Purpose;
+
+#[track_caller]
+fn odd(text: &str, expected: &[&str]) {
+    let expected: Vec<String> = expected.iter().map(|line| format!("warning {line}")).collect();
+    assert_eq!(said(text), expected, "{text}");
+}
+
+#[test]
+fn schedules_that_do_not_fit_are_odd() {
+    odd(
+        "[upstream.a]\nurl = 'https://a'\ndeadline = '1s'\nattempt.first_byte = '400ms'\n\
+         retry = { attempts = 5, base = '300ms', jitter = 'none' }",
+        &[
+            "f:5:9: upstream.a.retry: 5 attempts may pause 4.5s in all, and the deadline is 1s: the last ones are not made, \
+           write fewer attempts, a lower cap, or a longer deadline",
+        ],
+    );
+    odd(
+        "[upstream.a]\nurl = 'https://a'\ndeadline = '20s'",
+        &[
+            "f:3:12: upstream.a.deadline: one attempt may take 30s, which is all of the deadline of 20s, write \
+           attempt.first_byte below the deadline, so that a retry fits",
+        ],
+    );
+    odd(&format!("{UP}upstream.up.deadline = '60s'"), &[]);
+}
+
+#[test]
+fn limits_that_never_hold_anything_back_are_odd() {
+    let limits = |limits: &str| format!("[upstream.a]\nurl = 'https://a'\nlimits = {limits}");
+    let pointless = |place: &str, index: u32, first: u32| {
+        format!(
+            "{place}: upstream.a.limits[{index}]: never holds anything back: limits[{first}] is always reached first, \
+             remove one of them"
+        )
+    };
+    odd(&limits("[{ requests = '5/s' }, { requests = '1000/min' }]"), &[&pointless("f:3:33", 1, 0)]);
+    odd(&limits("[{ concurrent = 9 }, { concurrent = 3 }]"), &[&pointless("f:3:11", 0, 1)]);
+    odd(&limits("[{ concurrent = 9 }, { concurrent = 9 }]"), &[&pointless("f:3:31", 1, 0)]);
+    odd(
+        &limits("[{ requests = '5/s' }, { requests = '6/s', per = 'header:x' }]"),
+        &[&pointless("f:3:33", 1, 0)],
+    );
+    odd(&limits("[{ requests = '10/s' }, { requests = '500/min' }]"), &[]);
+    odd(&limits("[{ requests = '5/s', per = 'header:x' }, { requests = '6/s' }]"), &[]);
+    odd(&limits("[{ requests = '500/min' }, { requests = '500/min', burst = 10 }]"), &[]);
+}
+
+#[test]
+fn credentials_that_go_astray_are_odd() {
+    odd(
+        "[upstream.a]\nurl = 'http://a.example'\nauth = { bearer = 'env:SET' }",
+        &["f:2:7: upstream.a.url: the credential of auth is sent unencrypted, write an https URL"],
+    );
+    odd("[upstream.a]\nurl = 'http://127.0.0.1:1'\nauth = { bearer = 'env:SET' }", &[]);
+    odd(
+        &format!("{UP}[upstream.b]\nurl = 'https://b'\n[route.r]\nmatch.path = '/up/**'\nto = ['up', 'b']"),
+        &[
+            "f:6:6: route.r.to: the caller's credentials are sent to \"up\" alone, and \"b\" has none of its own, write \
+           upstream.b.auth",
+        ],
+    );
+    odd(&format!("{UP}[route.r]\nmatch.path = '/**'\nto = ['up']"), &[]);
+    odd(
+        &format!("{UP}[upstream.b]\nurl = 'https://b'\n[route.r]\nmatch.path = '/b/**'\nto = ['up']"),
+        &[
+            "f:5:14: route.r.match.path: its path begins with the upstream \"b\", which it does not call, write a path under \
+           /up/, or add \"b\" to `to`",
+        ],
+    );
+}
+
+#[test]
+fn a_gateway_nobody_can_call_through_is_odd() {
+    odd(
+        "version = 1",
+        &[
+            "f:1:1: upstream: no upstream is named: every call is answered 404, write [upstream.NAME] with a url",
+        ],
+    );
+}
+
+#[test]
+fn secrets_that_are_not_set_here_are_odd_to_check_and_stop_serving() {
+    let text = "[upstream.a]\nurl = 'https://a'\nauth = { bearer = 'env:UNSET' }";
+    odd(
+        text,
+        &[
+            "f:3:19: upstream.a.auth.bearer: SW0029 the environment variable UNSET is not set, set it, or write file:PATH",
+        ],
+    );
+    odd(
+        "[upstream.a]\nurl = 'https://a'\nca = '/nonexistent/ca.pem'",
+        &[
+            "f:3:6: upstream.a.ca: SW0027 /nonexistent/ca.pem cannot be read: No such file or directory (os error 2)",
+        ],
+    );
+    let (loaded, _) = read(text).unwrap();
+    let (_, findings) = crate::settings::plan(&loaded, &|_| None);
+    assert!(findings.stop(Purpose::Serve) && !findings.stop(Purpose::Check));
+}
+
+#[test]
+fn a_once_route_is_served_as_guarded_and_says_so() {
+    let route = |body: &str| format!("{UP}[route.r]\nmatch.path = '/up/**'\n{body}");
+    let guarded =
+        "not available yet: the route is served as guarded, sent again only when provably not processed";
+    odd(&route("effects = 'once'"), &[&format!("f:4:1: route.r.effects: SW0090 {guarded}")]);
+    odd(
+        &route("effects = 'once'\nonce = { require = true }\nunknown = { probe = 'GET /x/{key}' }"),
+        &[&format!("f:4:1: route.r.effects: SW0090 {guarded}")],
+    );
+    odd(&route("once = { keep = '1h' }"), &[&format!("f:4:1: route.r.once: SW0090 {guarded}")]);
+    odd(
+        &route("effects = 'repeatable'\nonce = { keep = '1h' }"),
+        &[
+            "f:5:8: route.r.once: is not looked at: the effects of this route are \"repeatable\", write effects = \"once\"",
+        ],
+    );
+    let (loaded, findings) = read(&route("effects = 'once'")).unwrap();
+    assert!(!findings.stop(Purpose::Serve), "it does not stop serving");
+    assert_eq!(loaded.settings.route["r"].served_as(), Some(seawall_core::Effects::Guarded));
+}
+
+#[test]
+fn what_is_not_built_yet_is_named_at_its_place_and_stops_serving() {
+    let text = "\
+listen = '0.0.0.0:7070'
+callers = { ana = 'env:SET' }
+admin_token = 'env:SET'
+state = 'redis://127.0.0.1:6379/0?namespace=prod'
+[upstream.a]
+url = 'https://a'
+provider = 'stripe'
+errors = 'binance'
+limits = [{ tokens = '90000/min' }]
+[route.r]
+match.path = '/a/**'
+allow = ['seawall-effects', 'seawall-tenant']
+";
+    odd(
+        text,
+        &[
+            "f:1:1: listen: SW0090 not available yet: only loopback addresses are served, remove it to serve",
+            "f:2:1: callers: SW0090 not available yet: callers are not told apart, remove it to serve",
+            "f:3:1: admin_token: SW0090 not available yet: the admin port asks for no token, remove it to serve",
+            "f:4:1: state: SW0090 not available yet: state is kept in a directory only, remove it to serve",
+            "f:7:1: upstream.a.provider: SW0090 not available yet: stripe is served as plain http only, remove it to serve",
+            "f:8:1: upstream.a.errors: SW0090 not available yet: refusals are not said in the words of binance, remove it \
+             to serve",
+            "f:9:11: upstream.a.limits[0]: SW0090 not available yet: no tokens are counted, remove it to serve",
+            "f:12:29: route.r.allow[1]: SW0090 not available yet: seawall-tenant is not listened to, remove it to serve",
+        ],
+    );
+    let (_, findings) = read(text).unwrap();
+    assert_eq!(findings.split(Purpose::Serve).0.len(), 8, "each of them stops serving");
+}

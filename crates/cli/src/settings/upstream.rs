@@ -1,0 +1,206 @@
+//! `[upstream.NAME]`: a provider that can be called.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use seawall::{breaker, retry, timeout};
+use seawall_config::SecretRef;
+use seawall_core::units::{self, Rate};
+use seawall_policy::limiter::{Queue, Quota};
+use serde::Deserialize;
+
+use super::words::{Header, Pack, Per, Url, spelled};
+use super::{minute, schema};
+
+/// A provider that can be called.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Upstream {
+    /// How it differs from plain HTTP. Default http.
+    #[serde(default = "plain")]
+    pub(crate) provider: Pack,
+    /// Where it is; requests are joined to its path.
+    pub(crate) url: Url,
+    /// A credential that replaces the caller's own. Without it the caller's passes through.
+    pub(crate) auth: Option<Auth>,
+    /// Rate limits and a limit of concurrent calls; all of them hold.
+    #[serde(default)]
+    pub(crate) limits: Vec<Limit>,
+    /// Who may wait for a slot, and for how long.
+    #[serde(default)]
+    pub(crate) queue: Queue,
+    /// Lets the provider's own rate-limit headers tighten the limits, never loosen them.
+    #[serde(default)]
+    pub(crate) learn: bool,
+    /// In whose words refusals are said. Default the provider's own.
+    pub(crate) errors: Option<Pack>,
+    /// From arrival to the response's head, queueing and retries included.
+    #[serde(default = "minute", with = "units::duration")]
+    #[schemars(schema_with = "units::duration_schema")]
+    pub(crate) deadline: Duration,
+    /// The patience of one attempt.
+    #[serde(default)]
+    pub(crate) attempt: timeout::Options,
+    /// What is sent again, and when.
+    #[serde(default)]
+    #[schemars(schema_with = "schema::retry")]
+    pub(crate) retry: retry::Options,
+    /// When it is left alone.
+    #[serde(default)]
+    #[schemars(schema_with = "schema::breaker")]
+    pub(crate) breaker: breaker::Options,
+    /// A file of certificates (PEM) trusted beside the public ones.
+    pub(crate) ca: Option<PathBuf>,
+    /// HTTP/2 without TLS and without asking first.
+    #[serde(default)]
+    pub(crate) http2: bool,
+}
+
+fn plain() -> Pack {
+    Pack::Http
+}
+
+impl Upstream {
+    /// Is what travels to it readable on the way?
+    pub(crate) fn in_the_clear(&self) -> bool {
+        let local = |host: &str| {
+            let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+            host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+        };
+        self.url.0.scheme_str() == Some("http") && !self.url.0.host().is_some_and(local)
+    }
+}
+
+/// A credential, in one of three forms.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "AuthKeys")]
+pub(crate) enum Auth {
+    /// `authorization: Bearer …`
+    Bearer(SecretRef),
+    /// `authorization: Basic …`, of `user:password`.
+    Basic(SecretRef),
+    /// A header of the provider's own.
+    Header(Header, SecretRef),
+}
+
+impl Auth {
+    /// Where the secret is kept, and the key that says so.
+    pub(crate) fn secret(&self) -> (&'static str, &SecretRef) {
+        match self {
+            Auth::Bearer(secret) => ("bearer", secret),
+            Auth::Basic(secret) => ("basic", secret),
+            Auth::Header(_, secret) => ("value", secret),
+        }
+    }
+}
+
+/// The forms a credential can be written in: `bearer`, `basic`, or `header` with `value`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct AuthKeys {
+    /// The secret of `authorization: Bearer …`.
+    bearer: Option<SecretRef>,
+    /// The secret of `authorization: Basic …`, which reads `user:password`.
+    basic: Option<SecretRef>,
+    /// The header a key is sent in; with `value`.
+    header: Option<Header>,
+    /// The secret sent in `header`.
+    value: Option<SecretRef>,
+}
+
+impl TryFrom<AuthKeys> for Auth {
+    type Error = &'static str;
+
+    fn try_from(keys: AuthKeys) -> Result<Self, Self::Error> {
+        match (keys.bearer, keys.basic, keys.header, keys.value) {
+            (Some(secret), None, None, None) => Ok(Auth::Bearer(secret)),
+            (None, Some(secret), None, None) => Ok(Auth::Basic(secret)),
+            (None, None, Some(header), Some(secret)) => Ok(Auth::Header(header, secret)),
+            _ => Err("is not one credential: write { bearer = \"env:NAME\" }, { basic = \"env:NAME\" } or \
+                      { header = \"x-api-key\", value = \"env:NAME\" }"),
+        }
+    }
+}
+
+/// One limit.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "LimitKeys")]
+pub(crate) enum Limit {
+    /// So many in so much time, for all or for each value of a header.
+    Requests {
+        /// How many in how long, and how many at once.
+        quota: Quota,
+        /// The header.
+        per: Option<Per>,
+    },
+    /// So many at once.
+    Concurrent(NonZeroU32),
+    /// A unit that is not counted yet.
+    Later(Unit),
+}
+
+spelled! {
+    /// What can be counted beside calls.
+    Unit {
+        /// Tokens of a language model.
+        Tokens = "tokens",
+        /// Money.
+        Usd = "usd",
+        /// The provider's own weights.
+        Weight = "weight",
+    }
+}
+
+impl JsonSchema for Limit {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Limit".into()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        LimitKeys::json_schema(generator)
+    }
+}
+
+/// The keys a limit can have: one of the units, and for a rate `per` and `burst`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct LimitKeys {
+    /// Calls in a span of time, like "500/min".
+    requests: Option<Rate>,
+    /// Calls at once.
+    concurrent: Option<NonZeroU32>,
+    /// Tokens in a span of time.
+    tokens: Option<Rate>,
+    /// Dollars in a span of time, like "5/day".
+    usd: Option<Rate>,
+    /// The provider's own weights in a span of time.
+    weight: Option<Rate>,
+    /// Counts for each value of a header by itself: "header:x-user".
+    per: Option<Per>,
+    /// How many may come at once. Without it no span of time ever sees more than the rate.
+    burst: Option<NonZeroU32>,
+}
+
+impl TryFrom<LimitKeys> for Limit {
+    type Error = &'static str;
+
+    fn try_from(keys: LimitKeys) -> Result<Self, Self::Error> {
+        let LimitKeys { requests, concurrent, tokens, usd, weight, per, burst } = keys;
+        match (requests, concurrent, tokens, usd, weight) {
+            (Some(rate), None, None, None, None) => Ok(Limit::Requests { quota: Quota { rate, burst }, per }),
+            (None, Some(size), None, None, None) if burst.is_none() && per.is_none() => {
+                Ok(Limit::Concurrent(size))
+            }
+            (None, Some(_), None, None, None) => {
+                Err("concurrent stands alone: write { concurrent = 32 }, and per or burst beside requests")
+            }
+            (None, None, Some(_), None, None) => Ok(Limit::Later(Unit::Tokens)),
+            (None, None, None, Some(_), None) => Ok(Limit::Later(Unit::Usd)),
+            (None, None, None, None, Some(_)) => Ok(Limit::Later(Unit::Weight)),
+            _ => Err(
+                "is not one limit: write { requests = \"500/min\" } or { concurrent = 32 }, each in braces of its own",
+            ),
+        }
+    }
+}

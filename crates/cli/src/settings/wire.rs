@@ -1,0 +1,234 @@
+//! From settings to the plan a gateway runs: secrets are fetched, files are read, names become places.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use seawall_config::SecretRef;
+use seawall_core::Code;
+use seawall_core::provider::{Http, Provider};
+use seawall_gateway::plan::{self, Allow, Calling, Credential, Plan};
+
+use super::finding::Weight;
+use super::upstream::{Auth, Limit, Upstream};
+use super::words::{Listened, Pack, State};
+use super::{Finding, Findings, Key, Loaded};
+
+/// Looks up an environment variable.
+pub(super) type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
+
+/// How much of a request's body is kept so that it can be sent again.
+const REPLAY: usize = 1 << 20;
+
+/// How long a shutdown waits for calls in flight.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// The largest file of certificates that is read: four times the size of the public ones.
+const MAX_CA: u64 = 1 << 20;
+
+/// The plan, and what could not be had here and now; a plan with findings that stop serving is not complete.
+pub(crate) fn plan(loaded: &Loaded, environment: Environment<'_>) -> (Plan, Findings) {
+    let settings = &loaded.settings;
+    let mut wiring = Wiring { loaded, environment, findings: Findings::default() };
+    let upstreams =
+        settings.upstream.iter().map(|(name, upstream)| wiring.upstream(name, upstream)).collect();
+    let index = |name: &str| settings.upstream.keys().position(|upstream| upstream == name);
+    let routes = settings
+        .route
+        .iter()
+        .map(|(name, route)| plan::Route {
+            name: Arc::from(name.as_str()),
+            method: route.matched.method.as_ref().map(|method| method.0.clone()),
+            path: route.matched.path.0.clone(),
+            to: route.targets().into_iter().filter_map(index).collect(),
+            effects: route.served_as(),
+            calling: Calling {
+                deadline: route.deadline,
+                attempt: route.attempt.clone(),
+                retry: route.retry.clone(),
+            },
+            terminal: route.stream.as_ref().and_then(|stream| stream.terminal.as_deref()).map(Arc::from),
+            allow: Allow {
+                effects: route.allow.contains(&Listened::Effects),
+                deadline: route.allow.contains(&Listened::Deadline),
+            },
+        })
+        .collect();
+    let plan = Plan {
+        listen: settings.listen.0,
+        admin: settings.admin.0,
+        hosts: settings.hosts.iter().map(|host| host.0.clone()).collect(),
+        state: match &settings.state {
+            State::Directory(path) => Some(path.clone()),
+            State::Redis => None,
+        },
+        workers: 0,
+        drain: DRAIN,
+        replay: REPLAY,
+        generation: 1,
+        upstreams,
+        routes,
+    };
+    (plan, wiring.findings)
+}
+
+struct Wiring<'w> {
+    loaded: &'w Loaded,
+    environment: Environment<'w>,
+    findings: Findings,
+}
+
+impl Wiring<'_> {
+    fn upstream(&mut self, name: &str, upstream: &Upstream) -> plan::Upstream {
+        let key = Key::top("upstream").named(name);
+        let provider = provider(upstream.provider);
+        let limits = upstream.limits.iter().filter_map(|limit| match limit {
+            Limit::Requests { quota, per } => {
+                Some(plan::Limit::Requests { quota: *quota, per: per.as_ref().map(|per| per.0.clone()) })
+            }
+            Limit::Concurrent(size) => Some(plan::Limit::Concurrent(size.get())),
+            Limit::Later(_) => None,
+        });
+        plan::Upstream {
+            name: Arc::from(name),
+            url: upstream.url.0.clone(),
+            dialect: upstream.errors.map_or_else(|| provider.clone(), self::provider),
+            provider,
+            auth: upstream.auth.as_ref().and_then(|auth| self.credential(&key, auth)),
+            limits: limits.collect(),
+            queue: upstream.queue.clone(),
+            breaker: upstream.breaker.clone(),
+            defaults: Calling {
+                deadline: upstream.deadline,
+                attempt: upstream.attempt.clone(),
+                retry: upstream.retry.clone(),
+            },
+            ca: upstream.ca.as_deref().and_then(|path| self.certificates(&key.then("ca"), path)),
+            http2_prior_knowledge: upstream.http2,
+        }
+    }
+
+    fn credential(&mut self, key: &Key, auth: &Auth) -> Option<Credential> {
+        let (form, reference) = auth.secret();
+        let key = key.then("auth").then(form);
+        let secret = self.secret(&key, reference)?;
+        let (header, text) = match auth {
+            Auth::Bearer(_) => (http::header::AUTHORIZATION, format!("Bearer {}", secret.expose())),
+            Auth::Basic(_) if !secret.expose().contains(':') => {
+                self.unready(&key, Code::SecretMissing, "is not of the form user:password".to_owned());
+                return None;
+            }
+            Auth::Basic(_) => {
+                (http::header::AUTHORIZATION, format!("Basic {}", base64(secret.expose().as_bytes())))
+            }
+            Auth::Header(name, _) => (HeaderName::clone(&name.0), secret.expose().to_owned()),
+        };
+        match HeaderValue::from_str(&text) {
+            Ok(mut value) => {
+                value.set_sensitive(true);
+                Some(Credential { header, value })
+            }
+            Err(_) => {
+                let message = "holds characters a header cannot carry, such as a line break".to_owned();
+                self.unready(&key, Code::SecretMissing, message);
+                None
+            }
+        }
+    }
+
+    fn secret(&mut self, key: &Key, reference: &SecretRef) -> Option<seawall_core::secret::Secret> {
+        match reference.resolve(self.environment) {
+            Ok(resolved) => {
+                if let Some(warning) = resolved.warning {
+                    self.note(Weight::Warning, key, Code::ConfigurationInvalid, warning);
+                }
+                Some(resolved.secret)
+            }
+            Err(why) => {
+                let code = why.code.and_then(Code::parse).unwrap_or(Code::SecretMissing);
+                self.unready(key, code, why.message);
+                None
+            }
+        }
+    }
+
+    fn certificates(&mut self, key: &Key, path: &Path) -> Option<Arc<[u8]>> {
+        match read_bounded(path) {
+            Ok(bytes) => Some(Arc::from(bytes)),
+            Err(why) => {
+                self.unready(key, Code::FileUnreadable, format!("{} cannot be read: {why}", path.display()));
+                None
+            }
+        }
+    }
+
+    fn unready(&mut self, key: &Key, code: Code, message: String) {
+        self.note(Weight::Unready, key, code, message);
+    }
+
+    /// Messages of secrets and files say themselves what to write.
+    fn note(&mut self, weight: Weight, key: &Key, code: Code, message: String) {
+        let (message, advice) = match message.split_once(": ") {
+            Some((message, advice)) if code != Code::FileUnreadable => {
+                (message.to_owned(), Some(advice.to_owned()))
+            }
+            _ => (message, None),
+        };
+        let origin = key.value_place(&self.loaded.tree);
+        self.findings.add(Finding { weight, code, origin, key: key.to_string(), message, advice });
+    }
+}
+
+fn provider(pack: Pack) -> Arc<dyn Provider> {
+    seawall_packs::provider(pack.as_str()).unwrap_or_else(|| Arc::new(Http))
+}
+
+fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is not a plain file"));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MAX_CA + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > MAX_CA {
+        true => Err(std::io::Error::other("it is larger than 1 MiB")),
+        false => Ok(bytes),
+    }
+}
+
+/// RFC 4648, with padding: what `Basic` credentials are written in.
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let bits =
+            group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        for place in 0..4 {
+            let letter = LETTERS[(bits >> (18 - 6 * place) & 63) as usize];
+            text.push(if place <= group.len() { char::from(letter) } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::base64;
+
+    #[test]
+    fn base64_is_that_of_the_standard() {
+        for (plain, coded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+            ("Aladdin:open sesame", "QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+        ] {
+            assert_eq!(base64(plain.as_bytes()), coded);
+        }
+    }
+}
