@@ -101,7 +101,11 @@ impl Breaker {
 
     /// Admits a call, or refuses with [`Code::BreakerOpen`] / [`Code::BreakerForcedOpen`] and when to come back.
     pub fn try_acquire(&self) -> Result<Permit, Rejection> {
-        let ticket = self.admit(self.0.clock.now())?;
+        self.permit(self.0.clock.now())
+    }
+
+    pub(crate) fn permit(&self, now: Instant) -> Result<Permit, Rejection> {
+        let ticket = self.admit(now)?;
         Ok(Permit { breaker: self.clone(), ticket: Some(ticket) })
     }
 
@@ -151,17 +155,17 @@ impl Breaker {
         Ok(())
     }
 
-    pub(crate) fn peek(&self, now: Instant) -> Result<(), Rejection> {
+    fn peek(&self, now: Instant) -> Result<(), Rejection> {
         lock(&self.0.guarded).machine.peek(now).map_err(refusal)
     }
 
-    pub(crate) fn admit(&self, now: Instant) -> Result<Ticket, Rejection> {
+    fn admit(&self, now: Instant) -> Result<Ticket, Rejection> {
         let (admitted, moved) = lock(&self.0.guarded).machine.admit(now);
         self.tell(moved, now);
         admitted.map_err(refusal)
     }
 
-    pub(crate) fn record(&self, ticket: Ticket, lesson: Lesson, now: Instant) {
+    fn record(&self, ticket: Ticket, lesson: Lesson, now: Instant) {
         let moved = {
             let mut guarded = lock(&self.0.guarded);
             let moved = guarded.machine.record(ticket, lesson, now);
@@ -173,7 +177,7 @@ impl Breaker {
         self.tell(moved, now);
     }
 
-    pub(crate) fn now(&self) -> Instant {
+    fn now(&self) -> Instant {
         self.0.clock.now()
     }
 
@@ -236,10 +240,6 @@ pub struct Permit {
 }
 
 impl Permit {
-    pub(crate) fn of(breaker: Breaker, ticket: Ticket) -> Self {
-        Self { breaker, ticket: Some(ticket) }
-    }
-
     /// The call worked.
     pub fn success(self) {
         self.settle(Lesson::Success);
@@ -256,10 +256,19 @@ impl Permit {
     }
 
     /// The call taught this.
-    pub fn settle(mut self, lesson: Lesson) {
+    pub fn settle(self, lesson: Lesson) {
+        let now = self.now();
+        self.settle_at(lesson, now);
+    }
+
+    pub(crate) fn settle_at(mut self, lesson: Lesson, now: Instant) {
         if let Some(ticket) = self.ticket.take() {
-            self.breaker.record(ticket, lesson, self.breaker.now());
+            self.breaker.record(ticket, lesson, now);
         }
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.breaker.now()
     }
 }
 

@@ -12,7 +12,7 @@ use seawall_core::{Clock, Code, Instant, Rejection};
 use seawall_policy::Invalid;
 use seawall_policy::bulkhead::{Decision, Load, arrive};
 pub use seawall_policy::bulkhead::{Options, Queue};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::lock;
 use crate::time::default_clock;
@@ -24,7 +24,7 @@ pub struct Bulkhead(Arc<Inner>);
 
 struct Inner {
     clock: Arc<dyn Clock>,
-    places: Arc<Semaphore>,
+    places: Semaphore,
     options: Mutex<Options>,
     waiting: AtomicUsize,
     /// Places to take away as soon as they are given back, after the bulkhead was made smaller.
@@ -37,7 +37,7 @@ impl Bulkhead {
         options.check()?;
         Ok(Self(Arc::new(Inner {
             clock: default_clock(),
-            places: Arc::new(Semaphore::new(options.concurrent as usize)),
+            places: Semaphore::new(options.concurrent as usize),
             options: Mutex::new(options),
             waiting: AtomicUsize::new(0),
             owed: AtomicUsize::new(0),
@@ -63,8 +63,8 @@ impl Bulkhead {
         if self.0.waiting.load(Ordering::Relaxed) > 0 {
             return Err(full());
         }
-        let place = self.0.places.clone().try_acquire_owned().map_err(|_| full())?;
-        Ok(Permit { place: Some(place), of: self.clone() })
+        self.0.places.try_acquire().map_err(|_| full())?.forget();
+        Ok(Permit(self.clone()))
     }
 
     /// A place as soon as there is one, within the queue's patience and before `deadline`.
@@ -78,8 +78,11 @@ impl Bulkhead {
         }
         let patience = self.0.clock.now().until(deadline).min(options.queue.wait);
         let _waiting = Waiting::join(&self.0.waiting);
-        match within(self.0.places.clone().acquire_owned(), patience).await {
-            Ok(Ok(place)) => Ok(Permit { place: Some(place), of: self.clone() }),
+        match within(self.0.places.acquire(), patience).await {
+            Ok(Ok(place)) => {
+                place.forget();
+                Ok(Permit(self.clone()))
+            }
             // The semaphore is never closed; a closed one would be full.
             Ok(Err(_)) | Err(_) => Err(full()),
         }
@@ -134,17 +137,14 @@ impl Drop for Waiting<'_> {
 /// A place inside; dropping it gives the place to the next in line.
 #[derive(Debug)]
 #[must_use = "a place that is dropped at once guards nothing"]
-pub struct Permit {
-    place: Option<OwnedSemaphorePermit>,
-    of: Bulkhead,
-}
+pub struct Permit(Bulkhead);
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let owed = &self.of.0.owed;
-        let repay = owed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok();
-        if let (true, Some(place)) = (repay, self.place.take()) {
-            place.forget();
+        let Inner { owed, places, .. } = &*self.0.0;
+        let repay = || owed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok();
+        if owed.load(Ordering::Relaxed) == 0 || !repay() {
+            places.add_permits(1);
         }
     }
 }

@@ -35,7 +35,7 @@ struct Inner {
 }
 
 enum Scope {
-    Everybody(Arc<Line>),
+    Everybody(Line),
     EachKey { per: Arc<str>, keys: Mutex<Keys> },
 }
 
@@ -54,7 +54,7 @@ impl Limiter {
     pub fn with(options: Options, per: Option<Arc<str>>, clock: Arc<dyn Clock>) -> Result<Self, Invalid> {
         options.check()?;
         let scope = match per {
-            None => Scope::Everybody(Arc::new(Line::new(&options.quota()))),
+            None => Scope::Everybody(Line::new(&options.quota())),
             Some(per) => Scope::EachKey { per, keys: Mutex::new(Keys::new(&options)) },
         };
         Ok(Self(Arc::new(Inner { clock, options: Mutex::new(options), scope })))
@@ -70,28 +70,31 @@ impl Limiter {
 
     /// Counts `n` calls, or refuses with [`Code::RateLimited`] and when to come back. `key` is ignored by a limit for
     /// everybody.
-    pub fn try_acquire(&self, key: &str, n: u32) -> Result<Taken, Rejection> {
-        let (quota, _) = self.settings();
-        let now = self.0.clock.now();
-        let line = self.line(key, now);
+    pub fn try_acquire(&self, key: &str, n: u32) -> Result<Taken<'_>, Rejection> {
+        self.try_acquire_at(key, n, self.0.clock.now())
+    }
+
+    pub(crate) fn try_acquire_at(&self, key: &str, n: u32, now: Instant) -> Result<Taken<'_>, Rejection> {
+        let quota = lock(&self.0.options).quota();
+        let line = self.line(key, &quota, now);
         line.try_take(&quota, n, now)?;
-        Ok(Taken { limiter: self.clone(), line, quota, n })
+        Ok(Taken { limiter: self, line, quota, n })
     }
 
     /// Counts `n` calls as soon as there is room, in order of arrival, within the queue's patience and before
     /// `deadline`. A waiter that is dropped leaves the queue and has taken nothing.
-    pub async fn acquire(&self, key: &str, n: u32, deadline: Instant) -> Result<Taken, Rejection> {
+    pub async fn acquire(&self, key: &str, n: u32, deadline: Instant) -> Result<Taken<'_>, Rejection> {
         let (quota, queue) = self.settings();
-        let line = self.line(key, self.0.clock.now());
+        let line = self.line(key, &quota, self.0.clock.now());
         line.take(&quota, &queue, n, deadline, self.0.clock.as_ref()).await?;
-        Ok(Taken { limiter: self.clone(), line, quota, n })
+        Ok(Taken { limiter: self, line, quota, n })
     }
 
     /// How many calls could pass at once now.
     pub fn remaining(&self, key: &str) -> u32 {
         let (quota, _) = self.settings();
         let now = self.0.clock.now();
-        self.line(key, now).remaining(&quota, now)
+        self.line(key, &quota, now).remaining(&quota, now)
     }
 
     /// How many calls wait.
@@ -125,7 +128,7 @@ impl Limiter {
     /// Forgets what one key has used.
     pub fn reset(&self, key: &str) {
         let (quota, _) = self.settings();
-        self.line(key, self.0.clock.now()).reset(&quota);
+        self.line(key, &quota, self.0.clock.now()).reset(&quota);
     }
 
     /// Forgets what everybody has used.
@@ -142,10 +145,10 @@ impl Limiter {
         (options.quota(), options.queue.clone())
     }
 
-    fn line(&self, key: &str, now: Instant) -> Arc<Line> {
+    fn line(&self, key: &str, quota: &Quota, now: Instant) -> Standing<'_> {
         match &self.0.scope {
-            Scope::Everybody(line) => line.clone(),
-            Scope::EachKey { keys, .. } => lock(keys).line(key, &self.settings().0, now),
+            Scope::Everybody(line) => Standing::Common(line),
+            Scope::EachKey { keys, .. } => Standing::Own(lock(keys).line(key, quota, now)),
         }
     }
 }
@@ -159,14 +162,31 @@ impl fmt::Debug for Limiter {
 /// Proof that calls were counted. Dropping it keeps them counted; [`Taken::give_back`] takes them back, for a call that
 /// never left.
 #[derive(Debug)]
-pub struct Taken {
-    limiter: Limiter,
-    line: Arc<Line>,
+pub struct Taken<'a> {
+    limiter: &'a Limiter,
+    line: Standing<'a>,
     quota: Quota,
     n: u32,
 }
 
-impl Taken {
+/// The line a call stands in: the one of everybody, or its key's own, which others may forget meanwhile.
+#[derive(Debug)]
+enum Standing<'a> {
+    Common(&'a Line),
+    Own(Arc<Line>),
+}
+
+impl std::ops::Deref for Standing<'_> {
+    type Target = Line;
+    fn deref(&self) -> &Line {
+        match self {
+            Standing::Common(line) => line,
+            Standing::Own(line) => line,
+        }
+    }
+}
+
+impl Taken<'_> {
     /// The call did not go: somebody else may.
     pub fn give_back(self) {
         self.line.give_back(&self.quota, self.n, self.limiter.0.clock.now());

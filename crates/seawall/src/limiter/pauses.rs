@@ -75,11 +75,11 @@ impl Pauses {
             if left.is_zero() {
                 return Ok(());
             }
-            if left > patience.min(self.0.clock.now().until(deadline)) {
+            let Some(room) = patience.min(self.0.clock.now().until(deadline)).checked_sub(left) else {
                 return Err(Rejection::new(Code::UpstreamPaused).after(left));
-            }
+            };
             // Those who waited together do not come back together.
-            let spread = (left / 10).min(Duration::from_secs(1)).mul_f64(self.0.random.unit());
+            let spread = (left / 10).min(Duration::from_secs(1)).mul_f64(self.0.random.unit()).min(room);
             tokio::time::sleep(left + spread).await;
         }
     }

@@ -12,7 +12,8 @@ use seawall_policy::retry::{Attempts, Decision, Stop, step};
 
 use super::{Cx, Held, Parts, Pipeline};
 use crate::classify::{Classify, Plain};
-use crate::limiter::Taken;
+use crate::limiter::{Limiter, Taken};
+use crate::bulkhead::Bulkhead;
 use crate::timeout::within;
 use crate::{breaker, bulkhead};
 
@@ -38,6 +39,8 @@ pub struct Call<'a> {
     credential: u64,
     keys: Option<&'a dyn Keys>,
     sink: Option<&'a dyn Sink>,
+    began: Option<Instant>,
+    keeps_time: bool,
 }
 
 /// How a call ended, and what became of it on the way.
@@ -67,6 +70,8 @@ impl<'a> Call<'a> {
             credential: 0,
             keys: None,
             sink: None,
+            began: None,
+            keeps_time: false,
         }
     }
 
@@ -106,6 +111,19 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// The call began at this moment, which the caller has just read: the clock need not be asked again.
+    pub fn began(mut self, now: Instant) -> Self {
+        self.began = Some(now);
+        self
+    }
+
+    /// The operation itself ends within [`Cx::remaining`], with a timer it needs anyway: none is set around it. An
+    /// operation that breaks this word outlives its deadline.
+    pub fn keeps_time(mut self) -> Self {
+        self.keeps_time = true;
+        self
+    }
+
     /// Runs the operation; outcomes are classified plainly.
     pub async fn run<T, E, F, Fut>(self, operation: F) -> Result<T, Error<E>>
     where
@@ -137,7 +155,7 @@ impl<'a> Call<'a> {
     {
         let pipeline = self.pipeline;
         let parts = pipeline.0.parts.load_full();
-        let mut now = pipeline.0.clock.now();
+        let mut now = self.began.unwrap_or_else(|| pipeline.0.clock.now());
         let deadline = self.deadline.unwrap_or(now + parts.deadline);
         let effects = self.effects.unwrap_or(parts.effects);
         let mut options = Cow::Borrowed(&parts.retry);
@@ -163,8 +181,11 @@ impl<'a> Call<'a> {
             };
             let patience = now.until(deadline);
             let attempt = parts.attempt.map_or(patience, |attempt| attempt.min(patience));
-            let cx = Cx { attempt: attempts.made + 1, remaining: attempt, deadline };
-            let outcome = within(operation(cx), attempt).await;
+            let cx = Cx { attempt: attempts.made + 1, began: now, remaining: attempt, deadline };
+            let outcome = match self.keeps_time {
+                true => Ok(operation(cx).await),
+                false => within(operation(cx), attempt).await,
+            };
             now = pipeline.0.clock.now();
             let (result, verdict) = match outcome {
                 Ok(outcome) => {
@@ -221,18 +242,23 @@ impl<'a> Call<'a> {
         if *now >= deadline {
             return Err(Rejection::new(Code::DeadlineExceeded));
         }
-        if let Some(breaker) = &parts.breaker {
-            breaker.peek(*now)?;
+        // Nothing to wait for is what usually happens; it is tried first, and the clock is not asked again.
+        let admitted = parts.breaker.as_ref().map(|breaker| breaker.permit(*now)).transpose()?;
+        if let Some(taken) = self.pass_limits_now(parts, *now)
+            && let Ok(place) = parts.bulkhead.as_ref().map(Bulkhead::try_acquire).transpose()
+        {
+            taken.keep();
+            return Ok(Entered { guard: admitted, place });
         }
+        // Whoever waits holds no probe: it goes to somebody who can use it at once.
+        drop(admitted);
         let mut place = None;
         let taken = loop {
             let mut taken = TakenAll(Vec::new());
-            if !parts.limits.is_empty() || !parts.pauses.left(self.credential).is_zero() {
-                let began = *now;
-                let outcome = self.pass_limits(parts, deadline, &mut taken).await;
-                *now = self.note_wait(Policy::Limiter, began, waited);
-                outcome?;
-            }
+            let began = *now;
+            let outcome = self.pass_limits(parts, deadline, &mut taken).await;
+            *now = self.note_wait(Policy::Limiter, began, waited);
+            outcome?;
             let (Some(bulkhead), None) = (&parts.bulkhead, &place) else { break taken };
             if let Ok(free) = bulkhead.try_acquire() {
                 place = Some(free);
@@ -249,36 +275,47 @@ impl<'a> Call<'a> {
         if *now >= deadline {
             return Err(Rejection::new(Code::DeadlineExceeded));
         }
-        let ticket = match &parts.breaker {
-            Some(breaker) => Some(breaker.admit(*now)?),
-            None => None,
-        };
-        let guard =
-            ticket.zip(parts.breaker.clone()).map(|(ticket, breaker)| breaker::Permit::of(breaker, ticket));
+        let guard = parts.breaker.as_ref().map(|breaker| breaker.permit(*now)).transpose()?;
         taken.keep();
         Ok(Entered { guard, place })
     }
 
-    async fn pass_limits(
+    /// Waits, where there is something to wait for, and counts the call under every limit.
+    async fn pass_limits<'p>(
         &self,
-        parts: &Parts,
+        parts: &'p Parts,
         deadline: Instant,
-        taken: &mut TakenAll,
+        taken: &mut TakenAll<'p>,
     ) -> Result<(), Rejection> {
-        parts.pauses.wait_out(self.credential, parts.patience, deadline).await?;
-        for limit in &parts.limits {
-            let key = match (limit.per(), self.keys) {
-                (Some(per), Some(keys)) => keys.key(per),
-                _ => None,
-            };
-            let key = key.as_deref().unwrap_or("");
-            taken.0.push(match limit.try_acquire(key, 1) {
-                Ok(taken) => taken,
-                Err(_) => limit.acquire(key, 1, deadline).await?,
-            });
+        loop {
+            parts.pauses.wait_out(self.credential, parts.patience, deadline).await?;
+            for limit in &parts.limits {
+                let key = self.key(limit);
+                taken.0.push(limit.acquire(key.as_deref().unwrap_or(""), 1, deadline).await?);
+            }
+            if parts.pauses.left(self.credential).is_zero() {
+                return Ok(());
+            }
+            // A pause began while this call stood in line. Tokens are not carried through it either.
+            taken.give_back();
         }
-        // A pause may have begun while this call waited for its slot.
-        parts.pauses.wait_out(self.credential, parts.patience, deadline).await
+    }
+
+    fn key(&self, limit: &Limiter) -> Option<Cow<'a, str>> {
+        self.keys?.key(limit.per()?)
+    }
+
+    /// Counts the call under every limit if none of them makes it wait; else takes nothing.
+    fn pass_limits_now<'p>(&self, parts: &'p Parts, now: Instant) -> Option<TakenAll<'p>> {
+        if !parts.pauses.left(self.credential).is_zero() {
+            return None;
+        }
+        let mut taken = TakenAll(Vec::new());
+        for limit in &parts.limits {
+            let key = self.key(limit);
+            taken.0.push(limit.try_acquire_at(key.as_deref().unwrap_or(""), 1, now).ok()?);
+        }
+        Some(taken)
     }
 
     fn note_wait(&self, policy: Policy, began: Instant, waited: &mut Duration) -> Instant {
@@ -316,19 +353,23 @@ impl fmt::Debug for Call<'_> {
 }
 
 /// Tokens of a call that has not left yet: given back unless it leaves.
-struct TakenAll(Vec<Taken>);
+struct TakenAll<'a>(Vec<Taken<'a>>);
 
-impl TakenAll {
+impl TakenAll<'_> {
     fn keep(mut self) {
         self.0.clear();
     }
-}
 
-impl Drop for TakenAll {
-    fn drop(&mut self) {
+    fn give_back(&mut self) {
         for taken in self.0.drain(..) {
             taken.give_back();
         }
+    }
+}
+
+impl Drop for TakenAll<'_> {
+    fn drop(&mut self) {
+        self.give_back();
     }
 }
 

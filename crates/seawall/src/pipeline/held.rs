@@ -1,7 +1,7 @@
 //! What an answered call still holds: its place in the bulkhead, and the breaker's attention.
 
-use seawall_core::Verdict;
 use seawall_core::verdict::{Lesson, Seen};
+use seawall_core::{Instant, Verdict};
 
 use crate::{breaker, bulkhead};
 
@@ -18,9 +18,15 @@ pub struct Held {
 
 impl Held {
     /// It ended as its verdict said.
-    pub fn settle(mut self) {
+    pub fn settle(self) {
+        let now = self.breaker.as_ref().map_or(Instant::ORIGIN, breaker::Permit::now);
+        self.settle_at(now);
+    }
+
+    /// It ended as its verdict said, at a moment the caller has just read.
+    pub fn settle_at(mut self, now: Instant) {
         if let (Some(permit), Some(lesson)) = (self.breaker.take(), self.lesson) {
-            permit.settle(lesson);
+            permit.settle_at(lesson, now);
         }
     }
 

@@ -63,6 +63,7 @@ struct Parts {
 #[derive(Debug, Clone, Copy)]
 pub struct Cx {
     attempt: u32,
+    began: Instant,
     remaining: Duration,
     deadline: Instant,
 }
@@ -71,6 +72,11 @@ impl Cx {
     /// Which attempt this is, from 1.
     pub fn attempt(&self) -> u32 {
         self.attempt
+    }
+
+    /// When this attempt began.
+    pub fn began(&self) -> Instant {
+        self.began
     }
 
     /// The time left for this attempt when it began: the attempt's own patience, or what is left of the deadline.

@@ -228,7 +228,7 @@ async fn what_an_answer_holds_is_given_back_when_its_body_has_ended() {
 }
 
 proptest! {
-    #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+    #![proptest_config(proptest::test_runner::Config::with_cases(std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(256)))]
     /// Laws across policies, over whole random pipelines and random outcomes, with many callers at once: the upstream
     /// never sees more than the limit or more than the bulkhead's size; no call outlives its deadline; no operation is
     /// repeated that may not be; everything is given back in the end.
