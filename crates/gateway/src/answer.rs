@@ -17,6 +17,7 @@ use crate::body::{Ending, Outgoing, Passing, Watch};
 use crate::decision::Decision;
 use crate::headers;
 use crate::house::House;
+use crate::proxy::Worker;
 use crate::record::{Outcome, Record};
 use crate::refusal;
 use crate::sse::Follower;
@@ -25,7 +26,7 @@ use crate::watch::AtEnd;
 
 /// Turns how a call ended into what its caller reads.
 pub(crate) fn answer(
-    house: &Arc<House>,
+    worker: &Arc<Worker>,
     record: Record,
     served: Served<Answer, Failure>,
     on_upgrade: Option<OnUpgrade>,
@@ -35,14 +36,14 @@ pub(crate) fn answer(
     let note = note(&answer.result, answer.stop, record.over_budget());
     let ending = Ended { place, attempts, waited: answer.waited, stop: answer.stop, note };
     match answer.result {
-        Ok(answered) => pass(house, record, answered, answer.held, &ending, on_upgrade, method),
+        Ok(answered) => pass(worker, record, answered, answer.held, &ending, on_upgrade, method),
         Err(Error::Rejected(rejection)) => {
-            refuse(house, record, rejection, answer.verdict, answer.held, &ending)
+            refuse(worker, record, rejection, answer.verdict, answer.held, &ending)
         }
         Err(Error::Inner(failure)) => {
             let certainty = answer.verdict.certainty(record.effects);
             let rejection = Rejection::new(failure.code).because(failure.message).certainty(certainty);
-            refuse(house, record, rejection, answer.verdict, answer.held, &ending)
+            refuse(worker, record, rejection, answer.verdict, answer.held, &ending)
         }
     }
 }
@@ -56,21 +57,16 @@ struct Ended {
 }
 
 /// Names the answer: every one carries its call's id, and what was decided.
-pub(crate) fn name(response: &mut Response<Outgoing>, id: CallId, decision: &str) {
+pub(crate) fn name(response: &mut Response<Outgoing>, id: CallId, decision: Option<HeaderValue>) {
     let mut buffer = [0; 36];
     if let Ok(value) = HeaderValue::from_str(id.encode(&mut buffer)) {
         response.headers_mut().insert(headers::CALL, value);
     }
-    if decision.is_empty() {
-        response
-            .headers_mut()
-            .insert(headers::DECISION, HeaderValue::from_static("upstream=none; attempts=0"));
-    } else {
-        response.headers_mut().insert(headers::DECISION, Decision::header(decision));
-    }
+    let decision = decision.unwrap_or(HeaderValue::from_static("upstream=none; attempts=0"));
+    response.headers_mut().insert(headers::DECISION, decision);
 }
 
-fn decision(house: &House, record: &Record, ended: &Ended) -> String {
+fn decision(house: &House, record: &Record, ended: &Ended) -> HeaderValue {
     let upstream = &house.upstreams[house.routes[record.route].to[ended.place]];
     Decision {
         upstream: &upstream.plan.name,
@@ -80,12 +76,12 @@ fn decision(house: &House, record: &Record, ended: &Ended) -> String {
         generation: house.plan.generation,
         note: ended.note,
     }
-    .line()
+    .header()
 }
 
 /// An upstream's answer passes through unchanged, whatever it says.
 fn pass(
-    house: &Arc<House>,
+    worker: &Arc<Worker>,
     record: Record,
     answered: Answer,
     held: Held,
@@ -93,6 +89,7 @@ fn pass(
     on_upgrade: Option<OnUpgrade>,
     method: &Method,
 ) -> Response<Outgoing> {
+    let house = &worker.house;
     let Answer { mut head, body, verdict } = answered;
     let switching = head.status == StatusCode::SWITCHING_PROTOCOLS;
     headers::strip_hop_by_hop(&mut head.headers, switching);
@@ -110,10 +107,10 @@ fn pass(
         class: verdict.class(),
         certainty,
         waited: ended.waited,
-        decision: line.clone(),
+        decision: Some(line.clone()),
         refusal: None,
     });
-    let at_end = Box::new(AtEnd { house: house.clone(), story, place: ended.place, held });
+    let at_end = Box::new(AtEnd { worker: worker.clone(), story, place: ended.place, held });
     let body = if switching {
         upgrade::join(on_upgrade, &mut head.extensions, at_end);
         Outgoing::Empty
@@ -128,13 +125,13 @@ fn pass(
         response.headers_mut().insert(headers::SHOULD_RETRY, HeaderValue::from_static("false"));
         response.headers_mut().insert(headers::STRIPE_SHOULD_RETRY, HeaderValue::from_static("false"));
     }
-    name(&mut response, id, &line);
+    name(&mut response, id, Some(line));
     response
 }
 
 /// Our own words, in the dialect of the upstream that was addressed.
 fn refuse(
-    house: &Arc<House>,
+    worker: &Arc<Worker>,
     record: Record,
     rejection: Rejection,
     verdict: Verdict,
@@ -143,12 +140,13 @@ fn refuse(
 ) -> Response<Outgoing> {
     let certainty = record.certainty(rejection.certainty);
     let rejection = rejection.certainty(certainty);
+    let house = &worker.house;
     let id = record.id;
     let route = &house.routes[record.route];
     let dialect = house.upstreams[route.to[0]].plan.dialect.clone();
     let line = decision(house, &record, ended);
     let mut response = refusal::answer(&rejection, id, Some(dialect.as_ref()));
-    name(&mut response, id, &line);
+    name(&mut response, id, Some(line.clone()));
     let upstream = &house.upstreams[route.to[ended.place]];
     if verdict.class() != Class::Rejected {
         // Refusals of policies were counted when they were made.
@@ -160,10 +158,10 @@ fn refuse(
         class: verdict.class(),
         certainty: rejection.certainty,
         waited: ended.waited,
-        decision: line,
+        decision: Some(line),
         refusal: Some(rejection),
     });
-    let at_end: Box<dyn Watch> = Box::new(AtEnd { house: house.clone(), story, place: ended.place, held });
+    let at_end: Box<dyn Watch> = Box::new(AtEnd { worker: worker.clone(), story, place: ended.place, held });
     at_end.ended(Ending::Complete, 0);
     response
 }

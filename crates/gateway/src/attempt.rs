@@ -11,7 +11,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use seawall::classify::Classify;
 use seawall::timeout::{self, within};
-use seawall::{Code, Effects, Verdict};
+use seawall::{Code, Cx, Effects, Verdict};
 use seawall_core::provider::Head;
 use seawall_core::verdict::Seen;
 
@@ -57,47 +57,63 @@ pub(crate) struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// Sends it to one upstream and waits for the head of the answer.
+    /// Sends it to one upstream and waits for the head of the answer, within the patience of one attempt and before the
+    /// deadline of the call.
     pub(crate) async fn send(
         &self,
         upstream: &LiveUpstream,
         pool: &Pool<Sending>,
         addressed: bool,
+        cx: Cx,
     ) -> Result<Answer, Failure> {
         let request = self.request(upstream, pool, addressed)?;
+        let now = || self.record.worker.house.now();
         let outcome = {
+            // Before what it watches, so that it looks after that has been dropped.
+            let _told = Told(self);
             let mut send = pin!(pool.send(request, self.patience.connect, self.progress));
             let mut moved = self.body.moved();
+            let mut patience = self.patience.first_byte.min(cx.remaining());
             loop {
-                match within(send.as_mut(), self.patience.first_byte).await {
-                    Ok(outcome) => break Ok(outcome),
-                    // Connecting has a patience of its own.
-                    Err(_) if !self.progress.connected() => {}
-                    // A long upload is not a slow answer, as long as it moves.
-                    Err(_) if self.body.moved() != moved && !self.body.complete() => {
-                        moved = self.body.moved()
+                let waited = within(send.as_mut(), patience).await;
+                let Err(_) = waited else { break waited.map_err(|_| Code::AttemptTimeout) };
+                let left = now().until(cx.deadline());
+                if left.is_zero() {
+                    break Err(Code::DeadlineExceeded);
+                }
+                patience = self.patience.first_byte.min(left);
+                if self.progress.connected() {
+                    // A long upload is not a slow answer, as long as it moves. Connecting has a patience of its own.
+                    if self.body.moved() == moved || self.body.complete() {
+                        break Err(if self.body.starving() {
+                            Code::BodyStalled
+                        } else {
+                            Code::AttemptTimeout
+                        });
                     }
-                    Err(_) => break Err(self.body.starving()),
+                    moved = self.body.moved();
                 }
             }
         };
-        if self.progress.written() {
-            self.record.something_left();
-        }
         match outcome {
-            Ok(Ok(response)) => self.read(upstream, response).await,
+            Ok(Ok(response)) => self.read(upstream, response, cx).await,
             Ok(Err(error)) => Err(self.failure(&error)),
-            Err(true) => Err(Failure {
-                code: Code::BodyStalled,
-                seen: if self.progress.written() { Seen::CancelledAfter } else { Seen::CancelledBefore },
-                message: "the caller's body stood still for too long".into(),
-            }),
-            Err(false) => Err(Failure {
-                code: Code::AttemptTimeout,
-                seen: if self.progress.written() { Seen::TimedOut } else { Seen::NotSent },
-                message: "no answer within the patience of one attempt".into(),
-            }),
+            Err(code) => Err(self.out_of_time(code)),
         }
+    }
+
+    fn out_of_time(&self, code: Code) -> Failure {
+        let (before, after, message) = match code {
+            Code::BodyStalled => {
+                (Seen::CancelledBefore, Seen::CancelledAfter, "the caller's body stood still for too long")
+            }
+            Code::DeadlineExceeded => {
+                (Seen::NotSent, Seen::TimedOut, "the deadline passed before the answer began")
+            }
+            _ => (Seen::NotSent, Seen::TimedOut, "no answer within the patience of one attempt"),
+        };
+        let seen = if self.progress.written() { after } else { before };
+        Failure { code, seen, message: message.into() }
     }
 
     fn request(
@@ -135,6 +151,7 @@ impl Asking<'_> {
         &self,
         upstream: &LiveUpstream,
         response: Response<Reply<Sending>>,
+        cx: Cx,
     ) -> Result<Answer, Failure> {
         let (head, reply) = response.into_parts();
         let provider = &upstream.plan.provider;
@@ -145,7 +162,8 @@ impl Asking<'_> {
         if peek == 0 && !verdict.may_repeat(self.effects) {
             return Ok(Answer { head, body: Answered::untouched(reply), verdict });
         }
-        let body = read_ahead(reply).await;
+        let left = self.record.worker.house.now().until(cx.deadline());
+        let body = read_ahead(reply, left.min(READ_AHEAD_WITHIN)).await;
         let verdict = if peek == 0 { verdict } else { classify(&body.begun[..body.begun.len().min(peek)]) };
         Ok(Answer { head, body, verdict })
     }
@@ -154,6 +172,7 @@ impl Asking<'_> {
         let message = error.to_string();
         if error.kind == SendErrorKind::RequestBody || self.body.failed() {
             let seen = if error.sent == Sent::No { Seen::CancelledBefore } else { Seen::CancelledAfter };
+            let message = format!("the request's body cannot be read: {message}");
             return Failure { code: Code::Malformed, seen, message };
         }
         let (code, seen) = match (error.sent, error.kind) {
@@ -167,8 +186,19 @@ impl Asking<'_> {
     }
 }
 
+/// Tells the record whether something left, even of an attempt that is dropped because its caller went away.
+struct Told<'a>(&'a Asking<'a>);
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        if self.0.progress.written() {
+            self.0.record.something_left();
+        }
+    }
+}
+
 /// Reads an error's body as far as it may be needed later.
-async fn read_ahead(mut reply: Reply<Sending>) -> Answered {
+async fn read_ahead(mut reply: Reply<Sending>, patience: Duration) -> Answered {
     let mut begun = BytesMut::new();
     let mut answered = Answered { begun: Bytes::new(), rest: None, trailers: None, cut: false };
     let whole = within(
@@ -188,7 +218,7 @@ async fn read_ahead(mut reply: Reply<Sending>) -> Answered {
             }
             reply.is_end_stream()
         },
-        READ_AHEAD_WITHIN,
+        patience,
     )
     .await
     .unwrap_or(false);

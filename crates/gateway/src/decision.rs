@@ -19,7 +19,7 @@ pub(crate) struct Decision<'a> {
 
 impl Decision<'_> {
     /// The line. There is no cache and no journal in this release, and it says so.
-    pub(crate) fn line(&self) -> String {
+    fn line(&self) -> String {
         let mut line = String::with_capacity(128);
         let Self { upstream, attempts, waited, breaker, generation, note } = self;
         let waited = waited.as_millis();
@@ -35,9 +35,11 @@ impl Decision<'_> {
         line
     }
 
-    pub(crate) fn header(line: &str) -> HeaderValue {
+    /// The line as a header's value; a story shares its bytes.
+    pub(crate) fn header(&self) -> HeaderValue {
         // Upstream names are checked to be plain words when the configuration is read.
-        HeaderValue::from_str(line).unwrap_or_else(|_| HeaderValue::from_static("upstream=?"))
+        HeaderValue::from_maybe_shared(bytes::Bytes::from(self.line()))
+            .unwrap_or_else(|_| HeaderValue::from_static("upstream=?"))
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::answer;
 use crate::body::Outgoing;
+use crate::presence::{Doing, Presence};
 use crate::proxy::Worker;
 use crate::record::refused_at_the_door;
 use crate::refusal;
@@ -23,13 +24,19 @@ use crate::refusal;
 pub(crate) struct Door {
     stream: TokioIo<TcpStream>,
     worker: Arc<Worker>,
+    presence: Arc<Presence>,
     /// Our words in the place of hyper's, and how much of them has left.
     words: Option<(Vec<u8>, usize)>,
 }
 
 impl Door {
-    pub(crate) fn new(stream: TcpStream, worker: Arc<Worker>) -> Self {
-        Self { stream: TokioIo::new(stream), worker, words: None }
+    pub(crate) fn new(stream: TcpStream, worker: Arc<Worker>, presence: Arc<Presence>) -> Self {
+        Self { stream: TokioIo::new(stream), worker, presence, words: None }
+    }
+
+    /// Whether the caller takes what is written.
+    fn wrote(&self, ready: bool) {
+        self.presence.is(if ready { Doing::Idling } else { Doing::Unread });
     }
 
     fn poll_words(&mut self, cx: &mut Context<'_>, instead_of: usize) -> Poll<io::Result<usize>> {
@@ -69,9 +76,9 @@ fn in_our_words(worker: &Worker, code: Code) -> Vec<u8> {
         Code::Malformed => Rejection::new(code).because("the request cannot be read as HTTP"),
         _ => Rejection::new(code),
     };
-    refused_at_the_door(&worker.house, worker.number, id, &Method::GET, "", &rejection);
+    refused_at_the_door(worker, id, &Method::GET, "", &rejection);
     let mut response = refusal::answer(&rejection, id, None);
-    answer::name(&mut response, id, "");
+    answer::name(&mut response, id, None);
     let (head, body) = response.into_parts();
     let body = match body {
         Outgoing::Whole(bytes) => bytes,
@@ -84,21 +91,34 @@ fn in_our_words(worker: &Worker, code: Code) -> Vec<u8> {
         words.extend_from_slice(value.as_bytes());
         words.extend_from_slice(b"\r\n");
     }
-    words.extend_from_slice(format!("connection: close\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes());
+    words
+        .extend_from_slice(format!("connection: close\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes());
     words.extend_from_slice(&body);
     words
 }
 
 impl Read for Door {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if read.is_ready() {
+            self.presence.heard();
+        }
+        read
     }
 }
 
 impl Write for Door {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.words.is_none() {
-            let Some(code) = bare(bytes) else { return Pin::new(&mut self.stream).poll_write(cx, bytes) };
+            let Some(code) = bare(bytes) else {
+                let wrote = Pin::new(&mut self.stream).poll_write(cx, bytes);
+                self.wrote(wrote.is_ready());
+                return wrote;
+            };
             self.words = Some((in_our_words(&self.worker, code), 0));
         }
         self.poll_words(cx, bytes.len())
@@ -112,7 +132,9 @@ impl Write for Door {
         if self.words.is_some() || matches!(slices, [only] if bare(only).is_some()) {
             return self.poll_write(cx, slices.first().map_or(&[], |only| only));
         }
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let wrote = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.wrote(wrote.is_ready());
+        wrote
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -136,7 +158,10 @@ mod tests {
     fn only_hypers_own_bare_answer_is_taken_for_one() {
         let own = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\ndate: Sat, 21 Nov 2026 16:00:00 GMT\r\n\r\n";
         assert_eq!(bare(own.as_bytes()), Some(Code::Malformed));
-        assert_eq!(bare(own.replace("400 Bad Request", "431 Request Header Fields Too Large").as_bytes()), Some(Code::HeadTooLarge));
+        assert_eq!(
+            bare(own.replace("400 Bad Request", "431 Request Header Fields Too Large").as_bytes()),
+            Some(Code::HeadTooLarge)
+        );
         for other in [
             own.replace("400 Bad", "404 Not"),
             own.replace("date:", "seawall-call:"),

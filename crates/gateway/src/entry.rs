@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::header::{HOST, HeaderMap, ORIGIN};
+use http::header::{HOST, HeaderMap, ORIGIN, TRANSFER_ENCODING};
 use http::uri::Authority;
 use http::{Method, Request, Uri};
 use seawall_core::{Code, Rejection};
@@ -21,6 +21,7 @@ pub(crate) struct Entry {
 /// Finds the way of a request, or refuses it.
 pub(crate) fn enter<B>(request: &Request<B>, house: &House) -> Result<Entry, Rejection> {
     foreign_page(request.headers(), house)?;
+    coded_as_we_read_it(request.headers())?;
     let uri = request.uri();
     if request.method() == Method::CONNECT {
         return Err(Rejection::new(Code::HostNotAllowed)
@@ -128,6 +129,17 @@ fn our_own_host(headers: &HeaderMap, house: &House) -> Result<(), Rejection> {
         Ok(host) if house.is_us(host) => Ok(()),
         Ok(host) => Err(foreign(host)),
         Err(_) => Err(Rejection::new(Code::ForeignHost)),
+    }
+}
+
+/// hyper believes any list of codings that ends with `chunked`, undoes only that, and hands on bytes that are still coded.
+fn coded_as_we_read_it(headers: &HeaderMap) -> Result<(), Rejection> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Rejection::new(Code::Malformed)
+            .because("the only transfer-encoding understood here is chunked, said once")),
     }
 }
 

@@ -22,50 +22,66 @@ pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempote
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// A caller's words to us, which never reach an upstream.
-const TO_US: [&str; 5] =
-    ["seawall-effects", "seawall-deadline", "seawall-tenant", "seawall-priority", "seawall-first-seen"];
+fn to_us(name: &str) -> bool {
+    matches!(
+        name,
+        "seawall-effects" | "seawall-deadline" | "seawall-tenant" | "seawall-priority" | "seawall-first-seen"
+    )
+}
 
 /// Headers that are about one connection, not about the message (RFC 9110 §7.6.1), and those we answer ourselves.
-const HOP_BY_HOP: [&str; 10] = [
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "te",
-    "transfer-encoding",
-    "upgrade",
-    "expect",
-    "http2-settings",
-];
+fn hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+            | "expect"
+            | "http2-settings"
+    )
+}
 
 /// A caller's proof of who pays, in all the places providers look for it.
-const CREDENTIALS: [&str; 6] =
-    ["authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "proxy-authorization"];
+fn credential_name(name: &str) -> bool {
+    matches!(
+        name,
+        "authorization" | "x-api-key" | "api-key" | "x-goog-api-key" | "cookie" | "proxy-authorization"
+    )
+}
+
+/// One look at every header: most messages have nothing to remove, and then this costs a few comparisons.
+fn remove(headers: &mut HeaderMap, doomed: impl Fn(&str) -> bool) {
+    let names: Vec<HeaderName> = headers.keys().filter(|name| doomed(name.as_str())).cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
 
 /// Removes what is about one connection. `upgrade` keeps the two headers an upgrade needs.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap, upgrade: bool) {
-    if headers.contains_key(header::CONNECTION) {
-        let named: Vec<HeaderName> = headers
-            .get_all(header::CONNECTION)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(|name| name.trim().parse().ok())
-            // Naming these would let a caller remove what others rely on.
-            .filter(|name| name != header::HOST && name != header::CONTENT_LENGTH)
-            .collect();
-        for name in named {
-            if !(upgrade && name == header::UPGRADE) {
-                headers.remove(name);
-            }
-        }
-    }
-    for name in HOP_BY_HOP {
-        if !(upgrade && (name == "upgrade" || name == "connection")) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        // What every client says, and what goes anyway.
+        .filter(|word| !word.eq_ignore_ascii_case("keep-alive") && !word.eq_ignore_ascii_case("close"))
+        .filter_map(|name| name.parse().ok())
+        // Naming these would let a caller remove what others rely on.
+        .filter(|name| name != header::HOST && name != header::CONTENT_LENGTH)
+        .collect();
+    for name in named {
+        if !(upgrade && name == header::UPGRADE) {
             headers.remove(name);
         }
     }
+    remove(headers, |name| hop_by_hop(name) && !(upgrade && matches!(name, "upgrade" | "connection")));
     if upgrade {
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     }
@@ -73,56 +89,52 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap, upgrade: bool) {
 
 /// Removes a caller's words to us.
 pub(crate) fn strip_ours(headers: &mut HeaderMap) {
-    for name in TO_US {
-        headers.remove(name);
-    }
+    remove(headers, to_us);
 }
 
 /// Removes a caller's credentials: they go to nobody but the upstream that was addressed.
 pub(crate) fn strip_credentials(headers: &mut HeaderMap) {
-    for name in CREDENTIALS {
-        headers.remove(name);
-    }
+    remove(headers, credential_name);
 }
 
 /// Removes a caller's credentials where ours take their place; cookies are the caller's business.
 pub(crate) fn strip_keys(headers: &mut HeaderMap) {
-    for name in CREDENTIALS.iter().filter(|name| **name != "cookie") {
-        headers.remove(*name);
-    }
+    remove(headers, |name| credential_name(name) && name != "cookie");
 }
 
-/// A number that stands for the caller's credential: the same for the same one, and good for nothing else.
+/// A number that stands for the caller's credential: the same for the same one, and good for nothing else. Zero for a
+/// caller without one.
 pub(crate) fn credential(headers: &HeaderMap, hasher: &impl std::hash::BuildHasher) -> u64 {
-    use std::hash::{Hash, Hasher};
-    let mut hash = hasher.build_hasher();
-    for name in CREDENTIALS {
-        for value in headers.get_all(name) {
-            (name, value.as_bytes()).hash(&mut hash);
-        }
-    }
-    hash.finish()
+    headers
+        .iter()
+        .filter(|(name, _)| credential_name(name.as_str()))
+        .map(|(name, value)| hasher.hash_one((name.as_str(), value.as_bytes())))
+        // In whatever order they come.
+        .fold(0, u64::wrapping_add)
 }
 
 /// Continues the caller's trace with a span of ours, or begins one whose id is the call's.
 pub(crate) fn trace(headers: &mut HeaderMap, call: CallId) {
     let mut id = [0; 36];
-    let call: String = call.encode(&mut id).chars().filter(|digit| *digit != '-').collect();
-    let span = &call[16..];
-    let old = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok()).filter(|old| well_formed(old));
-    let next = match old {
-        Some(old) => format!("00-{}-{span}-{}", &old[3..35], &old[53..55]),
-        None => format!("00-{call}-{span}-01"),
-    };
-    if let Ok(value) = HeaderValue::try_from(next) {
+    call.encode(&mut id);
+    let mut digits = id.iter().filter(|digit| **digit != b'-');
+    let mut next = *b"00-00000000000000000000000000000000-0000000000000000-01";
+    for place in (3..35).rev() {
+        next[place] = digits.next_back().copied().unwrap_or(b'0');
+    }
+    next.copy_within(19..35, 36);
+    if let Some(old) = headers.get(TRACEPARENT).map(HeaderValue::as_bytes).filter(|old| well_formed(old)) {
+        next[3..35].copy_from_slice(&old[3..35]);
+        next[53..].copy_from_slice(&old[53..]);
+    }
+    if let Ok(value) = HeaderValue::from_bytes(&next) {
         headers.insert(TRACEPARENT, value);
     }
 }
 
-fn well_formed(traceparent: &str) -> bool {
-    let bytes = traceparent.as_bytes();
+fn well_formed(bytes: &[u8]) -> bool {
     bytes.len() == 55
-        && traceparent.starts_with("00-")
+        && bytes.starts_with(b"00-")
         && bytes.iter().enumerate().all(|(place, byte)| match place {
             2 | 35 | 52 => *byte == b'-',
             _ => byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase(),
@@ -186,7 +198,10 @@ mod tests {
             h.insert("traceparent", HeaderValue::from_bytes(nonsense.as_bytes()).unwrap());
             trace(&mut h, call);
             let begun = h["traceparent"].to_str().unwrap();
-            assert!(well_formed(begun) && begun.contains(&call.to_string().replace('-', "")), "{begun}");
+            assert!(
+                well_formed(begun.as_bytes()) && begun.contains(&call.to_string().replace('-', "")),
+                "{begun}"
+            );
         }
     }
 }

@@ -34,11 +34,13 @@ pub(crate) struct House {
     pub(crate) registry: Registry,
     /// Refusals at the door, before any upstream is known.
     pub(crate) rejections: CounterBy<Code>,
-    pub(crate) rings: Vec<Ring>,
+    /// The stories of every worker.
+    pub(crate) rings: Vec<Arc<Ring>>,
     pub(crate) events: Channel,
     pub(crate) started: Instant,
     pub(crate) started_wall: SystemTime,
-    pub(crate) in_flight: AtomicUsize,
+    /// Calls in flight at every worker.
+    pub(crate) in_flight: Vec<Arc<AtomicUsize>>,
     pub(crate) draining: AtomicBool,
     pub(crate) ready: AtomicBool,
     pub(crate) hasher: RandomState,
@@ -134,11 +136,11 @@ impl House {
             routes,
             rejections: names::rejections(&registry, ""),
             registry,
-            rings: (0..workers).map(|_| Ring::default()).collect(),
+            rings: (0..workers).map(|_| Arc::default()).collect(),
             events,
             started: clock.now(),
             started_wall: seawall_core::clock::wall_now(),
-            in_flight: AtomicUsize::new(0),
+            in_flight: (0..workers).map(|_| Arc::default()).collect(),
             draining: AtomicBool::new(false),
             ready: AtomicBool::new(false),
             hasher: RandomState::new(),
@@ -199,6 +201,11 @@ impl House {
     /// Which upstream a pipeline of that name belongs to.
     pub(crate) fn place(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
+    }
+
+    /// Calls in flight.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.iter().map(|calls| calls.load(Ordering::Relaxed)).sum()
     }
 
     pub(crate) fn now(&self) -> Instant {

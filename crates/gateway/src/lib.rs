@@ -21,6 +21,7 @@ mod house;
 mod listen;
 mod meters;
 pub mod plan;
+mod presence;
 mod proxy;
 mod record;
 mod refusal;

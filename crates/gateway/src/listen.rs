@@ -1,26 +1,30 @@
 //! Sockets and threads: a runtime for each core, all listening on one port, and an orderly end.
 
 use std::convert::Infallible;
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use crate::body::Outgoing;
+use crate::body::{BodyError, Outgoing};
 use crate::door::Door;
+use crate::presence::{Busy, Callers, Entered};
 use crate::proxy::{Worker, call};
 
-/// How long a client may take over the head of a request.
-const HEAD_WITHIN: Duration = Duration::from_secs(30);
 /// The largest head of a request, in bytes and in lines.
 const LARGEST_HEAD: usize = 64 * 1024;
 const MOST_HEADERS: usize = 128;
@@ -57,76 +61,94 @@ pub(crate) fn bind(address: SocketAddr, sockets: usize) -> io::Result<Vec<TcpLis
     Ok(bound)
 }
 
-/// Serves one worker's connections until the phase is over. Returns how many were cut.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    worker: Arc<Worker>,
-    mut phase: watch::Receiver<Phase>,
-) -> usize {
-    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return 0 };
-    let open = Arc::new(());
+/// Serves one worker's connections until the phase is over.
+pub(crate) async fn serve(listener: TcpListener, worker: Arc<Worker>, mut phase: watch::Receiver<Phase>) {
+    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+    let callers = Arc::new(Callers::default());
+    let mut sweep = tokio::time::interval(Callers::SWEEP);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    tokio::spawn(connection(stream, worker.clone(), phase.clone(), open.clone()));
+                    let entered = callers.enter(worker.house.now());
+                    tokio::spawn(connection(stream, worker.clone(), entered));
                 }
                 Err(_) => tokio::time::sleep(BREATH).await,
             },
+            _ = sweep.tick() => callers.sweep(worker.house.now()),
             _ = phase.changed() => break,
         }
     }
     drop(listener);
-    // Connections end by themselves once they drain; whoever counts decides when it has been long enough.
-    while Arc::strong_count(&open) > 1 && *phase.borrow() != Phase::Over {
+    callers.drain();
+    // Connections end by themselves once they are told; whoever counts decides when it has been long enough.
+    while !callers.is_empty() && *phase.borrow() != Phase::Over {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(10)) => {}
             _ = phase.changed() => {}
         }
     }
-    Arc::strong_count(&open) - 1
+    callers.cut();
 }
 
-async fn connection(
-    stream: TcpStream,
-    worker: Arc<Worker>,
-    mut phase: watch::Receiver<Phase>,
-    _open: Arc<()>,
-) {
+async fn connection(stream: TcpStream, worker: Arc<Worker>, entered: Entered) {
     // Without this a small answer waits for the caller's delayed acknowledgement: 40 ms.
     let _ = stream.set_nodelay(true);
-    let door = Door::new(stream, worker.clone());
+    let presence = entered.presence.clone();
+    let door = Door::new(stream, worker.clone(), presence.clone());
     let service = service_fn(move |request: Request<Incoming>| {
-        let worker = worker.clone();
-        async move { Ok::<Response<Outgoing>, Infallible>(call(worker, request).await) }
+        let (worker, busy) = (worker.clone(), presence.serve());
+        async move { Ok::<_, Infallible>(call(worker, request).await.map(|body| Attended { body, _busy: busy })) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
-        .max_buf_size(LARGEST_HEAD)
-        .max_headers(MOST_HEADERS)
-        .half_close(false);
+    builder.http1().max_buf_size(LARGEST_HEAD).max_headers(MOST_HEADERS).half_close(false);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(LARGEST_HEAD as u32)
         .max_concurrent_streams(256)
         .keep_alive_interval(Some(Duration::from_secs(60)));
-    let connection = builder.serve_connection_with_upgrades(door, service);
-    tokio::pin!(connection);
-    if *phase.borrow() == Phase::Open {
-        tokio::select! {
-            _ = connection.as_mut() => return,
-            _ = phase.changed() => {}
+    let mut connection = pin!(builder.serve_connection_with_upgrades(door, service));
+    let mut heard = 0;
+    let mut listening = false;
+    poll_fn(|cx| {
+        // The waker is put down once; after that a look at a number is enough.
+        if !listening || entered.presence.has_news(heard) {
+            listening = true;
+            while let Poll::Ready(politely) = entered.presence.poll_told(&mut heard, cx.waker()) {
+                if !politely {
+                    return Poll::Ready(());
+                }
+                connection.as_mut().graceful_shutdown();
+            }
         }
+        connection.as_mut().poll(cx).map(drop)
+    })
+    .await;
+}
+
+/// An answer's body, for as long as its connection is busy with it.
+struct Attended {
+    body: Outgoing,
+    _busy: Busy,
+}
+
+impl Body for Attended {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
     }
-    connection.as_mut().graceful_shutdown();
-    loop {
-        tokio::select! {
-            _ = connection.as_mut() => return,
-            changed = phase.changed() => if changed.is_err() || *phase.borrow() == Phase::Over { return },
-        }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

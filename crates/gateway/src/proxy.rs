@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use http::header::HeaderMap;
 use http::{HeaderName, Request, Response, request};
@@ -20,13 +21,16 @@ use crate::headers;
 use crate::house::{House, LiveRoute};
 use crate::record::{Record, refused_at_the_door};
 use crate::refusal;
+use crate::story::Ring;
 use crate::upstream::{Pool, Progress};
 
 /// One worker: its own connections to every upstream, and its own stories.
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) house: Arc<House>,
-    pub(crate) number: usize,
+    pub(crate) ring: Arc<Ring>,
+    /// Calls in flight here.
+    pub(crate) in_flight: Arc<AtomicUsize>,
     /// One for each upstream.
     pub(crate) pools: Vec<Pool<Sending>>,
 }
@@ -43,31 +47,28 @@ pub(crate) async fn call(worker: Arc<Worker>, request: Request<Incoming>) -> Res
     let entry = match entry {
         Ok(entry) => entry,
         Err(rejection) => {
-            refused_at_the_door(house, worker.number, id, request.method(), request.uri().path(), &rejection);
+            refused_at_the_door(&worker, id, request.method(), request.uri().path(), &rejection);
             let mut response = refusal::answer(&rejection, id, None);
-            answer::name(&mut response, id, "");
+            answer::name(&mut response, id, None);
             return response;
         }
     };
     let (mut parts, body) = request.into_parts();
     let upgrade = headers::asks_for_upgrade(&parts.headers);
     let on_upgrade = if upgrade { parts.extensions.remove::<OnUpgrade>() } else { None };
-    let mut record =
-        Record::new(house.clone(), worker.number, id, entry.route, &parts.method, parts.uri.path());
+    let mut record = Record::new(worker.clone(), id, entry.route, &parts.method, parts.uri.path());
     let route = &house.routes[entry.route];
     record.effects = effects(&parts, &entry, route, house);
-    let once = record.effects == Effects::Once;
-    let call = run(worker.clone(), record, entry, parts, body, on_upgrade);
-    if !once {
-        return call.await;
+    if record.effects != Effects::Once {
+        return run(worker, record, entry, parts, body, on_upgrade).await;
     }
     // A caller that goes away does not take an operation with it that must be known to the end.
-    match tokio::spawn(call).await {
+    match tokio::spawn(run(worker, record, entry, parts, body, on_upgrade)).await {
         Ok(response) => response,
         Err(_) => {
             let rejection = Rejection::new(Code::ReplyLost).certainty(seawall::Certainty::Unknown);
             let mut response = refusal::answer(&rejection, id, None);
-            answer::name(&mut response, id, "");
+            answer::name(&mut response, id, None);
             response
         }
     }
@@ -81,7 +82,7 @@ async fn run(
     body: Incoming,
     on_upgrade: Option<OnUpgrade>,
 ) -> Response<Outgoing> {
-    let house = worker.house.clone();
+    let house = &worker.house;
     let route = &house.routes[entry.route];
     let request::Parts { method, mut headers, .. } = parts;
     let deadline = record.began + deadline(&headers, route);
@@ -115,18 +116,19 @@ async fn run(
             |place, call| {
                 let upstream = &house.upstreams[route.to[place]];
                 let credential = if upstream.plan.auth.is_some() { 0 } else { credential };
-                let call =
-                    call.fewer_attempts(if once_only { u32::MAX } else { made }).credential(credential);
+                let fewer = if once_only { u32::MAX } else { made };
+                let call = call.fewer_attempts(fewer).credential(credential).keeps_time();
+                let call = if place == 0 { call.began(record.began) } else { call };
                 if upstream.keyed_by.is_empty() { call } else { call.keys(&caller) }
             },
-            |place, _| {
+            |place, cx| {
                 let upstream = route.to[place];
-                record.attempt_begins(place);
-                asking.send(&house.upstreams[upstream], &worker.pools[upstream], upstream == route.to[0])
+                record.attempt_begins(place, cx.began());
+                asking.send(&house.upstreams[upstream], &worker.pools[upstream], upstream == route.to[0], cx)
             },
         )
         .await;
-    answer::answer(&house, record, served, on_upgrade, &method)
+    answer::answer(&worker, record, served, on_upgrade, &method)
 }
 
 /// The keys of a call under limits that are per header.

@@ -4,14 +4,14 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use http::Method;
+use http::{HeaderValue, Method};
 use seawall::Effects;
 use seawall_core::event::{Event, Fact, Sink};
 use seawall_core::units::format_duration;
 use seawall_core::verdict::Seen;
 use seawall_core::{CallId, Certainty, Class, Instant, Policy, Rejection, Verdict};
 
-use crate::house::House;
+use crate::proxy::Worker;
 use crate::story::{Attempt, MOMENTS, Moment, Story};
 
 /// Paths are cut to this length in stories.
@@ -19,13 +19,13 @@ const LONGEST_PATH: usize = 256;
 
 /// One call on its way. Dropped before it is closed, the caller went away.
 pub(crate) struct Record {
-    pub(crate) house: Arc<House>,
-    pub(crate) worker: usize,
+    /// Whose call it is. The worker's own count of holders is nobody else's: no other core fights over it.
+    pub(crate) worker: Arc<Worker>,
     pub(crate) id: CallId,
     pub(crate) began: Instant,
     pub(crate) route: usize,
     pub(crate) effects: Effects,
-    method: Box<str>,
+    method: Method,
     path: Box<str>,
     notes: Mutex<Notes>,
     closed: bool,
@@ -37,6 +37,7 @@ struct Notes {
     attempt_began: Instant,
     attempts: Vec<Attempt>,
     moments: Vec<Moment>,
+    /// Something of the attempt under way has left.
     sent: bool,
     over_budget: bool,
 }
@@ -48,29 +49,21 @@ pub(crate) struct Outcome {
     pub(crate) class: Class,
     pub(crate) certainty: Certainty,
     pub(crate) waited: Duration,
-    pub(crate) decision: String,
+    pub(crate) decision: Option<HeaderValue>,
     pub(crate) refusal: Option<Rejection>,
 }
 
 impl Record {
-    pub(crate) fn new(
-        house: Arc<House>,
-        worker: usize,
-        id: CallId,
-        route: usize,
-        method: &Method,
-        path: &str,
-    ) -> Self {
-        let began = house.now();
-        house.in_flight.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn new(worker: Arc<Worker>, id: CallId, route: usize, method: &Method, path: &str) -> Self {
+        let began = worker.house.now();
+        worker.in_flight.fetch_add(1, Ordering::Relaxed);
         Self {
-            house,
             worker,
             id,
             began,
             route,
             effects: Effects::Guarded,
-            method: method.as_str().into(),
+            method: method.clone(),
             path: path[..path.floor_char_boundary(LONGEST_PATH)].into(),
             notes: Mutex::default(),
             closed: false,
@@ -78,8 +71,7 @@ impl Record {
     }
 
     /// An attempt at the target in `place` begins.
-    pub(crate) fn attempt_begins(&self, place: usize) {
-        let now = self.house.now();
+    pub(crate) fn attempt_begins(&self, place: usize, now: Instant) {
         let mut notes = self.notes();
         notes.place = place;
         notes.sent = false;
@@ -95,10 +87,14 @@ impl Record {
     pub(crate) fn attempt_ended(&self, status: Option<u16>, verdict: Verdict, failure: Option<String>) {
         let mut notes = self.notes();
         let upstream = self.upstream(notes.place);
-        self.house.upstreams[upstream].meters.attempts.of(verdict.class()).inc();
+        notes.sent = false;
+        self.worker.house.upstreams[upstream].meters.attempts.of(verdict.class()).inc();
         if notes.attempts.len() < MOMENTS {
             let began = notes.attempt_began;
-            let (at, duration) = (began.since(self.began), self.house.now().since(began));
+            let at = began.since(self.began);
+            // One that worked is the last: its end is the head's, and the clock is read there.
+            let duration =
+                if verdict.is_ok() { Duration::ZERO } else { self.worker.house.now().since(began) };
             notes.attempts.push(Attempt {
                 upstream,
                 at,
@@ -116,6 +112,16 @@ impl Record {
         &self.path
     }
 
+    /// What is known of the whole call when its end is known so well: what an earlier attempt may have done, a later
+    /// one does not undo.
+    pub(crate) fn certainty(&self, end: Certainty) -> Certainty {
+        let unknown = |attempt: &Attempt| attempt.verdict.certainty(self.effects) == Certainty::Unknown;
+        match end {
+            Certainty::NotDone if self.notes().attempts.iter().any(unknown) => Certainty::Unknown,
+            end => end,
+        }
+    }
+
     /// Was a retry denied for want of budget?
     pub(crate) fn over_budget(&self) -> bool {
         self.notes().over_budget
@@ -128,12 +134,15 @@ impl Record {
     }
 
     fn settle(&mut self, outcome: Outcome) -> Arc<Story> {
-        let notes = std::mem::take(&mut *self.notes());
-        let duration = self.house.now().since(self.began);
+        let mut notes = std::mem::take(&mut *self.notes());
+        let duration = self.worker.house.now().since(self.began);
+        if let Some(last) = notes.attempts.last_mut().filter(|last| last.verdict.is_ok()) {
+            last.duration = duration.saturating_sub(last.at);
+        }
         let upstream = self.upstream(outcome.place);
-        let meters = &self.house.routes[self.route].meters[outcome.place];
+        let meters = &self.worker.house.routes[self.route].meters[outcome.place];
         meters.duration.record(duration);
-        self.house.upstreams[upstream].meters.durations.record(duration);
+        self.worker.house.upstreams[upstream].meters.durations.record(duration);
         let story = Arc::new(Story {
             id: self.id,
             route: Some(self.route),
@@ -152,12 +161,12 @@ impl Record {
             moments: notes.moments,
             end: OnceLock::new(),
         });
-        self.house.rings[self.worker].keep(story.clone());
+        self.worker.ring.keep(story.clone());
         story
     }
 
     fn upstream(&self, place: usize) -> usize {
-        self.house.routes[self.route].to[place]
+        self.worker.house.routes[self.route].to[place]
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -186,40 +195,40 @@ impl Drop for Record {
             place,
             status: None,
             class: Class::Cancelled,
-            certainty: verdict.certainty(self.effects),
+            certainty: self.certainty(verdict.certainty(self.effects)),
             waited: Duration::ZERO,
-            decision: String::new(),
+            decision: None,
             refusal: None,
         };
         let story = self.settle(outcome);
-        count_end(&self.house, &story, place, Class::Cancelled);
+        count_end(&self.worker, &story, place, Class::Cancelled, self.worker.house.now());
     }
 }
 
 /// A call is over: counted once, by how it ended.
-pub(crate) fn count_end(house: &House, story: &Story, place: usize, class: Class) {
-    house.in_flight.fetch_sub(1, Ordering::Relaxed);
+pub(crate) fn count_end(worker: &Worker, story: &Story, place: usize, class: Class, now: Instant) {
+    let house = &worker.house;
+    worker.in_flight.fetch_sub(1, Ordering::Relaxed);
     if let (Some(route), Some(upstream)) = (story.route, story.upstream) {
         house.routes[route].meters[place].calls.of(class).inc();
-        house.upstreams[upstream].meters.rate.record(house.now(), class == Class::Ok);
+        house.upstreams[upstream].meters.rate.record(now, class == Class::Ok);
     }
 }
 
 /// A request that was refused at the door has a story too.
 pub(crate) fn refused_at_the_door(
-    house: &House,
-    worker: usize,
+    worker: &Worker,
     id: CallId,
     method: &Method,
     path: &str,
     rejection: &Rejection,
 ) {
-    house.rejections.of(rejection.code).inc();
-    house.rings[worker].keep(Arc::new(Story {
+    worker.house.rejections.of(rejection.code).inc();
+    worker.ring.keep(Arc::new(Story {
         id,
         route: None,
         upstream: None,
-        method: method.as_str().into(),
+        method: method.clone(),
         path: path[..path.floor_char_boundary(LONGEST_PATH)].into(),
         effects: Effects::for_method(method),
         duration: Duration::ZERO,
@@ -227,7 +236,7 @@ pub(crate) fn refused_at_the_door(
         status: Some(rejection.code.status()),
         class: Class::Rejected,
         certainty: rejection.certainty,
-        decision: String::new(),
+        decision: None,
         refusal: Some(rejection.clone()),
         attempts: Vec::new(),
         moments: Vec::new(),
@@ -237,8 +246,8 @@ pub(crate) fn refused_at_the_door(
 
 impl Sink for Record {
     fn offer(&self, event: Event) {
-        let Some(place) = self.house.place(&event.name) else { return };
-        let upstream = &self.house.upstreams[place];
+        let Some(place) = self.worker.house.place(&event.name) else { return };
+        let upstream = &self.worker.house.upstreams[place];
         match &event.fact {
             Fact::Retrying { delay, class, .. } => {
                 upstream.meters.retries.of(*class).inc();
@@ -250,7 +259,7 @@ impl Sink for Record {
                 upstream.meters.over_budget.inc();
                 self.notes().over_budget = true;
                 self.moment(event.at, "not sent again: the retry budget is spent".into());
-                self.house.events.offer(event);
+                self.worker.house.events.offer(event);
             }
             Fact::Rejected { code, policy } => {
                 upstream.meters.rejections.of(*code).inc();
@@ -266,7 +275,7 @@ impl Sink for Record {
             Fact::Paused { wait } => {
                 let wait = format_duration(round(*wait));
                 self.moment(event.at, format!("{} asked to be left alone for {wait}", event.name));
-                self.house.events.offer(event);
+                self.worker.house.events.offer(event);
             }
             Fact::FellBack { from, to } => self.moment(event.at, format!("fell back from {from} to {to}")),
             Fact::Attempted { .. } | Fact::BreakerMoved { .. } | Fact::Lever { .. } => {}

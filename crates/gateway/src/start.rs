@@ -87,7 +87,12 @@ pub fn start(plan: Plan) -> Result<Gateway, StartError> {
     let (phase, watching) = watch::channel(Phase::Open);
     let mut threads = Vec::with_capacity(count + 1);
     for (number, (listener, pools)) in listeners.into_iter().zip(pools).enumerate() {
-        let worker = Arc::new(Worker { house: house.clone(), number, pools });
+        let worker = Arc::new(Worker {
+            house: house.clone(),
+            ring: house.rings[number].clone(),
+            in_flight: house.in_flight[number].clone(),
+            pools,
+        });
         let (runtime, watching) = (runtime()?, watching.clone());
         let task = move || {
             runtime.block_on(listen::serve(listener, worker, watching));
@@ -122,7 +127,7 @@ impl Gateway {
 
     /// Calls in flight.
     pub fn in_flight(&self) -> usize {
-        self.house.in_flight.load(Ordering::Relaxed)
+        self.house.in_flight()
     }
 
     /// Stops: takes no new connections, lets calls in flight end within the plan's patience, then cuts what is left.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use http::{HeaderValue, Method};
 use seawall::Effects;
 use seawall_core::{CallId, Certainty, Class, Rejection, Verdict};
 
@@ -24,7 +25,7 @@ pub(crate) struct Story {
     pub(crate) route: Option<usize>,
     /// The upstream asked last.
     pub(crate) upstream: Option<usize>,
-    pub(crate) method: Box<str>,
+    pub(crate) method: Method,
     pub(crate) path: Box<str>,
     pub(crate) effects: Effects,
     /// To the head.
@@ -33,7 +34,7 @@ pub(crate) struct Story {
     pub(crate) status: Option<u16>,
     pub(crate) class: Class,
     pub(crate) certainty: Certainty,
-    pub(crate) decision: String,
+    pub(crate) decision: Option<HeaderValue>,
     pub(crate) refusal: Option<Rejection>,
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) moments: Vec<Moment>,

@@ -6,13 +6,13 @@ use seawall::pipeline::Held;
 use seawall_core::Class;
 
 use crate::body::{Ending, Watch};
-use crate::house::House;
+use crate::proxy::Worker;
 use crate::record::count_end;
 use crate::story::{End, Story};
 
 /// The end of one call.
 pub(crate) struct AtEnd {
-    pub(crate) house: Arc<House>,
+    pub(crate) worker: Arc<Worker>,
     pub(crate) story: Arc<Story>,
     pub(crate) place: usize,
     pub(crate) held: Held,
@@ -26,13 +26,14 @@ impl Watch for AtEnd {
             Ending::Stalled => Class::Timeout,
             Ending::Abandoned => Class::Cancelled,
         };
-        let after = self.house.now().since(self.house.started);
+        let now = self.worker.house.now();
+        let after = now.since(self.worker.house.started);
         let _ = self.story.end.set(End { ending, bytes, after });
         match ending {
-            Ending::Complete => self.held.settle(),
+            Ending::Complete => self.held.settle_at(now),
             Ending::Cut | Ending::Stalled => self.held.cut(),
             Ending::Abandoned => drop(self.held),
         }
-        count_end(&self.house, &self.story, self.place, class);
+        count_end(&self.worker, &self.story, self.place, class, now);
     }
 }

@@ -86,7 +86,7 @@ fn tell(house: &House, story: &Story) -> Call {
         status: story.status,
         class: Some(class),
         certainty: (!running).then_some(certainty),
-        decision: story.decision.clone(),
+        decision: story.decision.as_ref().and_then(|line| line.to_str().ok()).unwrap_or("").to_owned(),
         refusal: story.refusal.as_ref().map(|refusal| Refusal {
             code: refusal.code.to_string(),
             policy: refusal.policy.to_string(),

@@ -71,7 +71,7 @@ pub(super) fn present(board: &Board) -> Status {
         calls.last_minute += one.last_minute;
         well += one.success_rate.unwrap_or(0.0) * one.last_minute as f64;
     }
-    calls.in_flight = house.in_flight.load(std::sync::atomic::Ordering::Relaxed) as u64;
+    calls.in_flight = house.in_flight() as u64;
     calls.success_rate = (calls.last_minute > 0).then(|| well / calls.last_minute as f64);
     Status {
         status,

@@ -59,7 +59,8 @@ pub(crate) struct Passing {
     tail: BytesMut,
     idle: Duration,
     ends_by: Option<Instant>,
-    moved: Instant,
+    /// When the last piece came, as far as anybody had a reason to look.
+    moved: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
     state: State,
     bytes: u64,
@@ -86,14 +87,13 @@ impl Passing {
         longest: Option<Duration>,
         watch: Box<dyn Watch>,
     ) -> Self {
-        let now = Instant::now();
         Self {
             answered,
             follower,
             tail: BytesMut::new(),
             idle,
-            ends_by: longest.map(|longest| now + longest),
-            moved: now,
+            ends_by: longest.map(|longest| Instant::now() + longest),
+            moved: None,
             timer: None,
             state: State::Flowing,
             bytes: 0,
@@ -136,8 +136,9 @@ impl Passing {
 
     /// Ready when the body has stood still for too long, or lasts too long.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let until =
-            self.ends_by.map_or(self.moved + self.idle, |ends_by| ends_by.min(self.moved + self.idle));
+        // The clock is read when there is something to wait for, not for every piece.
+        let idle_by = *self.moved.get_or_insert_with(Instant::now) + self.idle;
+        let until = self.ends_by.map_or(idle_by, |ends_by| ends_by.min(idle_by));
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
         loop {
             ready!(timer.as_mut().poll(cx));
@@ -192,8 +193,7 @@ impl Body for Passing {
                 }
                 return Poll::Pending;
             };
-            // Reading the clock costs less than arming a timer.
-            this.moved = Instant::now();
+            this.moved = None;
             match frame {
                 Some(Ok(frame)) if frame.is_data() => {
                     let Ok(data) = frame.into_data() else { continue };

@@ -83,12 +83,11 @@ impl Chain {
             let answer = each(place, call).answer(&classify, |cx| operation(place, cx)).await;
             attempts += answer.attempts;
             let left = self.0.len() - place - 1;
-            let time_left = pipeline.now() < deadline;
-            let go_on = match &answer.result {
-                Err(Error::Rejected(rejection)) => next(&Ended::Refused(rejection), effects, left, time_left),
-                _ => next(&Ended::Outcome(answer.verdict), effects, left, time_left),
+            let ended = match &answer.result {
+                Err(Error::Rejected(rejection)) => Ended::Refused(rejection),
+                _ => Ended::Outcome(answer.verdict),
             };
-            if !go_on || !classify.can_repeat() {
+            if left == 0 || !classify.can_repeat() || !next(&ended, effects, left, pipeline.now() < deadline) {
                 return Served { answer, place, attempts };
             }
             answer.held.settle();
