@@ -16,7 +16,6 @@ use crate::attempt::{Answer, Failure};
 use crate::body::{Ending, Outgoing, Passing, Watch};
 use crate::decision::Decision;
 use crate::headers;
-use crate::house::House;
 use crate::proxy::Worker;
 use crate::record::{Outcome, Record};
 use crate::refusal;
@@ -66,17 +65,19 @@ pub(crate) fn name(response: &mut Response<Outgoing>, id: CallId, decision: Opti
     response.headers_mut().insert(headers::DECISION, decision);
 }
 
-fn decision(house: &House, record: &Record, ended: &Ended) -> HeaderValue {
-    let upstream = &house.upstreams[house.routes[record.route].to[ended.place]];
-    Decision {
+fn decision(worker: &Worker, record: &Record, ended: &Ended) -> HeaderValue {
+    let house = &worker.house;
+    let place = house.routes[record.route].to[ended.place];
+    let upstream = &house.upstreams[place];
+    let decision = Decision {
         upstream: &upstream.plan.name,
         attempts: ended.attempts,
         waited: ended.waited,
         breaker: upstream.breaker.state().as_str(),
         generation: house.plan.generation,
         note: ended.note,
-    }
-    .header()
+    };
+    if decision.is_ordinary() { worker.ordinary[place].clone() } else { decision.header() }
 }
 
 /// An upstream's answer passes through unchanged, whatever it says.
@@ -98,7 +99,7 @@ fn pass(
     let id = record.id;
     let route = &house.routes[record.route];
     let upstream = &house.upstreams[route.to[ended.place]];
-    let line = decision(house, &record, ended);
+    let line = decision(worker, &record, ended);
     let follower = follower(&head.headers, method, route.terminal.as_deref(), upstream, record.path());
     let certainty = record.certainty(verdict.certainty(record.effects));
     let story = record.close(Outcome {
@@ -144,7 +145,7 @@ fn refuse(
     let id = record.id;
     let route = &house.routes[record.route];
     let dialect = house.upstreams[route.to[0]].plan.dialect.clone();
-    let line = decision(house, &record, ended);
+    let line = decision(worker, &record, ended);
     let mut response = refusal::answer(&rejection, id, Some(dialect.as_ref()));
     name(&mut response, id, Some(line.clone()));
     let upstream = &house.upstreams[route.to[ended.place]];

@@ -49,7 +49,7 @@ pub(crate) struct Asking<'a> {
     /// Without what stops here.
     pub(crate) headers: &'a HeaderMap,
     /// Path and query below the base path.
-    pub(crate) path: &'a str,
+    pub(crate) path: &'a PathAndQuery,
     pub(crate) body: &'a Replay,
     pub(crate) effects: Effects,
     pub(crate) patience: &'a timeout::Options,
@@ -122,14 +122,17 @@ impl Asking<'_> {
         pool: &Pool<Sending>,
         addressed: bool,
     ) -> Result<Request<Sending>, Failure> {
-        let malformed =
-            |message: &str| Failure { code: Code::Malformed, seen: Seen::Refused, message: message.into() };
         let target = if upstream.base.is_empty() {
-            PathAndQuery::try_from(self.path)
+            self.path.clone()
         } else {
-            PathAndQuery::from_maybe_shared(Bytes::from([upstream.base.as_str(), self.path].concat()))
+            let whole = [upstream.base.as_str(), self.path.as_str()].concat();
+            let unsent = |_| Failure {
+                code: Code::Malformed,
+                seen: Seen::Refused,
+                message: "the path cannot be sent on".into(),
+            };
+            PathAndQuery::from_maybe_shared(Bytes::from(whole)).map_err(unsent)?
         };
-        let target = target.map_err(|_| malformed("the path cannot be sent on"))?;
         let mut headers = self.headers.clone();
         if !addressed {
             headers::strip_credentials(&mut headers);
@@ -163,7 +166,8 @@ impl Asking<'_> {
             return Ok(Answer { head, body: Answered::untouched(reply), verdict });
         }
         let left = self.record.worker.house.now().until(cx.deadline());
-        let body = read_ahead(reply, left.min(READ_AHEAD_WITHIN)).await;
+        // Boxed: reading ahead is rare and its state large.
+        let body = Box::pin(read_ahead(reply, left.min(READ_AHEAD_WITHIN))).await;
         let verdict = if peek == 0 { verdict } else { classify(&body.begun[..body.begun.len().min(peek)]) };
         Ok(Answer { head, body, verdict })
     }

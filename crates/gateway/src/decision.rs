@@ -17,7 +17,17 @@ pub(crate) struct Decision<'a> {
     pub(crate) note: Option<&'static str>,
 }
 
-impl Decision<'_> {
+impl<'a> Decision<'a> {
+    /// What most calls come to.
+    pub(crate) fn ordinary(upstream: &'a str, generation: u64) -> Self {
+        Self { upstream, attempts: 1, waited: Duration::ZERO, breaker: "closed", generation, note: None }
+    }
+
+    /// Is it that?
+    pub(crate) fn is_ordinary(&self) -> bool {
+        self.attempts == 1 && self.waited.is_zero() && self.breaker == "closed" && self.note.is_none()
+    }
+
     /// The line. There is no cache and no journal in this release, and it says so.
     fn line(&self) -> String {
         let mut line = String::with_capacity(128);

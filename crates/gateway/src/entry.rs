@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use http::header::{HOST, HeaderMap, ORIGIN, TRANSFER_ENCODING};
-use http::uri::Authority;
+use http::uri::{Authority, PathAndQuery};
 use http::{Method, Request, Uri};
 use seawall_core::{Code, Rejection};
 
@@ -15,7 +16,7 @@ pub(crate) struct Entry {
     /// Index of the route; the routes of upstreams without one come last.
     pub(crate) route: usize,
     /// The path and query at the upstream, without the base path of its URL; begins with a slash.
-    pub(crate) path: String,
+    pub(crate) path: PathAndQuery,
 }
 
 /// Finds the way of a request, or refuses it.
@@ -117,7 +118,9 @@ fn by_path(method: &Method, path: &str, query: Option<&str>, house: &House) -> R
         at_upstream.push('?');
         at_upstream.push_str(query);
     }
-    Ok(Entry { route, path: at_upstream })
+    let path = PathAndQuery::from_maybe_shared(Bytes::from(at_upstream))
+        .map_err(|_| Rejection::new(Code::Malformed).because("the path cannot be sent on"))?;
+    Ok(Entry { route, path })
 }
 
 fn our_own_host(headers: &HeaderMap, house: &House) -> Result<(), Rejection> {

@@ -54,10 +54,9 @@ fn credential_name(name: &str) -> bool {
     )
 }
 
-/// One look at every header: most messages have nothing to remove, and then this costs a few comparisons.
+/// One look at every header: most messages have little to remove, and then this costs a few comparisons.
 fn remove(headers: &mut HeaderMap, doomed: impl Fn(&str) -> bool) {
-    let names: Vec<HeaderName> = headers.keys().filter(|name| doomed(name.as_str())).cloned().collect();
-    for name in names {
+    while let Some(name) = headers.keys().find(|name| doomed(name.as_str())).cloned() {
         headers.remove(name);
     }
 }

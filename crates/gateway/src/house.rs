@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderName, Method};
+use http::{HeaderName, HeaderValue, Method};
 use seawall::breaker::Breaker;
 use seawall::bulkhead::{self, Bulkhead};
 use seawall::fallback::{Chain, Target};
@@ -17,6 +17,7 @@ use seawall_core::{Clock, Code, Instant};
 use seawall_signals::metrics::{CounterBy, Observer, Registry, names};
 use seawall_signals::view::BreakerState;
 
+use crate::decision::Decision;
 use crate::meters::{CallMeters, UpstreamMeters, transitions};
 use crate::plan::{Allow, Limit, Plan, Upstream};
 use crate::route::Pattern;
@@ -201,6 +202,13 @@ impl House {
     /// Which upstream a pipeline of that name belongs to.
     pub(crate) fn place(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
+    }
+
+    /// What most answers say was decided, for each upstream. Every worker has its own, so that no core counts another's
+    /// references.
+    pub(crate) fn ordinary_decisions(&self) -> Vec<HeaderValue> {
+        let line = |up: &LiveUpstream| Decision::ordinary(&up.plan.name, self.plan.generation).header();
+        self.upstreams.iter().map(line).collect()
     }
 
     /// Calls in flight.

@@ -1,7 +1,7 @@
 //! Sockets and threads: a runtime for each core, all listening on one port, and an orderly end.
 
 use std::convert::Infallible;
-use std::future::{Future as _, poll_fn};
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::{Pin, pin};
@@ -13,16 +13,16 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::Request;
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use hyper_util::server::conn::auto;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::body::{BodyError, Outgoing};
 use crate::door::Door;
-use crate::presence::{Busy, Callers, Entered};
+use crate::presence::{Busy, Callers, Entered, Presence};
 use crate::proxy::{Worker, call};
 
 /// The largest head of a request, in bytes and in lines.
@@ -95,36 +95,66 @@ async fn connection(stream: TcpStream, worker: Arc<Worker>, entered: Entered) {
     // Without this a small answer waits for the caller's delayed acknowledgement: 40 ms.
     let _ = stream.set_nodelay(true);
     let presence = entered.presence.clone();
+    let Some(http2) = attend(&presence, speaks_http2(&stream), |_| {}).await else { return };
     let door = Door::new(stream, worker.clone(), presence.clone());
+    let busy = presence.clone();
     let service = service_fn(move |request: Request<Incoming>| {
-        let (worker, busy) = (worker.clone(), presence.serve());
+        let (worker, busy) = (worker.clone(), busy.serve());
         async move { Ok::<_, Infallible>(call(worker, request).await.map(|body| Attended { body, _busy: busy })) }
     });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().max_buf_size(LARGEST_HEAD).max_headers(MOST_HEADERS).half_close(false);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(LARGEST_HEAD as u32)
-        .max_concurrent_streams(256)
-        .keep_alive_interval(Some(Duration::from_secs(60)));
-    let mut connection = pin!(builder.serve_connection_with_upgrades(door, service));
-    let mut heard = 0;
-    let mut listening = false;
+    if http2 {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .max_header_list_size(LARGEST_HEAD as u32)
+            .max_concurrent_streams(256)
+            .keep_alive_interval(Some(Duration::from_secs(60)));
+        attend(&presence, builder.serve_connection(door, service), |connection| {
+            connection.graceful_shutdown();
+        })
+        .await;
+    } else {
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(LARGEST_HEAD).max_headers(MOST_HEADERS).half_close(false);
+        let connection = builder.serve_connection(door, service).with_upgrades();
+        attend(&presence, connection, |connection| connection.graceful_shutdown()).await;
+    }
+}
+
+/// Runs until it is over, or until the connection has been told to end: `end` asks it politely, and if that was not
+/// asked for, or is not heard in time, it is dropped.
+async fn attend<F: Future>(presence: &Presence, work: F, end: impl Fn(Pin<&mut F>)) -> Option<F::Output> {
+    let mut work = pin!(work);
+    let (mut heard, mut listening) = (0, false);
     poll_fn(|cx| {
         // The waker is put down once; after that a look at a number is enough.
-        if !listening || entered.presence.has_news(heard) {
+        if !listening || presence.has_news(heard) {
             listening = true;
-            while let Poll::Ready(politely) = entered.presence.poll_told(&mut heard, cx.waker()) {
+            while let Poll::Ready(politely) = presence.poll_told(&mut heard, cx.waker()) {
                 if !politely {
-                    return Poll::Ready(());
+                    return Poll::Ready(None);
                 }
-                connection.as_mut().graceful_shutdown();
+                end(work.as_mut());
             }
         }
-        connection.as_mut().poll(cx).map(drop)
+        work.as_mut().poll(cx).map(Some)
     })
-    .await;
+    .await
+}
+
+/// Does the caller begin with HTTP/2's preface? No method of HTTP/1 begins with its first three letters.
+async fn speaks_http2(stream: &TcpStream) -> bool {
+    let mut first = [0; 3];
+    loop {
+        match stream.peek(&mut first).await {
+            Ok(3) => return &first == b"PRI",
+            Ok(some @ 1..) if b"PRI".starts_with(&first[..some]) => {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            // Anything else, an end or an error too, is for HTTP/1 to find out.
+            _ => return false,
+        }
+    }
 }
 
 /// An answer's body, for as long as its connection is busy with it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use http::header::HeaderMap;
-use http::{HeaderName, Request, Response, request};
+use http::{HeaderName, HeaderValue, Request, Response, request};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use seawall::pipeline::Keys;
@@ -31,6 +31,8 @@ pub(crate) struct Worker {
     pub(crate) ring: Arc<Ring>,
     /// Calls in flight here.
     pub(crate) in_flight: Arc<AtomicUsize>,
+    /// What most answers say was decided, for each upstream: one attempt, no wait, breaker closed.
+    pub(crate) ordinary: Vec<HeaderValue>,
     /// One for each upstream.
     pub(crate) pools: Vec<Pool<Sending>>,
 }
@@ -157,8 +159,7 @@ fn effects(parts: &request::Parts, entry: &Entry, route: &LiveRoute, house: &Hou
         return Effects::Once;
     }
     let upstream = &house.upstreams[route.to[0]];
-    let path = entry.path.split('?').next().unwrap_or("/");
-    upstream.plan.provider.effects(&parts.method, path).unwrap_or(by_method)
+    upstream.plan.provider.effects(&parts.method, entry.path.path()).unwrap_or(by_method)
 }
 
 /// The patience of the whole call; an allowed caller may ask for less.

@@ -10,6 +10,7 @@ use seawall_core::event::{Event, Fact, Sink};
 use seawall_core::units::format_duration;
 use seawall_core::verdict::Seen;
 use seawall_core::{CallId, Certainty, Class, Instant, Policy, Rejection, Verdict};
+use smallvec::SmallVec;
 
 use crate::proxy::Worker;
 use crate::story::{Attempt, MOMENTS, Moment, Story};
@@ -35,7 +36,7 @@ pub(crate) struct Record {
 struct Notes {
     place: usize,
     attempt_began: Instant,
-    attempts: Vec<Attempt>,
+    attempts: SmallVec<[Attempt; 1]>,
     moments: Vec<Moment>,
     /// Something of the attempt under way has left.
     sent: bool,
@@ -238,7 +239,7 @@ pub(crate) fn refused_at_the_door(
         certainty: rejection.certainty,
         decision: None,
         refusal: Some(rejection.clone()),
-        attempts: Vec::new(),
+        attempts: SmallVec::new(),
         moments: Vec::new(),
         end: OnceLock::new(),
     }));

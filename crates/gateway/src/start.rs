@@ -91,6 +91,7 @@ pub fn start(plan: Plan) -> Result<Gateway, StartError> {
             house: house.clone(),
             ring: house.rings[number].clone(),
             in_flight: house.in_flight[number].clone(),
+            ordinary: house.ordinary_decisions(),
             pools,
         });
         let (runtime, watching) = (runtime()?, watching.clone());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{HeaderValue, Method};
 use seawall::Effects;
 use seawall_core::{CallId, Certainty, Class, Rejection, Verdict};
+use smallvec::SmallVec;
 
 use crate::body::Ending;
 
@@ -36,7 +37,7 @@ pub(crate) struct Story {
     pub(crate) certainty: Certainty,
     pub(crate) decision: Option<HeaderValue>,
     pub(crate) refusal: Option<Rejection>,
-    pub(crate) attempts: Vec<Attempt>,
+    pub(crate) attempts: SmallVec<[Attempt; 1]>,
     pub(crate) moments: Vec<Moment>,
     pub(crate) end: OnceLock<End>,
 }

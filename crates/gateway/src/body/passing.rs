@@ -69,14 +69,15 @@ pub(crate) struct Passing {
 
 enum State {
     Flowing,
-    /// The error event has been given to the connection; it gets a moment to leave before the connection breaks.
+    /// What came before the cut, an error event perhaps, gets a moment to leave before the connection breaks.
     Goodbye(Pin<Box<Sleep>>),
     Over,
 }
 
 /// An event larger than this is passed on in pieces.
 const LONGEST_TAIL: usize = 64 * 1024;
-/// What an error event gets to reach the socket: the server drops what it has not flushed when the body fails.
+/// What was passed on gets so long to reach the socket: the server drops what it has not flushed when the body fails,
+/// be it the whole answer with its head.
 const TO_LEAVE: Duration = Duration::from_millis(25);
 
 impl Passing {
@@ -110,13 +111,21 @@ impl Passing {
     }
 
     /// The body is cut: say so in the stream where there is a way to, then break the connection.
-    fn cut(&mut self, ending: Ending, why: &str) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let in_stream = self.follower.is_some();
+    fn cut(
+        &mut self,
+        cx: &mut Context<'_>,
+        ending: Ending,
+        why: &str,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         self.finish(ending);
-        if !in_stream {
-            return Poll::Ready(Some(Err(why.to_owned().into())));
+        let mut moment = Box::pin(tokio::time::sleep(TO_LEAVE));
+        if self.follower.is_none() {
+            // Asks to be woken; nothing is ready the first time.
+            let _ = moment.as_mut().poll(cx);
+            self.state = State::Goodbye(moment);
+            return Poll::Pending;
         }
-        self.state = State::Goodbye(Box::pin(tokio::time::sleep(TO_LEAVE)));
+        self.state = State::Goodbye(moment);
         let code = if ending == Ending::Stalled { "SW0033" } else { "SW0022" };
         let event = error_event("stream_cut", why, code);
         Poll::Ready(Some(Ok(Frame::data(event.into()))))
@@ -182,14 +191,14 @@ impl Body for Passing {
             State::Goodbye(moment) => {
                 ready!(moment.as_mut().poll(cx));
                 this.state = State::Over;
-                return Poll::Ready(Some(Err("the upstream's stream was cut".into())));
+                return Poll::Ready(Some(Err("the upstream's answer was cut".into())));
             }
             State::Over => return Poll::Ready(None),
         }
         loop {
             let Poll::Ready(frame) = this.poll_upstream(cx) else {
                 if this.poll_patience(cx).is_ready() {
-                    return this.cut(Ending::Stalled, "the upstream's body stood still for too long");
+                    return this.cut(cx, Ending::Stalled, "the upstream's body stood still for too long");
                 }
                 return Poll::Pending;
             };
@@ -211,10 +220,10 @@ impl Body for Passing {
                 }
                 Some(Err(error)) => {
                     let why = format!("the upstream's answer was cut: {error}");
-                    return this.cut(Ending::Cut, &why);
+                    return this.cut(cx, Ending::Cut, &why);
                 }
                 None if this.follower.as_ref().is_some_and(|follower| !follower.said_goodbye()) => {
-                    return this.cut(Ending::Cut, "the upstream's stream ended without its last event");
+                    return this.cut(cx, Ending::Cut, "the upstream's stream ended without its last event");
                 }
                 None => {
                     let tail = this.tail.split().freeze();

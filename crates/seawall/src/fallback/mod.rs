@@ -87,7 +87,8 @@ impl Chain {
                 Err(Error::Rejected(rejection)) => Ended::Refused(rejection),
                 _ => Ended::Outcome(answer.verdict),
             };
-            if left == 0 || !classify.can_repeat() || !next(&ended, effects, left, pipeline.now() < deadline) {
+            if left == 0 || !classify.can_repeat() || !next(&ended, effects, left, pipeline.now() < deadline)
+            {
                 return Served { answer, place, attempts };
             }
             answer.held.settle();

@@ -11,9 +11,9 @@ use seawall_core::{Code, Effects, Error, Instant, Policy, Rejection, Verdict};
 use seawall_policy::retry::{Attempts, Decision, Stop, step};
 
 use super::{Cx, Held, Parts, Pipeline};
+use crate::bulkhead::Bulkhead;
 use crate::classify::{Classify, Plain};
 use crate::limiter::{Limiter, Taken};
-use crate::bulkhead::Bulkhead;
 use crate::timeout::within;
 use crate::{breaker, bulkhead};
 
@@ -252,6 +252,17 @@ impl<'a> Call<'a> {
         }
         // Whoever waits holds no probe: it goes to somebody who can use it at once.
         drop(admitted);
+        // Boxed: waiting is rare and its state large.
+        Box::pin(self.wait_to_enter(parts, deadline, now, waited)).await
+    }
+
+    async fn wait_to_enter(
+        &self,
+        parts: &Parts,
+        deadline: Instant,
+        now: &mut Instant,
+        waited: &mut Duration,
+    ) -> Result<Entered, Rejection> {
         let mut place = None;
         let taken = loop {
             let mut taken = TakenAll(Vec::new());
