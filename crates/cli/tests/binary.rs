@@ -65,8 +65,8 @@ fn check_says_every_error_on_stderr_and_exits_with_two() {
     assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""));
     assert_eq!(
         ran.err,
-        "error: a.toml:1:10: listen: \"7070\" has no address: write \"127.0.0.1:7070\"\n\
-         error: a.toml:3:7: upstream.a.url: is not a URL: write \"https://host/path\"\n\
+        "a.toml:1:10: listen: \"7070\" has no address: write \"127.0.0.1:7070\"\n\
+         a.toml:3:7: upstream.a.url: is not a URL: write \"https://host/path\"\n\
          a.toml: 2 errors, 0 warnings\n"
     );
     let ran = run(home.path(), &["check", "-c", "a.toml", "--json"]);
@@ -105,7 +105,7 @@ fn a_good_check_in_json_tells_routes_and_warnings() {
         "what is a warning to check is an error to serve"
     );
     assert!(
-        ran.err.starts_with("error: seawall.toml:5:1: route.r.cache: SW0090 not available yet: "),
+        ran.err.starts_with("seawall.toml:5:1: route.r.cache: SW0090 not available yet: "),
         "{}",
         ran.err
     );

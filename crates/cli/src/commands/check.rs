@@ -42,7 +42,7 @@ impl Check {
         }
         data(&drawn(&verdict))?;
         verdict.warnings.iter().for_each(|warning| note(format_args!("warning: {warning}")));
-        verdict.errors.iter().for_each(|error| note(format_args!("error: {error}")));
+        verdict.errors.iter().for_each(|error| note(format_args!("{error}")));
         let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         let (errors, warnings) = (verdict.errors.len(), verdict.warnings.len());
         let file = self.source.file();

@@ -29,7 +29,7 @@ pub(crate) struct Seawall {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the gateway, with its admin port and dashboard
+    /// Run the gateway, with its admin port
     Serve(serve::Serve),
     /// Run a safe gateway for one provider, without a file
     Proxy(proxy::Proxy),
@@ -144,7 +144,7 @@ fn variable(name: &str) -> Option<String> {
 fn report(findings: Findings, purpose: Purpose) -> Result<(), Failure> {
     let (errors, warnings) = findings.split(purpose);
     warnings.iter().for_each(|warning| note(format_args!("warning: {warning}")));
-    errors.iter().for_each(|error| note(format_args!("error: {error}")));
+    errors.iter().for_each(|error| note(format_args!("{error}")));
     match errors.len() {
         0 => Ok(()),
         count => Err(Failure::bad_input(summary(count, &errors))),

@@ -86,7 +86,7 @@ impl Proxy {
                 }
                 None => note(format_args!("seawall: give your program the base URL {base}")),
             }
-            note(format_args!("seawall: dashboard at http://{}/", gateway.admin()));
+            note(format_args!("seawall: admin at http://{}/", gateway.admin()));
         })
     }
 

@@ -16,7 +16,7 @@ use super::{Source, report, variable};
 use crate::output::{Failure, note, plain};
 use crate::settings::{Drawn, Findings, Loaded, Purpose, draw, plan};
 
-/// Run the gateway, with its admin port and dashboard.
+/// Run the gateway, with its admin port.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     #[command(flatten)]
@@ -34,7 +34,7 @@ impl Serve {
             let (routes, upstreams) = draw(&loaded.settings);
             upstreams.iter().chain(&routes).for_each(|drawn| note(line(drawn)));
             note(format_args!("seawall: calls at http://{}/<upstream>/<path>", gateway.listen()));
-            note(format_args!("seawall: dashboard at http://{}/", gateway.admin()));
+            note(format_args!("seawall: admin at http://{}/", gateway.admin()));
         })
     }
 }

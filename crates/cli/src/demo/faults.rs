@@ -88,13 +88,12 @@ impl Weather {
 /// What goes wrong, in words for below the table.
 pub(super) fn told(play: &Play) -> String {
     let percent = |share: f64| format!("{:.0} %", share * 100.0);
-    let limits = Kind::ALL.map(|kind| kind.limit().to_string()).join(", ");
+    let limits = Kind::ALL.map(|kind| format!("{} {}", kind.limit(), kind.name())).join(", ");
     let (from, to) = play.outage();
     format!(
-        "Every provider closes {} of connections unread, answers {} with a 5xx and {} late by {} ms, and admits \
-         {limits} requests a second (reads, chats, orders; 429 with Retry-After beyond). {} of orders are filled and \
-         their reply is lost, {} of streams break off, half of them with an end that looks clean. Reads are down \
-         (503) from second {:.1} to {:.1}.",
+        "{} of connections closed unread, {} answered 5xx, {} late by {} ms, 429 with Retry-After beyond {limits} a \
+         second, {} of orders filled and the reply lost, {} of streams cut (half of them by an end that looks clean), \
+         reads down (503) from second {:.1} to {:.1}",
         percent(REFUSED),
         percent(ERRORS),
         percent(SLOW),

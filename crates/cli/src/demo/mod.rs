@@ -36,6 +36,13 @@ use traffic::{Kind, Operation, schedule};
 /// How long requests are sent.
 const LENGTH: Duration = Duration::from_secs(15);
 
+/// How long one of the providers is down meanwhile.
+const OUTAGE: Duration = Duration::from_millis(1500);
+
+/// How long the gateway leaves a failing provider alone. The default minute is longer than the demo; somebody whose
+/// provider is down for a second or two now and then would write this.
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// What a shell says of a process that was interrupted.
 const INTERRUPTED: u8 = 130;
 
@@ -88,17 +95,19 @@ impl Way {
 struct Play {
     seed: u64,
     length: Duration,
+    /// How long reads are down.
+    outage: Duration,
 }
 
 impl Play {
     fn new(seed: u64) -> Self {
-        Self { seed, length: LENGTH }
+        Self { seed, length: LENGTH, outage: OUTAGE }
     }
 
-    /// When reads are down: a tenth of the time, from a third of it on.
+    /// When reads are down: from a third of the time on.
     fn outage(&self) -> (Duration, Duration) {
         let from = self.length / 3;
-        (from, from + self.length / 10)
+        (from, from + self.outage)
     }
 }
 
@@ -147,7 +156,8 @@ impl Demo {
         match self.json {
             true => output::json(&report(play, stage, &outcome, &shortcomings))?,
             false => {
-                let (table, notes) = (table::table(&outcome.scores), table::notes(play, outcome.operations));
+                let (table, notes) =
+                    (table::table(&outcome.scores, output::painted), table::notes(play, outcome.operations));
                 output::data(&format!("{table}{notes}"))?;
             }
         }
@@ -192,7 +202,7 @@ async fn act(play: &Play, stage: &Stage) -> Outcome {
     let all = async { tokio::join!(go(Way::Direct), go(Way::Retrying), go(Way::Seawall)) };
     let (direct, retrying, seawall) = tokio::select! {
         seen = all => seen,
-        () = progress::show(&tallies, operations.len()) => unreachable!("progress is shown until it is dropped"),
+        never = progress::show(&tallies, operations.len()) => match never {},
     };
     // An answer that was lost, if there was one: its story says most.
     let told = seawall.iter().max_by_key(|seen| (seen.told == Told::Unknown, !seen.succeeded()));
@@ -246,14 +256,15 @@ async fn stay(play: &Play, stage: &Stage, story: Option<&str>, interrupt: &mut S
         note(format_args!("seawall: why? seawall explain {call} --admin http://{admin}"));
     }
     let trickle = async {
-        for seed in play.seed.wrapping_add(1).. {
-            let play = Play { seed, ..*play };
+        let mut play = *play;
+        loop {
+            play.seed = play.seed.wrapping_add(1);
             let operations: Vec<Operation> = schedule(&play).into_iter().step_by(10).collect();
             send(&play, &operations, Client::Plain, stage.urls(Way::Seawall), Instant::now(), |_| {}).await;
         }
     };
     tokio::select! {
-        () = trickle => {}
+        never = trickle => match never {},
         _ = interrupt.recv() => {}
     }
 }

@@ -1,5 +1,6 @@
 //! What is shown while the traffic runs: bars on a terminal, a line now and then elsewhere.
 
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ impl Drop for Bars {
 }
 
 /// Shows how far each way is of so many operations, until it is dropped.
-pub(super) async fn show(tallies: &[Tally; 3], of: usize) {
+pub(super) async fn show(tallies: &[Tally; 3], of: usize) -> Infallible {
     let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
     if all.is_hidden() {
         return tell(tallies, of).await;
@@ -64,7 +65,7 @@ pub(super) async fn show(tallies: &[Tally; 3], of: usize) {
     }
 }
 
-async fn tell(tallies: &[Tally; 3], of: usize) {
+async fn tell(tallies: &[Tally; 3], of: usize) -> Infallible {
     let began = Instant::now();
     loop {
         sleep(Duration::from_secs(5)).await;

@@ -6,13 +6,14 @@ use std::io;
 use std::time::Duration;
 
 use seawall_config::{Format, load_str};
+use seawall_core::units::format_duration;
 use seawall_gateway::Gateway;
 use seawall_testkit::Upstream;
 
-use super::Play;
 use super::faults::Weather;
 use super::measure::Ledgers;
 use super::traffic::Kind;
+use super::{PAUSE, Play};
 use crate::output::Failure;
 use crate::settings::{Findings, Purpose, load, plan};
 
@@ -38,10 +39,11 @@ impl Providers {
 }
 
 /// What a user of these providers would write: their published limits, a route for what must not be done twice, and a
-/// breaker that asks again sooner than after a minute, which is longer than the demo. The rest are defaults.
+/// shorter pause of the breakers. The rest are defaults.
 pub(super) fn configuration(providers: &Providers) -> String {
-    let mut text = String::from(
-        "listen = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\n[defaults]\nbreaker = { open = \"500ms\" }\n",
+    let pause = format_duration(PAUSE);
+    let mut text = format!(
+        "listen = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\n[defaults]\nbreaker = {{ open = \"{pause}\" }}\n"
     );
     for (kind, url) in Kind::ALL.into_iter().zip(providers.urls()) {
         let (name, limit) = (kind.upstream(), kind.limit());

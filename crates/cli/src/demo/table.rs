@@ -5,8 +5,8 @@ use std::fmt::Write;
 use super::faults;
 use super::measure::Score;
 use super::traffic::Kind;
-use super::{Play, Way};
-use crate::output::{Paint, painted};
+use super::{PAUSE, Play, Way};
+use crate::output::Paint;
 
 /// Columns of a terminal nobody widened.
 const WIDTH: usize = 80;
@@ -29,8 +29,13 @@ struct Row {
     tone: Tone,
 }
 
-/// The table of the three ways, in their order.
-pub(super) fn table(scores: &[Score; 3]) -> String {
+/// The table of the three ways, in their order; `paint` colours a word, or does not.
+pub(super) fn table(scores: &[Score; 3], paint: impl Fn(&str, Paint) -> String) -> String {
+    // Aligned by what is seen: colours take no room.
+    let right = |cell: &str, tone| {
+        let room = CELL.saturating_sub(cell.chars().count());
+        format!("{}{}", " ".repeat(room), paint(cell, tone))
+    };
     let mut text = format!("{:NAMES$}", "");
     for way in Way::ALL {
         text.push_str(&right(way.name(), Paint::Bold));
@@ -44,7 +49,7 @@ pub(super) fn table(scores: &[Score; 3]) -> String {
                     let _ = write!(text, "{cell:>CELL$}");
                 }
                 Tone::Harm => {
-                    text.push_str(&right(&cell, if cell == "0" { Paint::Good } else { Paint::Bad }))
+                    text.push_str(&right(&cell, if cell == "0" { Paint::Good } else { Paint::Bad }));
                 }
             }
         }
@@ -76,40 +81,30 @@ fn rows(scores: &[Score; 3]) -> Vec<Row> {
     rows
 }
 
-/// What the columns and rows are, what went wrong, and what repeats.
+/// What was done, what went wrong, and what the words mean.
 pub(super) fn notes(play: &Play, operations: usize) -> String {
-    let rates = Kind::ALL.map(|kind| format!("{} {}", kind.rate(), kind.name())).join(", ");
-    let seconds = play.length.as_secs_f64();
-    let mut text = String::new();
-    for paragraph in [
+    let (seconds, seed, pause) = (play.length.as_secs(), play.seed, PAUSE.as_millis());
+    [
         format!(
-            "The same {operations} operations three ways at the same time ({rates} a second for {seconds:.0} s), each \
-             way with providers of its own that draw the same faults. direct: a plain client. retrying: the same \
-             with 2 repeats on 408, 409, 429, 5xx and lost connections, backoff and Retry-After as the common SDKs \
-             have it, and like OpenAI's it sends no idempotency key. seawall: the plain client through the gateway."
+            "{operations} operations in {seconds} s, the same three ways at once, each way with providers of its own \
+             and the same faults: {}. Seed {seed} repeats schedule and faults; timing differs a little.",
+            faults::told(play)
         ),
-        faults::told(play),
-        "success: answered in full, and the caller knows. duplicates: fills beyond the first of an order. lost: the \
-         caller was told failed and the order was filled, or told done and it was not; a broken connection is told as \
-         failed. Latencies are those of whole operations, failed ones too, waiting and repeats included."
+        "retrying: 2 repeats on 408, 409, 429, 5xx and lost connections with the backoff of the common SDKs; orders \
+         too, and like OpenAI's without an idempotency key."
             .to_owned(),
         format!(
-            "seawall runs with its defaults, the providers' published limits, orders as \"guarded\" (repeated only \
-             when provably not done, else said to be unknown) and breakers that ask again after 500 ms. seed {}: \
-             --seed N draws other faults; schedule and draws repeat, timing does not.",
-            play.seed
+            "seawall: the plain client with another URL. Defaults, and the providers' published limits, orders \
+             \"guarded\" (repeated only if provably not done), breakers that ask again after {pause} ms. Not won \
+             back: orders in doubt, streams cut after their beginning, reads while they are down."
         ),
-    ] {
-        text.push('\n');
-        text.push_str(&wrapped(&paragraph, WIDTH));
-    }
-    text
-}
-
-/// Right-aligned by what is seen of it.
-fn right(cell: &str, paint: Paint) -> String {
-    let room = CELL.saturating_sub(cell.chars().count());
-    format!("{}{}", " ".repeat(room), painted(cell, paint))
+        "success: the whole answer came. lost: told failed but filled, or told done but not; a broken connection is \
+         told as failed. p50, p99: all operations, repeats and waiting included."
+            .to_owned(),
+    ]
+    .iter()
+    .map(|paragraph| format!("\n{}", wrapped(paragraph, WIDTH)))
+    .collect()
 }
 
 fn duration(ms: f64) -> String {
@@ -164,7 +159,9 @@ mod tests {
 
     #[test]
     fn the_table_fits_a_terminal_and_its_numbers_stand_in_line() {
-        let text = table(&[score(81.24, 7, 1.2), score(100.0, 12, 15.9), score(96.0, 0, 0.1)]);
+        let text = table(&[score(81.24, 7, 1.2), score(100.0, 12, 15.9), score(96.0, 0, 0.1)], |word, _| {
+            word.to_owned()
+        });
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], format!("{:38}      direct    retrying     seawall", ""));
         assert_eq!(lines[1], format!("{:38}        81.2       100.0        96.0", "success %"));
@@ -175,11 +172,23 @@ mod tests {
     }
 
     #[test]
+    fn harm_is_painted_and_stays_in_line() {
+        let paint = |word: &str, paint| match paint {
+            Paint::Good => format!("[{word}]"),
+            Paint::Bad => format!("<{word}>"),
+            _ => word.to_owned(),
+        };
+        let text = table(&[score(1.0, 7, 1.0), score(1.0, 0, 1.0), score(1.0, 0, 1.0)], paint);
+        let lost = text.lines().find(|line| line.starts_with("lost")).unwrap();
+        assert_eq!(lost, format!("{:38}           <7>           [0]           [0]", "lost"));
+    }
+
+    #[test]
     fn the_notes_fit_too_and_name_the_seed() {
         let play = Play::new(77);
         let text = notes(&play, 930);
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
-        assert!(text.contains("seed 77"), "{text}");
+        assert!(text.contains("Seed 77"), "{text}");
     }
 
     #[test]
