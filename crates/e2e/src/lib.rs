@@ -3,6 +3,10 @@
 //! This crate stands outside the house: it may see every room, and nobody may see it. `tests/` holds one file for each
 //! promise.
 
+pub mod http2;
+mod look;
+mod raw;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +19,9 @@ use seawall_gateway::{Gateway, start};
 use seawall_policy::limiter::Quota;
 use seawall_testkit::client::{self, Answer, Request};
 use serde_json::Value;
+
+pub use look::{Nowhere, code, eventually, http_date, problem};
+pub use raw::refused;
 
 /// A plan in the making: one upstream called `up`, quick retries, nothing limited.
 #[derive(Debug)]

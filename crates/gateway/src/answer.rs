@@ -56,12 +56,11 @@ struct Ended {
 }
 
 /// Names the answer: every one carries its call's id, and what was decided.
-pub(crate) fn name(response: &mut Response<Outgoing>, id: CallId, decision: Option<HeaderValue>) {
+pub(crate) fn name(response: &mut Response<Outgoing>, id: CallId, decision: HeaderValue) {
     let mut buffer = [0; 36];
     if let Ok(value) = HeaderValue::from_str(id.encode(&mut buffer)) {
         response.headers_mut().insert(headers::CALL, value);
     }
-    let decision = decision.unwrap_or(HeaderValue::from_static("upstream=none; attempts=0"));
     response.headers_mut().insert(headers::DECISION, decision);
 }
 
@@ -126,7 +125,7 @@ fn pass(
         response.headers_mut().insert(headers::SHOULD_RETRY, HeaderValue::from_static("false"));
         response.headers_mut().insert(headers::STRIPE_SHOULD_RETRY, HeaderValue::from_static("false"));
     }
-    name(&mut response, id, Some(line));
+    name(&mut response, id, line);
     response
 }
 
@@ -147,7 +146,7 @@ fn refuse(
     let dialect = house.upstreams[route.to[0]].plan.dialect.clone();
     let line = decision(worker, &record, ended);
     let mut response = refusal::answer(&rejection, id, Some(dialect.as_ref()));
-    name(&mut response, id, Some(line.clone()));
+    name(&mut response, id, line.clone());
     let upstream = &house.upstreams[route.to[ended.place]];
     if verdict.class() != Class::Rejected {
         // Refusals of policies were counted when they were made.

@@ -23,7 +23,12 @@ impl<'a> Decision<'a> {
         Self { upstream, attempts: 1, waited: Duration::ZERO, breaker: "closed", generation, note: None }
     }
 
-    /// Is it that?
+    /// Nothing was decided: the request was refused at the door.
+    pub(crate) fn none(generation: u64) -> Self {
+        Self { attempts: 0, breaker: "none", ..Self::ordinary("none", generation) }
+    }
+
+    /// Is it what most calls come to?
     pub(crate) fn is_ordinary(&self) -> bool {
         self.attempts == 1 && self.waited.is_zero() && self.breaker == "closed" && self.note.is_none()
     }

@@ -78,7 +78,7 @@ fn in_our_words(worker: &Worker, code: Code) -> Vec<u8> {
     };
     refused_at_the_door(worker, id, &Method::GET, "", &rejection);
     let mut response = refusal::answer(&rejection, id, None);
-    answer::name(&mut response, id, None);
+    answer::name(&mut response, id, worker.undecided.clone());
     let (head, body) = response.into_parts();
     let body = match body {
         Outgoing::Whole(bytes) => bytes,

@@ -15,6 +15,8 @@ use crate::house::House;
 pub(crate) struct Entry {
     /// Index of the route; the routes of upstreams without one come last.
     pub(crate) route: usize,
+    /// Index of the upstream the caller addressed: its credentials go nowhere else.
+    pub(crate) addressed: usize,
     /// The path and query at the upstream, without the base path of its URL; begins with a slash.
     pub(crate) path: PathAndQuery,
 }
@@ -120,7 +122,8 @@ fn by_path(method: &Method, path: &str, query: Option<&str>, house: &House) -> R
     }
     let path = PathAndQuery::from_maybe_shared(Bytes::from(at_upstream))
         .map_err(|_| Rejection::new(Code::Malformed).because("the path cannot be sent on"))?;
-    Ok(Entry { route, path })
+    let addressed = house.place(first).unwrap_or(house.routes[route].to[0]);
+    Ok(Entry { route, addressed, path })
 }
 
 fn our_own_host(headers: &HeaderMap, house: &House) -> Result<(), Rejection> {

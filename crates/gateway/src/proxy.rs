@@ -33,6 +33,8 @@ pub(crate) struct Worker {
     pub(crate) in_flight: Arc<AtomicUsize>,
     /// What most answers say was decided, for each upstream: one attempt, no wait, breaker closed.
     pub(crate) ordinary: Vec<HeaderValue>,
+    /// What is said where nothing was decided, because the door stayed shut.
+    pub(crate) undecided: HeaderValue,
     /// One for each upstream.
     pub(crate) pools: Vec<Pool<Sending>>,
 }
@@ -51,7 +53,7 @@ pub(crate) async fn call(worker: Arc<Worker>, request: Request<Incoming>) -> Res
         Err(rejection) => {
             refused_at_the_door(&worker, id, request.method(), request.uri().path(), &rejection);
             let mut response = refusal::answer(&rejection, id, None);
-            answer::name(&mut response, id, None);
+            answer::name(&mut response, id, worker.undecided.clone());
             return response;
         }
     };
@@ -64,13 +66,14 @@ pub(crate) async fn call(worker: Arc<Worker>, request: Request<Incoming>) -> Res
     if record.effects != Effects::Once {
         return run(worker, record, entry, parts, body, on_upgrade).await;
     }
+    let undecided = worker.undecided.clone();
     // A caller that goes away does not take an operation with it that must be known to the end.
     match tokio::spawn(run(worker, record, entry, parts, body, on_upgrade)).await {
         Ok(response) => response,
         Err(_) => {
             let rejection = Rejection::new(Code::ReplyLost).certainty(seawall::Certainty::Unknown);
             let mut response = refusal::answer(&rejection, id, None);
-            answer::name(&mut response, id, None);
+            answer::name(&mut response, id, undecided);
             response
         }
     }
@@ -126,7 +129,8 @@ async fn run(
             |place, cx| {
                 let upstream = route.to[place];
                 record.attempt_begins(place, cx.began());
-                asking.send(&house.upstreams[upstream], &worker.pools[upstream], upstream == route.to[0], cx)
+                let addressed = upstream == entry.addressed;
+                asking.send(&house.upstreams[upstream], &worker.pools[upstream], addressed, cx)
             },
         )
         .await;

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::admin;
 use crate::body::Sending;
+use crate::decision::Decision;
 use crate::house::House;
 use crate::listen::{self, Phase};
 use crate::plan::{Plan, Upstream};
@@ -92,6 +93,7 @@ pub fn start(plan: Plan) -> Result<Gateway, StartError> {
             ring: house.rings[number].clone(),
             in_flight: house.in_flight[number].clone(),
             ordinary: house.ordinary_decisions(),
+            undecided: Decision::none(house.plan.generation).header(),
             pools,
         });
         let (runtime, watching) = (runtime()?, watching.clone());
