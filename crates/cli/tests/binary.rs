@@ -256,8 +256,8 @@ fn a_gateway_is_served_asked_steered_and_stopped() {
     let mut serving = Serving::start(home.path(), &["serve"]);
     assert_eq!(serving.until("→"), "seawall: a: * /a/** → a (auto)");
     let calls = serving.until("calls at http://");
-    let dashboard = serving.until("dashboard at http://");
-    let admin = dashboard.split("http://").nth(1).unwrap().trim_end_matches('/').to_owned();
+    let line = serving.until("admin at http://");
+    let admin = line.split("http://").nth(1).unwrap().trim_end_matches('/').to_owned();
     let data = calls.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
     let ask = |arguments: &[&str]| run(home.path(), &[arguments, &["--admin", &admin]].concat());
 
@@ -312,7 +312,7 @@ fn one_provider_needs_no_file_and_an_address_in_use_is_named() {
     let line = serving.until("OPENAI_BASE_URL=");
     let base = line.split("OPENAI_BASE_URL=").nth(1).unwrap();
     assert!(base.starts_with("http://127.0.0.1:") && base.ends_with("/openai/v1"), "{base}");
-    serving.until("dashboard");
+    serving.until("admin at");
 
     let taken = base.trim_start_matches("http://").split('/').next().unwrap();
     let ran =
@@ -340,7 +340,7 @@ fn a_second_signal_does_not_wait_for_calls_in_flight() {
     let mut serving = Serving::start(home.path(), &["serve"]);
     let calls = serving.until("calls at http://");
     let data = calls.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
-    serving.until("dashboard");
+    serving.until("admin at");
     let mut caller = std::net::TcpStream::connect(&data).unwrap();
     write!(caller, "GET /a/x HTTP/1.1\r\nHost: {data}\r\n\r\n").unwrap();
     // The call has reached its upstream, which never answers.

@@ -1,6 +1,6 @@
 //! What is wrong with a configuration, said in one line that names its place.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde::Serialize;
 use serde::ser::SerializeStruct;
@@ -63,15 +63,30 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.origin)?;
+        let mut line = OneLine(f);
+        write!(line, "{}: ", self.origin)?;
         if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
+            write!(line, "{}: ", self.key)?;
         }
-        f.write_str(&self.message)?;
+        line.write_str(&self.message)?;
         match &self.advice {
-            Some(advice) => write!(f, ", {advice}"),
+            Some(advice) => write!(line, ", {advice}"),
             None => Ok(()),
         }
+    }
+}
+
+/// Spells control characters out: a key or a variable's name writes no lines and no escapes of its own into a terminal.
+struct OneLine<'a, 'f>(&'a mut fmt::Formatter<'f>);
+
+impl Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some((at, control)) = rest.char_indices().find(|(_, c)| c.is_control()) {
+            write!(self.0, "{}{}", &rest[..at], control.escape_default())?;
+            rest = &rest[at + control.len_utf8()..];
+        }
+        self.0.write_str(rest)
     }
 }
 
@@ -141,6 +156,8 @@ mod tests {
         assert_eq!(whole.to_string(), "x.toml: is empty");
         assert!(!Problems::from(whole.clone()).any_error());
         assert_eq!(Problems(vec![problem.clone(), whole]).to_string().lines().count(), 2);
+        let odd = Problem::error(Origin::Environment("SEAWALL__A\nB".into()), "", "unknown key `\u{1b}[2J`");
+        assert_eq!(odd.to_string(), "environment SEAWALL__A\\nB: unknown key `\\u{1b}[2J`");
         let json = serde_json::to_value(&problem).unwrap();
         assert_eq!((&json["line"], &json["severity"]), (&12.into(), &"error".into()));
     }

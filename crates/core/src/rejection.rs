@@ -160,7 +160,9 @@ impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.code, self.reason)?;
         if let Some(wait) = self.retry_after {
-            write!(f, ": ask again in {}", crate::units::format_duration(wait))?;
+            // Up, to whole milliseconds: nobody wants to read the rest, and nobody should come too early.
+            let millis = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+            write!(f, ": ask again in {}", crate::units::format_duration(Duration::from_millis(millis)))?;
         }
         Ok(())
     }

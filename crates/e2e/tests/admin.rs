@@ -387,7 +387,7 @@ async fn resetting_a_limit_forgets_what_was_used_and_lifts_the_pauses() {
     assert_eq!(code(&gateway.get("/up/x").await), "SW0003");
     assert_eq!(gateway.item("limits", "up").await["state"], "paused");
     assert_eq!(gateway.lever(reset).await.status, 200);
-    assert_eq!(gateway.item("limits", "up").await["state"], "open");
+    assert_eq!(gateway.item("limits", "up").await["state"], "ok");
     assert_eq!(gateway.get("/up/x").await.status, 200);
     assert_eq!(up.ledger().request_count(), 3);
 }

@@ -72,7 +72,13 @@ async fn what_is_not_a_request_is_400_with_a_code_an_id_and_a_story() {
         let answer = only_answer(&gateway, bytes).await;
         assert_eq!(refused(&answer), (400, "SW0015".into()), "{bytes:?}");
         assert_eq!(answer.header("x-should-retry"), Some("false"), "{bytes:?}");
-        assert_eq!(answer.header("seawall-decision"), Some("upstream=none; attempts=0; waited=0ms; breaker=none; cache=none; effect=none; generation=1"), "{bytes:?}");
+        assert_eq!(
+            answer.header("seawall-decision"),
+            Some(
+                "upstream=none; attempts=0; waited=0ms; breaker=none; cache=none; effect=none; generation=1"
+            ),
+            "{bytes:?}"
+        );
         assert_eq!(gateway.metric(MALFORMED).await, Some(already as f64 + 1.0), "{bytes:?}");
         let story = gateway.story(&answer).await;
         assert_eq!((&story["status"], &story["refusal"]["code"]), (&400.into(), &"SW0015".into()));

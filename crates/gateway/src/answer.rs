@@ -121,9 +121,9 @@ fn pass(
         Outgoing::Passing(Box::new(passing))
     };
     let mut response = Response::from_parts(head, body);
-    if !verdict.is_ok() && (ended.attempts > 1 || ended.stop == Some(Stop::OverBudget)) {
-        response.headers_mut().insert(headers::SHOULD_RETRY, HeaderValue::from_static("false"));
-        response.headers_mut().insert(headers::STRIPE_SHOULD_RETRY, HeaderValue::from_static("false"));
+    let hopeless = matches!(verdict.class(), Class::QuotaGone | Class::Banned);
+    if hopeless || (!verdict.is_ok() && (ended.attempts > 1 || ended.stop == Some(Stop::OverBudget))) {
+        headers::do_not_retry(response.headers_mut());
     }
     name(&mut response, id, line);
     response
@@ -146,6 +146,10 @@ fn refuse(
     let dialect = house.upstreams[route.to[0]].plan.dialect.clone();
     let line = decision(worker, &record, ended);
     let mut response = refusal::answer(&rejection, id, Some(dialect.as_ref()));
+    if ended.attempts > 1 {
+        // What could be mended by repeating was repeated here: the caller's SDK need not do it all again.
+        headers::do_not_retry(response.headers_mut());
+    }
     name(&mut response, id, line.clone());
     let upstream = &house.upstreams[route.to[ended.place]];
     if verdict.class() != Class::Rejected {

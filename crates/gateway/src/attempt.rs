@@ -50,6 +50,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) headers: &'a HeaderMap,
     /// Path and query below the base path.
     pub(crate) path: &'a PathAndQuery,
+    /// Nothing is below the base path, not even a slash.
+    pub(crate) bare: bool,
     pub(crate) body: &'a Replay,
     pub(crate) effects: Effects,
     pub(crate) patience: &'a timeout::Options,
@@ -125,7 +127,8 @@ impl Asking<'_> {
         let target = if upstream.base.is_empty() {
             self.path.clone()
         } else {
-            let whole = [upstream.base.as_str(), self.path.as_str()].concat();
+            let below = if self.bare { &self.path.as_str()[1..] } else { self.path.as_str() };
+            let whole = [upstream.base.as_str(), below].concat();
             let unsent = |_| Failure {
                 code: Code::Malformed,
                 seen: Seen::Refused,

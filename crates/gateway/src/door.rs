@@ -51,6 +51,15 @@ impl Door {
     }
 }
 
+impl Drop for Door {
+    fn drop(&mut self) {
+        if self.presence.is_broken() {
+            // Closed with unsent data and no patience for it: the caller sees a reset, not an end.
+            let _ = socket2::SockRef::from(self.stream.inner()).set_linger(Some(std::time::Duration::ZERO));
+        }
+    }
+}
+
 /// The code for an answer of hyper's own, if that is what these bytes are: exactly its four lines, and nothing of ours,
 /// which always names its call.
 fn bare(bytes: &[u8]) -> Option<Code> {

@@ -19,6 +19,8 @@ pub(crate) struct Entry {
     pub(crate) addressed: usize,
     /// The path and query at the upstream, without the base path of its URL; begins with a slash.
     pub(crate) path: PathAndQuery,
+    /// The path named the upstream and nothing below it, not even a slash.
+    pub(crate) bare: bool,
 }
 
 /// Finds the way of a request, or refuses it.
@@ -123,7 +125,7 @@ fn by_path(method: &Method, path: &str, query: Option<&str>, house: &House) -> R
     let path = PathAndQuery::from_maybe_shared(Bytes::from(at_upstream))
         .map_err(|_| Rejection::new(Code::Malformed).because("the path cannot be sent on"))?;
     let addressed = house.place(first).unwrap_or(house.routes[route].to[0]);
-    Ok(Entry { route, addressed, path })
+    Ok(Entry { route, addressed, path, bare: !inner.contains('/') })
 }
 
 fn our_own_host(headers: &HeaderMap, house: &House) -> Result<(), Rejection> {

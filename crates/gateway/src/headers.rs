@@ -8,9 +8,9 @@ pub(crate) const CALL: HeaderName = HeaderName::from_static("seawall-call");
 /// On every answer: what was decided up to its head.
 pub(crate) const DECISION: HeaderName = HeaderName::from_static("seawall-decision");
 /// Obeyed by the SDKs that Stainless generates (openai, anthropic and others).
-pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// Obeyed by Stripe's SDKs.
-pub(crate) const STRIPE_SHOULD_RETRY: HeaderName = HeaderName::from_static("stripe-should-retry");
+const STRIPE_SHOULD_RETRY: HeaderName = HeaderName::from_static("stripe-should-retry");
 /// Sent by the same SDKs: how often the client itself has tried already.
 pub(crate) const CLIENT_RETRIES: HeaderName = HeaderName::from_static("x-stainless-retry-count");
 /// What a caller may say about its call, where its route allows it.
@@ -20,6 +20,12 @@ pub(crate) const DEADLINE: HeaderName = HeaderName::from_static("seawall-deadlin
 /// The key that makes an operation `once`.
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// Tells the caller's SDK, in both words SDKs obey, not to send it again.
+pub(crate) fn do_not_retry(headers: &mut HeaderMap) {
+    headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+    headers.insert(STRIPE_SHOULD_RETRY, HeaderValue::from_static("false"));
+}
 
 /// A caller's words to us, which never reach an upstream.
 fn to_us(name: &str) -> bool {

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
+use hyper::{Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
@@ -95,12 +95,15 @@ async fn connection(stream: TcpStream, worker: Arc<Worker>, entered: Entered) {
     // Without this a small answer waits for the caller's delayed acknowledgement: 40 ms.
     let _ = stream.set_nodelay(true);
     let presence = entered.presence.clone();
-    let Some(http2) = attend(&presence, speaks_http2(&stream), |_| {}).await else { return };
+    let Some(http2) = attend(&presence, speaks_http2(&stream), |_| false).await else { return };
     let door = Door::new(stream, worker.clone(), presence.clone());
     let busy = presence.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let (worker, busy) = (worker.clone(), busy.serve());
-        async move { Ok::<_, Infallible>(call(worker, request).await.map(|body| Attended { body, _busy: busy })) }
+        let ends_with_it = request.version() == Version::HTTP_10;
+        async move {
+            Ok::<_, Infallible>(call(worker, request).await.map(|body| Attended { body, busy, ends_with_it }))
+        }
     });
     if http2 {
         let mut builder = http2::Builder::new(TokioExecutor::new());
@@ -111,19 +114,28 @@ async fn connection(stream: TcpStream, worker: Arc<Worker>, entered: Entered) {
             .keep_alive_interval(Some(Duration::from_secs(60)));
         attend(&presence, builder.serve_connection(door, service), |connection| {
             connection.graceful_shutdown();
+            true
         })
         .await;
     } else {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(LARGEST_HEAD).max_headers(MOST_HEADERS).half_close(false);
         let connection = builder.serve_connection(door, service).with_upgrades();
-        attend(&presence, connection, |connection| connection.graceful_shutdown()).await;
+        attend(&presence, connection, |connection| {
+            connection.graceful_shutdown();
+            true
+        })
+        .await;
     }
 }
 
-/// Runs until it is over, or until the connection has been told to end: `end` asks it politely, and if that was not
-/// asked for, or is not heard in time, it is dropped.
-async fn attend<F: Future>(presence: &Presence, work: F, end: impl Fn(Pin<&mut F>)) -> Option<F::Output> {
+/// Runs until it is over, or until the connection has been told to end: `end` asks it politely and says whether it can
+/// be asked at all; what cannot, or does not hear in time, is dropped.
+async fn attend<F: Future>(
+    presence: &Presence,
+    work: F,
+    end: impl Fn(Pin<&mut F>) -> bool,
+) -> Option<F::Output> {
     let mut work = pin!(work);
     let (mut heard, mut listening) = (0, false);
     poll_fn(|cx| {
@@ -131,10 +143,9 @@ async fn attend<F: Future>(presence: &Presence, work: F, end: impl Fn(Pin<&mut F
         if !listening || presence.has_news(heard) {
             listening = true;
             while let Poll::Ready(politely) = presence.poll_told(&mut heard, cx.waker()) {
-                if !politely {
+                if !politely || !end(work.as_mut()) {
                     return Poll::Ready(None);
                 }
-                end(work.as_mut());
             }
         }
         work.as_mut().poll(cx).map(Some)
@@ -145,11 +156,13 @@ async fn attend<F: Future>(presence: &Presence, work: F, end: impl Fn(Pin<&mut F
 /// Does the caller begin with HTTP/2's preface? No method of HTTP/1 begins with its first three letters.
 async fn speaks_http2(stream: &TcpStream) -> bool {
     let mut first = [0; 3];
+    let mut pause = Duration::from_millis(1);
     loop {
         match stream.peek(&mut first).await {
             Ok(3) => return &first == b"PRI",
             Ok(some @ 1..) if b"PRI".starts_with(&first[..some]) => {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_millis(250));
             }
             // Anything else, an end or an error too, is for HTTP/1 to find out.
             _ => return false,
@@ -160,7 +173,9 @@ async fn speaks_http2(stream: &TcpStream) -> bool {
 /// An answer's body, for as long as its connection is busy with it.
 struct Attended {
     body: Outgoing,
-    _busy: Busy,
+    busy: Busy,
+    /// Its end is the connection's end, as in HTTP/1.0: then only a broken connection looks different from a whole body.
+    ends_with_it: bool,
 }
 
 impl Body for Attended {
@@ -171,7 +186,11 @@ impl Body for Attended {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if self.ends_with_it && matches!(frame, Poll::Ready(Some(Err(_)))) {
+            self.busy.break_off();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

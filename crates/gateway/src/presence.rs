@@ -36,6 +36,8 @@ pub(crate) struct Presence {
     moved: AtomicBool,
     /// Calls whose answers have not been passed on whole.
     calls: AtomicUsize,
+    /// Its last answer was cut, and only a reset can say so.
+    broken: AtomicBool,
 }
 
 /// What a caller's connection is waiting for.
@@ -59,6 +61,7 @@ impl Presence {
             doing: AtomicU8::new(Doing::Idling as u8),
             moved: AtomicBool::new(false),
             calls: AtomicUsize::new(0),
+            broken: AtomicBool::new(false),
         }
     }
 
@@ -76,6 +79,11 @@ impl Presence {
         {
             self.is(Doing::Asking);
         }
+    }
+
+    /// Must it end with a reset?
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
     }
 
     /// A call began; it lasts as long as what this returns.
@@ -133,6 +141,13 @@ impl Presence {
 /// One call of a connection.
 #[derive(Debug)]
 pub(crate) struct Busy(Arc<Presence>);
+
+impl Busy {
+    /// Its answer was cut in a way only a reset can tell.
+    pub(crate) fn break_off(&self) {
+        self.0.broken.store(true, Ordering::Relaxed);
+    }
+}
 
 impl Drop for Busy {
     fn drop(&mut self) {

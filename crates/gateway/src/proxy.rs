@@ -105,6 +105,7 @@ async fn run(
         method: &method,
         headers: &headers,
         path: &entry.path,
+        bare: entry.bare,
         body: &body,
         effects: record.effects,
         patience: &route.attempt,

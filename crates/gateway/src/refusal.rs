@@ -34,8 +34,7 @@ pub(crate) fn answer(
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     }
     if !worth_retrying(rejection) {
-        headers.insert(headers::SHOULD_RETRY, HeaderValue::from_static("false"));
-        headers.insert(headers::STRIPE_SHOULD_RETRY, HeaderValue::from_static("false"));
+        headers::do_not_retry(headers);
     }
     response
 }

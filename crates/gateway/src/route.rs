@@ -72,6 +72,9 @@ impl Pattern {
             match (ours.next(), theirs.next()) {
                 (Some(Segment::Any), _) | (_, Some(Segment::Any)) | (None, None) => return true,
                 (Some(Segment::Exact(a)), Some(Segment::Exact(b))) if a != b => return false,
+                // A star is one segment, and an empty one is none.
+                (Some(Segment::Exact(a)), Some(Segment::One)) if a.is_empty() => return false,
+                (Some(Segment::One), Some(Segment::Exact(b))) if b.is_empty() => return false,
                 (None, Some(_)) | (Some(_), None) => return false,
                 _ => {}
             }
@@ -159,6 +162,7 @@ mod tests {
             ("/a/b", "/a/c", false),
             ("/a/**", "/a/b/c", true),
             ("/a/*", "/a/b/c", false),
+            ("/a/*/b", "/a//b", false),
         ] {
             assert_eq!(pattern(a).overlaps(&pattern(b)), expected, "{a} {b}");
             assert_eq!(pattern(b).overlaps(&pattern(a)), expected, "{b} {a}");

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use crate::body::Ending;
 
 /// Ordinary calls remembered by each worker.
-const ORDINARY: usize = 1024;
+const ORDINARY: usize = 512;
 /// Calls that waited, failed, were retried or refused: a flood of ordinary ones does not push them out.
 const NOTABLE: usize = 1024;
 /// Moments remembered of one call.

@@ -118,7 +118,7 @@ pub struct Limit {
     /// The upstream it guards.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub upstream: String,
-    /// `open` (lets calls through), `waiting` (calls queue for a slot) or `paused` (the provider asked for it).
+    /// `ok` (lets calls through), `waiting` (calls queue for a slot) or `paused` (the provider asked for it).
     pub state: String,
     /// As the configuration writes it: `500/min`, `32 at once`.
     pub rate: String,

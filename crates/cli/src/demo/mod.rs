@@ -55,7 +55,7 @@ pub(crate) struct Demo {
     /// Draws the schedule and the faults
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Keep the dashboard up, with a little traffic, until Ctrl-C
+    /// Keep the gateway up, with a little traffic, until Ctrl-C
     #[arg(long)]
     stay: bool,
     /// Answer in one JSON value
@@ -251,7 +251,7 @@ async fn send(
 /// Keeps the stage up, with a tenth of the traffic, so that the board has something to show.
 async fn stay(play: &Play, stage: &Stage, story: Option<&str>, interrupt: &mut Signal) {
     let admin = stage.gateway.admin();
-    note(format_args!("\nseawall: dashboard at http://{admin}/ with a little traffic, until Ctrl-C"));
+    note(format_args!("\nseawall: admin at http://{admin}/ with a little traffic, until Ctrl-C"));
     if let Some(call) = story {
         note(format_args!("seawall: why? seawall explain {call} --admin http://{admin}"));
     }

@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use super::{Decimal, shown};
 
+/// Digits after the point of a percentage: with three before it they are the fifteen that f64 keeps.
+const FINEST: u32 = 12;
+
 /// A share from nothing (0 %) to all (100 %).
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Share(f64);
@@ -37,6 +40,10 @@ impl FromStr for Share {
             "%" => {}
             "" => return Err(format!("{} has no unit: write \"20%\"", shown(text))),
             _ => return Err(wrong()),
+        }
+        // Finer ones could be read, but not written back in digits that f64 keeps.
+        if number.scale > FINEST {
+            return Err(format!("{} is finer than a share needs: write fewer digits", shown(text)));
         }
         if u128::from(number.digits) > 100 * 10u128.pow(number.scale) {
             return Err(format!("{} is more than all of it: write \"100%\" or less", shown(text)));

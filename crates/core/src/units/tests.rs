@@ -157,6 +157,10 @@ fn shares_are_read_and_written() {
         ("100.0001%", "\"100.0001%\" is more than all of it: write \"100%\" or less"),
         ("-1%", "\"-1%\" is not a share: write \"20%\""),
         ("20%%", "\"20%%\" is not a share: write \"20%\""),
+        (
+            "0.000022100002200004%",
+            "\"0.000022100002200004%\" is finer than a share needs: write fewer digits",
+        ),
         ("NaN%", "\"NaN%\" is not a share: write \"20%\""),
     ] {
         assert_eq!(text.parse::<Share>(), Err(expected.to_owned()), "{text}");

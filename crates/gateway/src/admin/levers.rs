@@ -97,7 +97,7 @@ pub(super) async fn limit(
         }
         up.pauses.lift();
         tell(&board, &name, "reset-limits", signed);
-        Ok(serde_json::json!({ "name": name, "state": "open" }))
+        Ok(serde_json::json!({ "name": name, "state": "ok" }))
     })();
     answer(pulled)
 }

@@ -193,7 +193,7 @@ pub(super) async fn limits(State(board): State<Board>) -> Json<Limits> {
         let paused_ms = (!paused.is_zero()).then(|| u64::try_from(paused.as_millis()).unwrap_or(u64::MAX));
         let state = |waiting: usize| match (paused_ms, waiting) {
             (Some(_), _) => "paused",
-            (_, 0) => "open",
+            (_, 0) => "ok",
             _ => "waiting",
         };
         let name = up.plan.name.to_string();

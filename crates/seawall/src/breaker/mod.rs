@@ -1,4 +1,6 @@
 //! Stops calling what keeps failing: the machine of `seawall_policy::breaker`, shared and with levers.
+//!
+#![doc = include_str!("../../../../docs/policies/breaker.md")]
 
 #[cfg(test)]
 mod tests;

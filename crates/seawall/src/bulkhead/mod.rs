@@ -1,4 +1,6 @@
 //! Bounds how many calls are in flight at once; the others wait in order, or are refused.
+//!
+#![doc = include_str!("../../../../docs/policies/bulkhead.md")]
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,6 @@
 //! Tries the next alternative when one fails, where trying again is safe, and says which one served.
+//!
+#![doc = include_str!("../../../../docs/policies/fallback.md")]
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! Lets through only so many in so much time, per key or for all; the others wait in order, or are told when to come
 //! back.
+//!
+#![doc = include_str!("../../../../docs/policies/limiter.md")]
 
 mod keys;
 mod line;

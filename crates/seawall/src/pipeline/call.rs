@@ -52,7 +52,7 @@ pub struct Answer<T, E> {
     pub verdict: Verdict,
     /// Attempts made.
     pub attempts: u32,
-    /// Time spent waiting in queues and pauses, backoff not included.
+    /// Time spent waiting: in queues, in pauses a provider asked for, and between attempts.
     pub waited: Duration,
     /// Why no further attempt was made; `None` where a policy refused.
     pub stop: Option<Stop>,
@@ -227,7 +227,9 @@ impl<'a> Call<'a> {
             pipeline.tell(self.sink, Fact::Retrying { attempt: attempts.made, delay, class });
             last = Some((result, verdict));
             tokio::time::sleep(delay).await;
-            now = pipeline.0.clock.now();
+            let woke = pipeline.0.clock.now();
+            waited += woke.since(now);
+            now = woke;
         }
     }
 

@@ -1,4 +1,6 @@
 //! Sends again what is safe to send again: options, presets, and the budget that callers share.
+//!
+#![doc = include_str!("../../../../docs/policies/retry.md")]
 
 use std::sync::{Arc, Mutex};
 
@@ -9,6 +11,8 @@ pub use seawall_policy::retry::{Jitter, Options, Stop, Strategy, pause};
 use crate::lock;
 
 /// A retry budget. Clones share it: all calls to one upstream should.
+///
+#[doc = include_str!("../../../../docs/policies/budget.md")]
 #[derive(Debug, Clone)]
 pub struct Budget(Arc<Mutex<budget::Budget>>);
 

@@ -1,4 +1,6 @@
 //! Gives up waiting for a future; the timer is armed only if the future is not ready at once.
+//!
+#![doc = include_str!("../../../../docs/policies/timeout.md")]
 
 use std::future::Future;
 use std::pin::Pin;
