@@ -453,7 +453,9 @@ async fn path_and_query_go_on_byte_for_byte() {
             expected.push(format!("{base}{path}"));
         }
     }
-    for (bare, target) in [("/up", "/"), ("/up?x=1", "/?x=1"), ("/based", "/base/v1/")] {
+    for (bare, target) in
+        [("/up", "/"), ("/up?x=1", "/?x=1"), ("/based", "/base/v1"), ("/based?x", "/base/v1?x")]
+    {
         assert_eq!(client.call(&Request::get(bare)).await.unwrap().status, 200);
         expected.push(target.to_owned());
     }
