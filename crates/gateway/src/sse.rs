@@ -74,7 +74,7 @@ impl Follower {
     }
 }
 
-/// The event that tells a client its stream was cut. It begins with a blank line, in case an event was left open.
+/// The event that tells a client its stream was cut.
 pub(crate) fn error_event(kind: &str, message: &str, code: &str) -> String {
     let error =
         serde_json::json!({ "type": "error", "error": { "type": kind, "message": message, "code": code } });

@@ -57,6 +57,8 @@ pub(crate) struct Passing {
     follower: Option<Follower>,
     /// An incomplete event at the end of what came: passed on with what completes it, dropped if nothing does.
     tail: BytesMut,
+    /// An incomplete event was too large to be kept back: it has to be ended before ours begins.
+    open: bool,
     idle: Duration,
     ends_by: Option<Instant>,
     /// When the last piece came, as far as anybody had a reason to look.
@@ -92,6 +94,7 @@ impl Passing {
             answered,
             follower,
             tail: BytesMut::new(),
+            open: false,
             idle,
             ends_by: longest.map(|longest| Instant::now() + longest),
             moved: None,
@@ -128,6 +131,7 @@ impl Passing {
         self.state = State::Goodbye(moment);
         let code = if ending == Ending::Stalled { "SW0033" } else { "SW0022" };
         let event = error_event("stream_cut", why, code);
+        let event = if self.open { format!("\n\n{event}") } else { event };
         Poll::Ready(Some(Ok(Frame::data(event.into()))))
     }
 
@@ -163,12 +167,15 @@ impl Passing {
     fn events(&mut self, data: Bytes) -> Option<Bytes> {
         let Some(follower) = &mut self.follower else { return Some(data) };
         let complete = follower.read(&data);
-        if complete == data.len() && self.tail.is_empty() {
-            return Some(data);
-        }
         if complete == 0 {
             self.tail.extend_from_slice(&data);
-            return (self.tail.len() > LONGEST_TAIL).then(|| self.tail.split().freeze());
+            let too_large = self.tail.len() > LONGEST_TAIL;
+            self.open |= too_large;
+            return too_large.then(|| self.tail.split().freeze());
+        }
+        self.open = false;
+        if complete == data.len() && self.tail.is_empty() {
+            return Some(data);
         }
         let mut leaving = std::mem::take(&mut self.tail);
         leaving.extend_from_slice(&data[..complete]);

@@ -64,6 +64,27 @@ async fn the_last_outcome_is_given_back_when_attempts_are_spent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_retry_is_told_with_its_attempt_its_pause_and_its_reason() {
+    let heard: Arc<Mutex<Vec<Fact>>> = Arc::default();
+    let ear = heard.clone();
+    let sink: Arc<dyn Sink> = Arc::new(move |event: Event| ear.lock().unwrap().push(event.fact));
+    let p = Pipeline::builder("x").retry(plain_retry(3)).sink(sink).build().unwrap();
+    let script = vec![Err(Seen::ServerError), Err(Seen::RateLimited), Ok(7)];
+    scripted(&p, Effects::Repeatable, script).await.0.unwrap();
+    let retries: Vec<_> = heard
+        .lock()
+        .unwrap()
+        .iter()
+        .filter_map(|fact| match fact {
+            Fact::Retrying { attempt, delay, class } => Some((*attempt, *delay, *class)),
+            _ => None,
+        })
+        .collect();
+    let (overloaded, limited) = (seawall_core::Class::Overloaded, seawall_core::Class::RateLimited);
+    assert_eq!(retries, [(1, ms(100), overloaded), (2, ms(200), limited)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_unclassified_error_is_unknown_and_by_default_not_repeated() {
     let calls = RefCell::new(0);
     let operation = |_| {
