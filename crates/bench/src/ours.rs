@@ -69,7 +69,7 @@ pub(crate) fn apart(audience: &mut impl Audience) {
         audience.watch(name, || {
             let limiter = limiter.clone();
             async move || {
-                black_box(limiter.try_acquire("", 1).expect("nobody reaches it"));
+                black_box(limiter.try_acquire().expect("nobody reaches it"));
             }
         });
     }
@@ -93,12 +93,12 @@ pub(crate) fn keyed(audience: &mut impl Audience) {
         let options = limiter::Options { max_keys: KEYS, ..options };
         let limiter = Limiter::per_key("user", options).expect("these are sound");
         for key in &*keys {
-            limiter.try_acquire(key, 1).expect("nobody reaches it");
+            limiter.try_acquire_for(key, 1).expect("nobody reaches it");
         }
         audience.watch(name, || {
             let (limiter, keys, mut walk) = (limiter.clone(), keys.clone(), Walk::new());
             async move || {
-                black_box(limiter.try_acquire(&keys[walk.step()], 1).expect("nobody reaches it"));
+                black_box(limiter.try_acquire_for(&keys[walk.step()], 1).expect("nobody reaches it"));
             }
         });
     }

@@ -329,6 +329,19 @@ fn one_provider_needs_no_file_and_an_address_in_use_is_named() {
 }
 
 #[test]
+fn a_hangup_changes_nothing_and_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    let text = "listen = '127.0.0.1:0'\nadmin = '127.0.0.1:0'\n[upstream.a]\nurl = 'http://127.0.0.1:9'\n";
+    std::fs::write(home.path().join("seawall.toml"), text).unwrap();
+    let mut serving = Serving::start(home.path(), &["serve"]);
+    serving.until("admin at");
+    serving.signal("-HUP");
+    serving.until("SW0090");
+    serving.signal("-TERM");
+    assert_eq!(serving.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn a_second_signal_does_not_wait_for_calls_in_flight() {
     let home = tempfile::tempdir().unwrap();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();

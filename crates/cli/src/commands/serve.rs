@@ -95,6 +95,7 @@ pub(super) fn serve(plan: Plan, greet: impl FnOnce(&Gateway)) -> Result<ExitCode
 struct Stops {
     terminate: Signal,
     interrupt: Signal,
+    reload: Signal,
 }
 
 impl Stops {
@@ -102,13 +103,23 @@ impl Stops {
         let listen = |kind| {
             signal(kind).map_err(|why| Failure::failed(format_args!("cannot listen for signals: {why}")))
         };
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            reload: listen(SignalKind::hangup())?,
+        })
     }
 
     async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                // A habit of many operators must not end every call under way.
+                _ = self.reload.recv() => {
+                    note("seawall: SW0090 reloading is not available yet: nothing has changed, restart to read the file again");
+                }
+            }
         }
     }
 }

@@ -70,9 +70,15 @@ impl Limiter {
         }
     }
 
-    /// Counts `n` calls, or refuses with [`Code::RateLimited`] and when to come back. `key` is ignored by a limit for
-    /// everybody.
-    pub fn try_acquire(&self, key: &str, n: u32) -> Result<Taken<'_>, Rejection> {
+    /// Counts one call, or refuses with [`Code::RateLimited`] and when to come back. Where the limit is per key, all
+    /// callers of this share the key of those who have none.
+    pub fn try_acquire(&self) -> Result<Taken<'_>, Rejection> {
+        self.try_acquire_for("", 1)
+    }
+
+    /// Counts `n` calls of one key, or refuses with [`Code::RateLimited`] and when to come back. A limit for everybody
+    /// ignores the key.
+    pub fn try_acquire_for(&self, key: &str, n: u32) -> Result<Taken<'_>, Rejection> {
         self.try_acquire_at(key, n, self.0.clock.now())
     }
 
@@ -85,7 +91,7 @@ impl Limiter {
 
     /// Counts `n` calls as soon as there is room, in order of arrival, within the queue's patience and before
     /// `deadline`. A waiter that is dropped leaves the queue and has taken nothing.
-    pub async fn acquire(&self, key: &str, n: u32, deadline: Instant) -> Result<Taken<'_>, Rejection> {
+    pub async fn acquire_for(&self, key: &str, n: u32, deadline: Instant) -> Result<Taken<'_>, Rejection> {
         let (quota, queue) = self.settings();
         let line = self.line(key, &quota, self.0.clock.now());
         line.take(&quota, &queue, n, deadline, self.0.clock.as_ref()).await?;

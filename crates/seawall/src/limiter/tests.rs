@@ -25,7 +25,7 @@ async fn waiting_is_fair_and_never_exceeds_the_limit() {
     for n in 0..30 {
         let (limiter, passed) = (limiter.clone(), passed.clone());
         calls.push(tokio::spawn(async move {
-            limiter.acquire("", 1, later(60)).await.unwrap();
+            limiter.acquire_for("", 1, later(60)).await.unwrap();
             passed.lock().unwrap().push((n, TokioClock.now()));
         }));
     }
@@ -47,42 +47,42 @@ async fn waiting_is_fair_and_never_exceeds_the_limit() {
 #[tokio::test(start_paused = true)]
 async fn who_cannot_pass_in_time_is_told_at_once_and_when() {
     let limiter = Limiter::new(options(1, 60_000, 10, 10_000)).unwrap();
-    limiter.try_acquire("", 1).unwrap();
+    limiter.try_acquire().unwrap();
     let started = TokioClock.now();
-    let refused = limiter.acquire("", 1, later(600)).await.unwrap_err();
+    let refused = limiter.acquire_for("", 1, later(600)).await.unwrap_err();
     assert_eq!(refused.code, Code::RateLimited);
     assert!(refused.retry_after.unwrap() > Duration::from_secs(56));
     assert_eq!(TokioClock.now(), started, "nobody waits in vain");
-    assert_eq!(limiter.acquire("", 2, later(600)).await.unwrap_err().retry_after, None, "two never fit");
+    assert_eq!(limiter.acquire_for("", 2, later(600)).await.unwrap_err().retry_after, None, "two never fit");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_queue_is_bounded_and_a_dropped_waiter_leaves_it() {
     let limiter = Limiter::new(options(1, 1000, 1, 10_000)).unwrap();
-    limiter.try_acquire("", 1).unwrap();
+    limiter.try_acquire().unwrap();
     let waiter = tokio::spawn({
         let limiter = limiter.clone();
-        async move { limiter.acquire("", 1, later(60)).await.map(|_| ()) }
+        async move { limiter.acquire_for("", 1, later(60)).await.map(|_| ()) }
     });
     tokio::task::yield_now().await;
     assert_eq!(limiter.waiting(), 1);
-    assert_eq!(limiter.acquire("", 1, later(60)).await.unwrap_err().code, Code::QueueFull);
+    assert_eq!(limiter.acquire_for("", 1, later(60)).await.unwrap_err().code, Code::QueueFull);
     waiter.abort();
     assert!(waiter.await.unwrap_err().is_cancelled());
     assert_eq!(limiter.waiting(), 0);
-    limiter.acquire("", 1, later(60)).await.unwrap();
+    limiter.acquire_for("", 1, later(60)).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_keys_crowd_does_not_hold_another_up() {
     let limiter = Limiter::per_key("header:x-user", options(1, 1000, 10, 10_000)).unwrap();
-    limiter.try_acquire("greedy", 1).unwrap();
+    limiter.try_acquire_for("greedy", 1).unwrap();
     let greedy = tokio::spawn({
         let limiter = limiter.clone();
-        async move { limiter.acquire("greedy", 1, later(60)).await.map(|_| ()) }
+        async move { limiter.acquire_for("greedy", 1, later(60)).await.map(|_| ()) }
     });
     tokio::task::yield_now().await;
-    limiter.try_acquire("modest", 1).unwrap();
+    limiter.try_acquire_for("modest", 1).unwrap();
     greedy.await.unwrap().unwrap();
 }
 
@@ -92,14 +92,17 @@ fn keys_are_bounded_and_nobody_gains_by_being_forgotten() {
     let bounded = Options { max_keys: 3, ..options(1, 1000, 0, 0) };
     let limiter = Limiter::with(bounded, Some("key".into()), Arc::new(clock.clone())).unwrap();
     for key in ["a", "b", "c"] {
-        limiter.try_acquire(key, 1).unwrap();
+        limiter.try_acquire_for(key, 1).unwrap();
     }
-    limiter.try_acquire("d", 1).unwrap();
-    assert!(limiter.try_acquire("e", 1).is_err(), "newcomers share one line while nobody can be forgotten");
-    assert!(limiter.try_acquire("a", 1).is_err(), "and nobody was forgotten");
+    limiter.try_acquire_for("d", 1).unwrap();
+    assert!(
+        limiter.try_acquire_for("e", 1).is_err(),
+        "newcomers share one line while nobody can be forgotten"
+    );
+    assert!(limiter.try_acquire_for("a", 1).is_err(), "and nobody was forgotten");
     assert_eq!(limiter.keys(), Some(3));
     clock.advance(Duration::from_secs(2));
-    limiter.try_acquire("e", 1).unwrap();
+    limiter.try_acquire_for("e", 1).unwrap();
     assert_eq!(limiter.keys(), Some(3));
 }
 

@@ -10,6 +10,8 @@ use seawall_core::verdict::Seen;
 use seawall_core::{Code, Effects, Error, Instant, Policy, Rejection, Verdict};
 use seawall_policy::retry::{Attempts, Decision, Stop, step};
 
+use smallvec::SmallVec;
+
 use super::{Cx, Held, Parts, Pipeline};
 use crate::bulkhead::Bulkhead;
 use crate::classify::{Classify, Plain};
@@ -58,6 +60,8 @@ pub struct Answer<T, E> {
     pub stop: Option<Stop>,
     /// What the call still holds.
     pub held: Held,
+    /// When the operation's last outcome was seen, or the refusal made.
+    pub ended: Instant,
 }
 
 impl<'a> Call<'a> {
@@ -141,7 +145,7 @@ impl<'a> Call<'a> {
         Fut: Future<Output = Result<T, E>>,
     {
         let answer = self.answer(classify, operation).await;
-        answer.held.settle();
+        answer.held.settle_at(answer.ended);
         answer.result
     }
 
@@ -176,7 +180,15 @@ impl<'a> Call<'a> {
                     let (result, verdict) =
                         last.unwrap_or((Err(Error::Rejected(rejection)), Verdict::of(Seen::Refused)));
                     let held = Held::default();
-                    return Answer { result, verdict, attempts: attempts.made, waited, stop: None, held };
+                    return Answer {
+                        result,
+                        verdict,
+                        attempts: attempts.made,
+                        waited,
+                        stop: None,
+                        held,
+                        ended: now,
+                    };
                 }
             };
             let patience = now.until(deadline);
@@ -220,7 +232,7 @@ impl<'a> Call<'a> {
             }
             let (Decision::Again { delay }, None) = (decision, stop) else {
                 let held = entered.hold(verdict);
-                return Answer { result, verdict, attempts: attempts.made, waited, stop, held };
+                return Answer { result, verdict, attempts: attempts.made, waited, stop, held, ended: now };
             };
             entered.leave(verdict);
             let class = verdict.class();
@@ -267,7 +279,7 @@ impl<'a> Call<'a> {
     ) -> Result<Entered, Rejection> {
         let mut place = None;
         let taken = loop {
-            let mut taken = TakenAll(Vec::new());
+            let mut taken = TakenAll(SmallVec::new());
             let began = *now;
             let outcome = self.pass_limits(parts, deadline, &mut taken).await;
             *now = self.note_wait(Policy::Limiter, began, waited);
@@ -304,7 +316,7 @@ impl<'a> Call<'a> {
             parts.pauses.wait_out(self.credential, parts.patience, deadline).await?;
             for limit in &parts.limits {
                 let key = self.key(limit);
-                taken.0.push(limit.acquire(key.as_deref().unwrap_or(""), 1, deadline).await?);
+                taken.0.push(limit.acquire_for(key.as_deref().unwrap_or(""), 1, deadline).await?);
             }
             if parts.pauses.left(self.credential).is_zero() {
                 return Ok(());
@@ -323,7 +335,7 @@ impl<'a> Call<'a> {
         if !parts.pauses.left(self.credential).is_zero() {
             return None;
         }
-        let mut taken = TakenAll(Vec::new());
+        let mut taken = TakenAll(SmallVec::new());
         for limit in &parts.limits {
             let key = self.key(limit);
             taken.0.push(limit.try_acquire_at(key.as_deref().unwrap_or(""), 1, now).ok()?);
@@ -366,7 +378,7 @@ impl fmt::Debug for Call<'_> {
 }
 
 /// Tokens of a call that has not left yet: given back unless it leaves.
-struct TakenAll<'a>(Vec<Taken<'a>>);
+struct TakenAll<'a>(SmallVec<[Taken<'a>; 3]>);
 
 impl TakenAll<'_> {
     fn keep(mut self) {
