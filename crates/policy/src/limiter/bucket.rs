@@ -27,8 +27,11 @@ impl Bucket {
         Decision::Wait(wait)
     }
 
-    pub(super) fn give_back(&mut self, n: u32, interval: Duration, now: Instant) {
-        self.empty_at = (self.empty_at - interval * n).max(now);
+    /// Takes back what was counted at `taken`, less what has been refilled since: without the token the bucket might
+    /// have been full for that long, and a full bucket gains nothing.
+    pub(super) fn give_back(&mut self, n: u32, interval: Duration, taken: Instant, now: Instant) {
+        let back = (interval * n).saturating_sub(now.since(taken));
+        self.empty_at = (self.empty_at - back).max(now);
     }
 
     pub(super) fn remaining(&self, burst: u32, interval: Duration, now: Instant) -> u32 {

@@ -37,11 +37,12 @@ impl Meter {
         }
     }
 
-    /// Takes `n` back that were counted and did not go.
-    pub fn give_back(&mut self, quota: &Quota, n: u32, now: Instant) {
+    /// Takes `n` back that were counted at `taken` and did not go: as if they had never been counted, or less where
+    /// that cannot be known.
+    pub fn give_back(&mut self, quota: &Quota, n: u32, taken: Instant, now: Instant) {
         match &mut self.0 {
-            Kind::Bucket(bucket) => bucket.give_back(n, interval(quota), now),
-            Kind::Window(window) => window.give_back(n, quota.rate.per, now),
+            Kind::Bucket(bucket) => bucket.give_back(n, interval(quota), taken, now),
+            Kind::Window(window) => window.give_back(n, quota.rate.per, taken, now),
         }
     }
 

@@ -50,7 +50,7 @@ fn what_is_given_back_can_be_taken_again() {
         let q = quota(4, ms(1000), burst);
         let mut m = Meter::new(&q);
         assert_eq!(m.take(&q, 4, START), Decision::Go);
-        m.give_back(&q, 3, START);
+        m.give_back(&q, 3, START, START);
         assert_eq!(m.remaining(&q, START), 3, "{burst:?}");
         assert_eq!(m.take(&q, 3, START), Decision::Go);
     }
@@ -91,10 +91,8 @@ proptest! {
             now = now + ms(pause);
             if let (Some(which), false) = (given_back, passed.is_empty()) {
                 let which = which.index(passed.len());
-                if passed[which] + ms(per_ms) > now {
-                    passed.remove(which);
-                    m.give_back(&q, 1, now);
-                }
+                let taken = passed.remove(which);
+                m.give_back(&q, 1, taken, now);
             }
             match m.take(&q, n, now) {
                 Decision::Go => passed.extend((0..n).map(|_| now)),

@@ -40,15 +40,13 @@ impl Window {
         Decision::Wait(self.until_free(used + u64::from(n) - u64::from(count), per, now))
     }
 
-    pub(super) fn give_back(&mut self, n: u32, per: Duration, now: Instant) {
-        let mut left = n;
-        let place = self.roll(per, now);
-        // The oldest first: what stays counted then leaves later than it might, never earlier.
-        for ahead in 1..=self.passed.len() {
-            let slot = (place + ahead) % self.passed.len();
-            let taken = left.min(self.passed[slot]);
-            self.passed[slot] -= taken;
-            left -= taken;
+    /// Takes back what was counted at `taken`, from the slot it was counted in, unless that has left the window.
+    pub(super) fn give_back(&mut self, n: u32, per: Duration, taken: Instant, now: Instant) {
+        self.roll(per, now);
+        let (slots, number) = (self.passed.len() as u64, taken.as_nanos() / slot_of(per));
+        if self.current.saturating_sub(number) < slots && number <= self.current {
+            let slot = &mut self.passed[(number % slots) as usize];
+            *slot = slot.saturating_sub(n);
         }
     }
 

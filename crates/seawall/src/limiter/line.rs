@@ -47,10 +47,10 @@ impl Line {
         n: u32,
         deadline: Instant,
         clock: &dyn Clock,
-    ) -> Result<(), Rejection> {
+    ) -> Result<Instant, Rejection> {
         let now = clock.now();
         let refusal = match self.try_take(quota, n, now) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(now),
             Err(refusal) => refusal,
         };
         let Some(wait) = refusal.retry_after else { return Err(refusal) };
@@ -68,7 +68,7 @@ impl Line {
             let now = clock.now();
             let decision = lock(&self.meter).take(quota, n, now);
             match decision {
-                Decision::Go => return Ok(()),
+                Decision::Go => return Ok(now),
                 Decision::Wait(wait) if now + wait <= until => tokio::time::sleep(timer(wait)).await,
                 Decision::Wait(wait) => return Err(refused(Some(wait))),
                 Decision::Never => return Err(refused(None)),
@@ -76,8 +76,8 @@ impl Line {
         }
     }
 
-    pub(super) fn give_back(&self, quota: &Quota, n: u32, now: Instant) {
-        lock(&self.meter).give_back(quota, n, now);
+    pub(super) fn give_back(&self, quota: &Quota, n: u32, taken: Instant, now: Instant) {
+        lock(&self.meter).give_back(quota, n, taken, now);
     }
 
     pub(super) fn remaining(&self, quota: &Quota, now: Instant) -> u32 {

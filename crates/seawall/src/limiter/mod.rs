@@ -86,7 +86,7 @@ impl Limiter {
         let quota = lock(&self.0.options).quota();
         let line = self.line(key, &quota, now);
         line.try_take(&quota, n, now)?;
-        Ok(Taken { limiter: self, line, quota, n })
+        Ok(Taken { limiter: self, line, quota, n, at: now })
     }
 
     /// Counts `n` calls as soon as there is room, in order of arrival, within the queue's patience and before
@@ -94,8 +94,8 @@ impl Limiter {
     pub async fn acquire_for(&self, key: &str, n: u32, deadline: Instant) -> Result<Taken<'_>, Rejection> {
         let (quota, queue) = self.settings();
         let line = self.line(key, &quota, self.0.clock.now());
-        line.take(&quota, &queue, n, deadline, self.0.clock.as_ref()).await?;
-        Ok(Taken { limiter: self, line, quota, n })
+        let at = line.take(&quota, &queue, n, deadline, self.0.clock.as_ref()).await?;
+        Ok(Taken { limiter: self, line, quota, n, at })
     }
 
     /// How many calls could pass at once now.
@@ -175,6 +175,7 @@ pub struct Taken<'a> {
     line: Standing<'a>,
     quota: Quota,
     n: u32,
+    at: Instant,
 }
 
 /// The line a call stands in: the one of everybody, or its key's own, which others may forget meanwhile.
@@ -197,7 +198,7 @@ impl std::ops::Deref for Standing<'_> {
 impl Taken<'_> {
     /// The call did not go: somebody else may.
     pub fn give_back(self) {
-        self.line.give_back(&self.quota, self.n, self.limiter.0.clock.now());
+        self.line.give_back(&self.quota, self.n, self.at, self.limiter.0.clock.now());
     }
 }
 
