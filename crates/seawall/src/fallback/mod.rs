@@ -9,7 +9,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use seawall_core::event::{Event, Fact, Sink};
-use seawall_core::{Effects, Error, Instant};
+use seawall_core::{Certainty, Effects, Error, Instant};
 use seawall_policy::Invalid;
 use seawall_policy::fallback::{Ended, next};
 
@@ -74,7 +74,7 @@ impl Chain {
         F: FnMut(usize, Cx) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let (mut place, mut attempts) = (0, 0);
+        let (mut place, mut attempts, mut doubt) = (0, 0, false);
         loop {
             let pipeline = &self.0[place].pipeline;
             let mut call = pipeline.call().effects(effects).deadline(deadline);
@@ -82,7 +82,7 @@ impl Chain {
                 call = call.sink(sink);
             }
             let classify = classify(place);
-            let answer = each(place, call).answer(&classify, |cx| operation(place, cx)).await;
+            let mut answer = each(place, call).answer(&classify, |cx| operation(place, cx)).await;
             attempts += answer.attempts;
             let left = self.0.len() - place - 1;
             let ended = match &answer.result {
@@ -91,8 +91,15 @@ impl Chain {
             };
             if left == 0 || !classify.can_repeat() || !next(&ended, effects, left, pipeline.now() < deadline)
             {
+                if let (true, Err(Error::Rejected(rejection))) = (doubt, &mut answer.result)
+                    && rejection.certainty == Certainty::NotDone
+                {
+                    // What an earlier target may have done, a later one's refusal does not undo.
+                    rejection.certainty = Certainty::Unknown;
+                }
                 return Served { answer, place, attempts };
             }
+            doubt |= answer.verdict.certainty(effects) == Certainty::Unknown;
             answer.held.settle();
             let to = &self.0[place + 1].pipeline;
             if let Some(sink) = sink {

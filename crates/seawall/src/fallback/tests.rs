@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use seawall_core::verdict::Seen;
-use seawall_core::{Code, Verdict};
+use seawall_core::{Certainty, Code, Verdict};
 
 use super::*;
 use crate::breaker;
@@ -66,6 +66,19 @@ async fn an_open_breaker_is_passed_over_without_a_call() {
     let (served, asked) = run(&chain, Effects::Once, [Ok(1), Ok(7)]).await;
     assert_eq!(served.answer.result.unwrap_err().rejection().unwrap().code, Code::BreakerForcedOpen);
     assert!(asked.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_first_may_have_done_the_seconds_refusal_does_not_undo() {
+    let chain = chain();
+    chain.targets()[1].pipeline.breaker().unwrap().force_open("ann", "test");
+    let certainty = async |first| {
+        let (served, asked) = run(&chain, Effects::Billable, [Err(first), Ok(7)]).await;
+        assert_eq!((asked.as_slice(), served.place), ([0].as_slice(), 1));
+        served.answer.result.unwrap_err().rejection().unwrap().certainty
+    };
+    assert_eq!(certainty(Seen::ServerError).await, Certainty::Unknown);
+    assert_eq!(certainty(Seen::NotSent).await, Certainty::NotDone);
 }
 
 #[test]
