@@ -3,6 +3,8 @@
 //! Every policy step takes `now`; only drivers ask a [`Clock`]. Wall time is for people and protocols (ids, dates),
 //! never for a policy: it lives in [`wall_now`].
 
+mod counter;
+
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::sync::Arc;
@@ -74,31 +76,24 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
     }
 }
 
-/// The operating system's monotonic clock.
-#[derive(Debug, Clone, Copy)]
-pub struct SystemClock {
-    origin: std::time::Instant,
-}
+/// The machine's monotonic clock: the processor's counter, kept to the operating system's time.
+///
+/// A look at it costs about 10 ns. Within a thread it never goes back; two threads agree to within microseconds. The
+/// first look measures the counter, which takes about 10 ms; where there is no steady counter, every look asks the
+/// operating system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
 
 impl SystemClock {
-    /// A clock whose origin is one hour before now, so that short look-backs never saturate.
-    #[allow(clippy::disallowed_methods, reason = "this is the one place that asks the operating system")]
+    /// A clock whose origin is one hour before the first look of this process, so that short look-backs never saturate.
     pub fn new() -> Self {
-        let now = std::time::Instant::now();
-        Self { origin: now.checked_sub(Duration::from_secs(3600)).unwrap_or(now) }
-    }
-}
-
-impl Default for SystemClock {
-    fn default() -> Self {
-        Self::new()
+        Self
     }
 }
 
 impl Clock for SystemClock {
-    #[allow(clippy::disallowed_methods, reason = "this is the one place that asks the operating system")]
     fn now(&self) -> Instant {
-        Instant::ORIGIN + std::time::Instant::now().saturating_duration_since(self.origin)
+        Instant(3_600_000_000_000 + counter::nanos())
     }
 }
 

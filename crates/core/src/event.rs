@@ -64,6 +64,65 @@ pub enum Fact {
         /// The target that is tried now.
         to: Arc<str>,
     },
+    /// A policy in shadow mode would have refused, and let the call through.
+    WouldReject {
+        /// Why.
+        code: Code,
+        /// Who.
+        policy: Policy,
+    },
+    /// A retry in shadow mode would have been scheduled; the outcome stood.
+    WouldRetry {
+        /// The attempt that failed, from 1.
+        attempt: u32,
+        /// The pause it would have made.
+        delay: Duration,
+    },
+    /// A second attempt was begun beside one that is slow.
+    Hedged {
+        /// How long the first had taken.
+        after: Duration,
+    },
+    /// A hedge was due, and one of the policies had no room for it; the attempt under way goes on.
+    HedgeDenied {
+        /// Why.
+        code: Code,
+    },
+    /// A stored answer was given though it was no longer fresh.
+    ServedStale {
+        /// How old it was.
+        age: Duration,
+        /// Why it was given: `error` or `revalidating`.
+        why: &'static str,
+    },
+    /// Calls go to another target of a failover group.
+    FailedOver {
+        /// The target that served until now.
+        from: Arc<str>,
+        /// The target that serves now.
+        to: Arc<str>,
+        /// What moved them, in words.
+        why: Arc<str>,
+    },
+    /// The level of degradation changed.
+    Degraded {
+        /// The level's name.
+        level: Arc<str>,
+        /// What moved it, in words.
+        why: Arc<str>,
+    },
+    /// An adaptive limit changed its pace.
+    PaceChanged {
+        /// The share of the configured rate that passes now.
+        share: f64,
+        /// What moved it, in words.
+        why: &'static str,
+    },
+    /// An adaptive bulkhead changed its size.
+    SizeChanged {
+        /// Calls that may be in flight now.
+        size: u32,
+    },
     /// An operator pulled a lever.
     Lever {
         /// What was done, such as `force-open`.

@@ -279,7 +279,34 @@ impl Sink for Record {
                 self.worker.house.events.offer(event);
             }
             Fact::FellBack { from, to } => self.moment(event.at, format!("fell back from {from} to {to}")),
-            Fact::Attempted { .. } | Fact::BreakerMoved { .. } | Fact::Lever { .. } => {}
+            Fact::WouldReject { code, policy } => {
+                let (name, title) = (&event.name, code.title());
+                self.moment(event.at, format!("{policy} would have refused at {name}: {code} {title}"));
+            }
+            Fact::WouldRetry { delay, .. } => {
+                let delay = format_duration(round(*delay));
+                self.moment(event.at, format!("would have been sent again in {delay}"));
+            }
+            Fact::Hedged { after } => {
+                let after = format_duration(round(*after));
+                self.moment(event.at, format!("sent a second time after {after} without an answer"));
+            }
+            Fact::HedgeDenied { code } => {
+                self.moment(event.at, format!("not sent a second time: {code} {}", code.title()));
+            }
+            Fact::ServedStale { age, why } => {
+                let age = format_duration(round(*age));
+                self.moment(event.at, format!("answered from the cache, {age} old ({why})"));
+            }
+            Fact::FailedOver { from, to, why } => {
+                self.moment(event.at, format!("failed over from {from} to {to}: {why}"));
+            }
+            Fact::Attempted { .. }
+            | Fact::BreakerMoved { .. }
+            | Fact::Degraded { .. }
+            | Fact::PaceChanged { .. }
+            | Fact::SizeChanged { .. }
+            | Fact::Lever { .. } => {}
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod bulkhead;
 pub mod fallback;
 pub mod limiter;
 pub mod retry;
+mod slots;
 pub mod timeout;
 
 use std::borrow::Cow;

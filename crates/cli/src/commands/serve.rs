@@ -139,6 +139,8 @@ fn told(event: &Event, spent: &mut Quiet) -> Option<String> {
     match &event.fact {
         Fact::BreakerMoved { to, why } => Some(format!("breaker {to} ({why})")),
         Fact::Paused { wait } => Some(format!("asked to be left alone for {}", format_duration(*wait))),
+        Fact::FailedOver { from, to, why } => Some(format!("failed over from {from} to {to} ({why})")),
+        Fact::Degraded { level, why } => Some(format!("degraded to {level} ({why})")),
         Fact::Lever { action, by, reason } => Some(format!("{action} by {by}: {reason}")),
         Fact::BudgetExhausted => {
             spent.first(event).then(|| "the retry budget is spent, failures are passed on".to_owned())

@@ -23,7 +23,7 @@ impl Meter {
     pub fn new(quota: &Quota) -> Self {
         Self(match quota.burst {
             Some(_) => Kind::Bucket(Bucket::default()),
-            None => Kind::Window(Window::default()),
+            None => Kind::Window(Window::new(quota.rate.per)),
         })
     }
 
@@ -32,7 +32,7 @@ impl Meter {
         self.fit(quota);
         match (&mut self.0, quota.burst) {
             (Kind::Bucket(bucket), Some(burst)) => bucket.take(n, burst.get(), interval(quota), now),
-            (Kind::Window(window), _) => window.take(n, quota.rate.count.get(), quota.rate.per, now),
+            (Kind::Window(window), _) => window.take(n, quota.rate.count.get(), now),
             (Kind::Bucket(_), None) => Decision::Never,
         }
     }
@@ -42,7 +42,7 @@ impl Meter {
     pub fn give_back(&mut self, quota: &Quota, n: u32, taken: Instant, now: Instant) {
         match &mut self.0 {
             Kind::Bucket(bucket) => bucket.give_back(n, interval(quota), taken, now),
-            Kind::Window(window) => window.give_back(n, quota.rate.per, taken, now),
+            Kind::Window(window) => window.give_back(n, taken, now),
         }
     }
 
@@ -51,7 +51,7 @@ impl Meter {
         self.fit(quota);
         match &mut self.0 {
             Kind::Bucket(bucket) => bucket.remaining(quota.burst.map_or(0, u32::from), interval(quota), now),
-            Kind::Window(window) => window.remaining(quota.rate.count.get(), quota.rate.per, now),
+            Kind::Window(window) => window.remaining(quota.rate.count.get(), now),
         }
     }
 
@@ -59,13 +59,18 @@ impl Meter {
     pub fn rested(&mut self, quota: &Quota, now: Instant) -> bool {
         match &mut self.0 {
             Kind::Bucket(bucket) => bucket.rested(now),
-            Kind::Window(window) => window.rested(quota.rate.per, now),
+            Kind::Window(window) => window.rested(now),
         }
     }
 
     /// An update may have changed the way of measuring: begin anew then.
     fn fit(&mut self, quota: &Quota) {
-        if matches!(self.0, Kind::Bucket(_)) != quota.burst.is_some() {
+        let fits = match (&self.0, quota.burst) {
+            (Kind::Bucket(_), burst) => burst.is_some(),
+            (Kind::Window(window), None) => window.covers(quota.rate.per),
+            (Kind::Window(_), Some(_)) => false,
+        };
+        if !fits {
             *self = Self::new(quota);
         }
     }

@@ -5,88 +5,68 @@ use std::time::Duration;
 use seawall_core::Instant;
 
 use super::Decision;
+use crate::slots::Slots;
 
-const SLOTS: u64 = 20;
+const SLOTS: u32 = 20;
 
 /// What passed in the last `SLOTS + 1` slots of `per / SLOTS`: a little more than `per`, so that no span of `per` ever
-/// holds more than the count. A saturated window therefore passes 95 to 100 % of its rate. 100 bytes.
+/// holds more than the count. A saturated window therefore passes 95 to 100 % of its rate. 104 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Window {
-    current: u64,
-    passed: [u32; SLOTS as usize + 1],
-}
-
-impl Default for Window {
-    fn default() -> Self {
-        Self { current: 0, passed: [0; SLOTS as usize + 1] }
-    }
-}
-
-fn slot_of(per: Duration) -> u64 {
-    u64::try_from(per.as_nanos() / u128::from(SLOTS)).unwrap_or(u64::MAX).max(1)
-}
+pub(super) struct Window(Slots<u32, { SLOTS as usize + 1 }>);
 
 impl Window {
-    pub(super) fn take(&mut self, n: u32, count: u32, per: Duration, now: Instant) -> Decision {
+    pub(super) fn new(per: Duration) -> Self {
+        Self(Slots::new(per / SLOTS))
+    }
+
+    pub(super) fn covers(&self, per: Duration) -> bool {
+        Self::new(per).0.slot() == self.0.slot()
+    }
+
+    pub(super) fn take(&mut self, n: u32, count: u32, now: Instant) -> Decision {
         if n > count {
             return Decision::Never;
         }
-        let place = self.roll(per, now);
-        let used = self.used();
-        if used + u64::from(n) <= u64::from(count) {
-            self.passed[place] += n;
+        self.0.now(now);
+        let wanted = self.used() + u64::from(n);
+        if wanted <= u64::from(count) {
+            *self.0.now(now) += n;
             return Decision::Go;
         }
-        Decision::Wait(self.until_free(used + u64::from(n) - u64::from(count), per, now))
+        Decision::Wait(self.until_free(wanted - u64::from(count), now))
     }
 
     /// Takes back what was counted at `taken`, from the slot it was counted in, unless that has left the window.
-    pub(super) fn give_back(&mut self, n: u32, per: Duration, taken: Instant, now: Instant) {
-        self.roll(per, now);
-        let (slots, number) = (self.passed.len() as u64, taken.as_nanos() / slot_of(per));
-        if self.current.saturating_sub(number) < slots && number <= self.current {
-            let slot = &mut self.passed[(number % slots) as usize];
+    pub(super) fn give_back(&mut self, n: u32, taken: Instant, now: Instant) {
+        self.0.now(now);
+        if let Some(slot) = self.0.at(taken) {
             *slot = slot.saturating_sub(n);
         }
     }
 
-    pub(super) fn remaining(&mut self, count: u32, per: Duration, now: Instant) -> u32 {
-        self.roll(per, now);
+    pub(super) fn remaining(&mut self, count: u32, now: Instant) -> u32 {
+        self.0.now(now);
         count.saturating_sub(u32::try_from(self.used()).unwrap_or(u32::MAX))
     }
 
-    pub(super) fn rested(&mut self, per: Duration, now: Instant) -> bool {
-        self.roll(per, now);
+    pub(super) fn rested(&mut self, now: Instant) -> bool {
+        self.0.now(now);
         self.used() == 0
     }
 
     /// How long until the oldest slots that together hold `excess` have left the window.
-    fn until_free(&self, excess: u64, per: Duration, now: Instant) -> Duration {
-        let (slots, slot) = (self.passed.len() as u64, slot_of(per));
+    fn until_free(&self, excess: u64, now: Instant) -> Duration {
         let mut freed = 0;
-        for age in (0..slots).rev() {
-            let Some(number) = self.current.checked_sub(age) else { continue };
-            freed += u64::from(self.passed[(number % slots) as usize]);
+        for (leaves, passed) in self.0.oldest_first() {
+            freed += u64::from(*passed);
             if freed >= excess {
-                let leaves = Instant::from_nanos((number + slots).saturating_mul(slot));
                 return now.until(leaves).max(Duration::from_nanos(1));
             }
         }
-        per
+        self.0.slot() * (SLOTS + 1)
     }
 
     fn used(&self) -> u64 {
-        self.passed.iter().map(|n| u64::from(*n)).sum()
-    }
-
-    fn roll(&mut self, per: Duration, now: Instant) -> usize {
-        let slots = self.passed.len() as u64;
-        let number = now.as_nanos() / slot_of(per);
-        let gone = number.saturating_sub(self.current).min(slots);
-        for back in 0..gone {
-            self.passed[((number - back) % slots) as usize] = 0;
-        }
-        self.current = self.current.max(number);
-        (self.current % slots) as usize
+        self.0.iter().map(|n| u64::from(*n)).sum()
     }
 }

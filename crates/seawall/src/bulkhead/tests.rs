@@ -1,12 +1,12 @@
 use super::*;
-use crate::time::TokioClock;
+use crate::time::DefaultClock;
 
 fn options(concurrent: u32, max: usize, wait: u64) -> Options {
     Options { concurrent, queue: Queue { max, wait: Duration::from_secs(wait) } }
 }
 
 fn later(secs: u64) -> Instant {
-    TokioClock.now() + Duration::from_secs(secs)
+    DefaultClock.now() + Duration::from_secs(secs)
 }
 
 #[tokio::test(start_paused = true)]
@@ -37,11 +37,11 @@ async fn waiters_enter_in_order_and_the_queue_is_bounded() {
 async fn patience_ends_with_the_queue_or_the_deadline() {
     let b = Bulkhead::new(options(1, 2, 5)).unwrap();
     let _inside = b.try_acquire().unwrap();
-    let started = TokioClock.now();
+    let started = DefaultClock.now();
     assert!(b.acquire(later(60)).await.is_err());
-    assert_eq!(TokioClock.now().since(started), Duration::from_secs(5));
+    assert_eq!(DefaultClock.now().since(started), Duration::from_secs(5));
     assert!(b.acquire(later(2)).await.is_err());
-    assert_eq!(TokioClock.now().since(started), Duration::from_secs(7));
+    assert_eq!(DefaultClock.now().since(started), Duration::from_secs(7));
     assert_eq!(b.load().waiting, 0, "who gave up has left the queue");
 }
 

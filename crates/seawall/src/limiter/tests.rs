@@ -3,7 +3,7 @@ use std::time::Duration;
 use seawall_core::units::Rate;
 
 use super::*;
-use crate::time::TokioClock;
+use crate::time::DefaultClock;
 
 fn options(count: u32, per_ms: u64, max: usize, wait_ms: u64) -> Options {
     Options {
@@ -14,7 +14,7 @@ fn options(count: u32, per_ms: u64, max: usize, wait_ms: u64) -> Options {
 }
 
 fn later(secs: u64) -> Instant {
-    TokioClock.now() + Duration::from_secs(secs)
+    DefaultClock.now() + Duration::from_secs(secs)
 }
 
 #[tokio::test(start_paused = true)]
@@ -26,7 +26,7 @@ async fn waiting_is_fair_and_never_exceeds_the_limit() {
         let (limiter, passed) = (limiter.clone(), passed.clone());
         calls.push(tokio::spawn(async move {
             limiter.acquire_for("", 1, later(60)).await.unwrap();
-            passed.lock().unwrap().push((n, TokioClock.now()));
+            passed.lock().unwrap().push((n, DefaultClock.now()));
         }));
     }
     for call in calls {
@@ -48,11 +48,11 @@ async fn waiting_is_fair_and_never_exceeds_the_limit() {
 async fn who_cannot_pass_in_time_is_told_at_once_and_when() {
     let limiter = Limiter::new(options(1, 60_000, 10, 10_000)).unwrap();
     limiter.try_acquire().unwrap();
-    let started = TokioClock.now();
+    let started = DefaultClock.now();
     let refused = limiter.acquire_for("", 1, later(600)).await.unwrap_err();
     assert_eq!(refused.code, Code::RateLimited);
     assert!(refused.retry_after.unwrap() > Duration::from_secs(56));
-    assert_eq!(TokioClock.now(), started, "nobody waits in vain");
+    assert_eq!(DefaultClock.now(), started, "nobody waits in vain");
     assert_eq!(limiter.acquire_for("", 2, later(600)).await.unwrap_err().retry_after, None, "two never fit");
 }
 
@@ -110,11 +110,11 @@ fn keys_are_bounded_and_nobody_gains_by_being_forgotten() {
 async fn a_pause_holds_everybody_of_one_credential_and_nobody_else() {
     let pauses = Pauses::new(default_clock());
     pauses.extend(1, Duration::from_secs(3));
-    let started = TokioClock.now();
+    let started = DefaultClock.now();
     pauses.wait_out(2, Duration::from_secs(10), later(60)).await.unwrap();
-    assert_eq!(TokioClock.now(), started);
+    assert_eq!(DefaultClock.now(), started);
     pauses.wait_out(1, Duration::from_secs(10), later(60)).await.unwrap();
-    assert!(TokioClock.now().since(started) >= Duration::from_secs(3));
+    assert!(DefaultClock.now().since(started) >= Duration::from_secs(3));
     pauses.extend(1, Duration::from_secs(30));
     let refused = pauses.wait_out(1, Duration::from_secs(10), later(60)).await.unwrap_err();
     assert_eq!((refused.code, refused.retry_after), (Code::UpstreamPaused, Some(Duration::from_secs(30))));
