@@ -57,6 +57,7 @@ impl Meter {
 
     /// Owes it nothing, so that forgetting it gives nothing away?
     pub fn rested(&mut self, quota: &Quota, now: Instant) -> bool {
+        self.fit(quota);
         match &mut self.0 {
             Kind::Bucket(bucket) => bucket.rested(now),
             Kind::Window(window) => window.rested(now),

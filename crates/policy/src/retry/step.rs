@@ -42,6 +42,8 @@ pub enum Stop {
     Late,
     /// Its input was consumed, and not kept for another time.
     Consumed,
+    /// Retries are in the shadow: it would have been sent again.
+    Shadow,
 }
 
 /// Decides after an attempt that ended with `verdict`, `remaining` before the deadline.

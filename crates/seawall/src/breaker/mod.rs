@@ -106,9 +106,14 @@ impl Breaker {
         self.permit(self.0.clock.now())
     }
 
-    pub(crate) fn permit(&self, now: Instant) -> Result<Permit, Rejection> {
+    fn permit(&self, now: Instant) -> Result<Permit, Rejection> {
+        self.admitted(now).map(Admitted::into_owned)
+    }
+
+    /// Admits a call for as long as somebody else holds the breaker: nothing is counted that clones share.
+    pub(crate) fn admitted(&self, now: Instant) -> Result<Admitted<'_>, Rejection> {
         let ticket = self.admit(now)?;
-        Ok(Permit { breaker: self.clone(), ticket: Some(ticket) })
+        Ok(Admitted { breaker: self, ticket: Some(ticket) })
     }
 
     /// The present state, for people.
@@ -230,6 +235,32 @@ fn refusal(refusal: Refusal) -> Rejection {
         }
         // Nobody knows how long an operator will take; half a minute keeps callers from spinning.
         Refusal::Forced => Rejection::new(Code::BreakerForcedOpen).after(Duration::from_secs(30)),
+    }
+}
+
+/// The same right as a [`Permit`], borrowed.
+pub(crate) struct Admitted<'b> {
+    breaker: &'b Breaker,
+    ticket: Option<Ticket>,
+}
+
+impl Admitted<'_> {
+    pub(crate) fn settle_at(mut self, lesson: Lesson, now: Instant) {
+        if let Some(ticket) = self.ticket.take() {
+            self.breaker.record(ticket, lesson, now);
+        }
+    }
+
+    pub(crate) fn into_owned(mut self) -> Permit {
+        Permit { breaker: self.breaker.clone(), ticket: self.ticket.take() }
+    }
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.breaker.record(ticket, Lesson::Nothing, self.breaker.now());
+        }
     }
 }
 

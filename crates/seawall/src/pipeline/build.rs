@@ -1,4 +1,4 @@
-//! From options to a pipeline, and from one set of options to the next.
+//! Composes a pipeline, in reading order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,98 +6,15 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use seawall_core::event::Sink;
 use seawall_core::random::Random;
-use seawall_core::{Clock, Effects};
+use seawall_core::{Clock, Effects, Policy};
 use seawall_policy::Invalid;
 
-use super::{Inner, Parts, Pipeline};
+use super::{Inner, Options, Pipeline};
 use crate::breaker::{self, Breaker};
 use crate::bulkhead::{self, Bulkhead};
 use crate::limiter::{self, Limiter, Pauses};
 use crate::retry;
 use crate::time::default_clock;
-
-/// Everything that can be changed while a pipeline runs.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Options {
-    /// For the whole call, queueing, attempts and pauses included. Default 60 s.
-    pub deadline: Duration,
-    /// For one attempt. Default none: the deadline alone.
-    pub attempt: Option<Duration>,
-    /// How safe repeating is, unless the call says otherwise. Default guarded.
-    pub effects: Effects,
-    /// Default off.
-    pub retry: retry::Options,
-    /// Default none.
-    pub breaker: Option<breaker::Options>,
-    /// Default none.
-    pub limiter: Option<limiter::Options>,
-    /// Default none.
-    pub bulkhead: Option<bulkhead::Options>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            deadline: Duration::from_secs(60),
-            attempt: None,
-            effects: Effects::Guarded,
-            retry: retry::Options::off(),
-            breaker: None,
-            limiter: None,
-            bulkhead: None,
-        }
-    }
-}
-
-impl Options {
-    pub(super) fn build(
-        self,
-        name: &Arc<str>,
-        clock: &Arc<dyn Clock>,
-        sink: Option<&Arc<dyn Sink>>,
-        before: Option<&Parts>,
-    ) -> Result<Parts, Invalid> {
-        self.retry.check()?;
-        if self.deadline.is_zero() {
-            return Err(Invalid::new("deadline", "zero gives nothing a chance: write at least \"1ms\""));
-        }
-        // Everything is checked before the first live policy is touched: all of an update, or none.
-        self.breaker.as_ref().map_or(Ok(()), breaker::Options::check)?;
-        self.limiter.as_ref().map_or(Ok(()), limiter::Options::check)?;
-        self.bulkhead.as_ref().map_or(Ok(()), bulkhead::Options::check)?;
-        let budget = before.map_or_else(|| retry::Budget::new(&self.retry), |before| before.budget.clone());
-        budget.update(&self.retry);
-        let breaker = match (self.breaker, before.and_then(|before| before.breaker.clone())) {
-            (Some(options), Some(breaker)) => breaker.update(options).map(|()| Some(breaker))?,
-            (Some(options), None) => {
-                Some(Breaker::with(name.clone(), options, clock.clone(), sink.cloned())?)
-            }
-            (None, _) => None,
-        };
-        let limits = match (self.limiter, before.and_then(|before| before.limits.first().cloned())) {
-            (Some(options), Some(limiter)) => limiter.update(options).map(|()| vec![limiter])?,
-            (Some(options), None) => vec![Limiter::with(options, None, clock.clone())?],
-            (None, _) => Vec::new(),
-        };
-        let bulkhead = match (self.bulkhead, before.and_then(|before| before.bulkhead.clone())) {
-            (Some(options), Some(bulkhead)) => bulkhead.update(options).map(|()| Some(bulkhead))?,
-            (Some(options), None) => Some(Bulkhead::new(options)?),
-            (None, _) => None,
-        };
-        Ok(Parts {
-            deadline: self.deadline,
-            attempt: self.attempt,
-            effects: self.effects,
-            retry: self.retry,
-            budget,
-            breaker,
-            pauses: before.map_or_else(|| Pauses::new(clock.clone()), |before| before.pauses.clone()),
-            patience: self.deadline,
-            limits,
-            bulkhead,
-        })
-    }
-}
 
 /// Composes a pipeline, in reading order. Parts that are shared with other pipelines (the breaker of one upstream under
 /// several routes, say) come in ready-made.
@@ -180,6 +97,13 @@ impl Builder {
         self
     }
 
+    /// Lets a policy decide and report, and the call through. Takes [`Policy::Retry`], [`Policy::Breaker`],
+    /// [`Policy::Limiter`], [`Policy::Bulkhead`] and [`Policy::Deadline`].
+    pub fn shadow(mut self, policy: Policy) -> Self {
+        self.options.shadow = self.options.shadow.with(policy);
+        self
+    }
+
     /// Offers events to a sink.
     pub fn sink(mut self, sink: Arc<dyn Sink>) -> Self {
         self.shared.sink = Some(sink);
@@ -244,6 +168,7 @@ impl Builder {
         Ok(Pipeline(Arc::new(Inner {
             name: self.name,
             clock,
+            nonce: self.shared.seed.unwrap_or_else(|| fastrand::u64(..)),
             random: self.shared.seed.map_or_else(Random::from_os, Random::seeded),
             sink: self.shared.sink,
             parts: ArcSwap::from_pointee(parts),

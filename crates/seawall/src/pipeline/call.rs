@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_core::event::{Fact, Sink};
@@ -10,14 +11,10 @@ use seawall_core::verdict::Seen;
 use seawall_core::{Code, Effects, Error, Instant, Policy, Rejection, Verdict};
 use seawall_policy::retry::{Attempts, Decision, Stop, step};
 
-use smallvec::SmallVec;
-
+use super::enter::Entered;
 use super::{Cx, Held, Parts, Pipeline};
-use crate::bulkhead::Bulkhead;
 use crate::classify::{Classify, Plain};
-use crate::limiter::{Limiter, Taken};
 use crate::timeout::within;
-use crate::{breaker, bulkhead};
 
 /// Says which key a call has under a limit that is per key, such as `header:x-user`.
 pub trait Keys: Sync {
@@ -34,13 +31,15 @@ impl Keys for str {
 /// One call and its own settings.
 #[must_use = "a call does nothing until it is run"]
 pub struct Call<'a> {
-    pipeline: &'a Pipeline,
+    pub(super) pipeline: &'a Pipeline,
     effects: Option<Effects>,
     deadline: Option<Instant>,
     fewer_attempts: u32,
-    credential: u64,
-    keys: Option<&'a dyn Keys>,
-    sink: Option<&'a dyn Sink>,
+    pub(super) credential: u64,
+    pub(super) keys: Option<&'a dyn Keys>,
+    pub(super) key: Option<Arc<str>>,
+    intent: Option<Arc<str>>,
+    pub(super) sink: Option<&'a dyn Sink>,
     began: Option<Instant>,
     keeps_time: bool,
 }
@@ -73,6 +72,8 @@ impl<'a> Call<'a> {
             fewer_attempts: 0,
             credential: 0,
             keys: None,
+            key: None,
+            intent: None,
             sink: None,
             began: None,
             keeps_time: false,
@@ -103,7 +104,19 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// The keys of this call under limits that are per key.
+    /// Whose call this is, under limits that are per key: a user, an organisation, a credential.
+    pub fn key(mut self, key: impl Into<Arc<str>>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// The caller's own id of what it intends; [`Cx::downstream_key`] passes it on.
+    pub fn idempotency_key(mut self, intent: impl Into<Arc<str>>) -> Self {
+        self.intent = Some(intent.into());
+        self
+    }
+
+    /// The keys of this call under limits that are per key, where different limits have different ones.
     pub fn keys(mut self, keys: &'a dyn Keys) -> Self {
         self.keys = Some(keys);
         self
@@ -144,22 +157,48 @@ impl<'a> Call<'a> {
         F: FnMut(Cx) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let answer = self.answer(classify, operation).await;
-        answer.held.settle_at(answer.ended);
-        answer.result
+        let parts = self.pipeline.0.parts.load();
+        let ended = self.drive(&parts, classify, operation).await;
+        ended.entered.leave(ended.verdict, ended.now);
+        ended.result
     }
 
     /// Runs the operation and gives everything there is to know, with what the call still holds while its answer is
     /// being read.
-    pub async fn answer<T, E, C, F, Fut>(self, classify: &C, mut operation: F) -> Answer<T, E>
+    pub async fn answer<T, E, C, F, Fut>(self, classify: &C, operation: F) -> Answer<T, E>
+    where
+        C: Classify<T, E>,
+        F: FnMut(Cx) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let parts = self.pipeline.0.parts.load();
+        let ended = self.drive(&parts, classify, operation).await;
+        Answer {
+            result: ended.result,
+            verdict: ended.verdict,
+            attempts: ended.attempts,
+            waited: ended.waited,
+            stop: ended.stop,
+            held: ended.entered.hold(ended.verdict),
+            ended: ended.now,
+        }
+    }
+
+    /// The whole way of one call.
+    async fn drive<'p, T, E, C, F, Fut>(
+        &self,
+        parts: &'p Parts,
+        classify: &C,
+        mut operation: F,
+    ) -> Ended<'p, T, E>
     where
         C: Classify<T, E>,
         F: FnMut(Cx) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
         let pipeline = self.pipeline;
-        let parts = pipeline.0.parts.load_full();
-        let mut now = self.began.unwrap_or_else(|| pipeline.0.clock.now());
+        let began = self.began.unwrap_or_else(|| pipeline.0.clock.now());
+        let (mut now, mut waited) = (began, Duration::ZERO);
         let deadline = self.deadline.unwrap_or(now + parts.deadline);
         let effects = self.effects.unwrap_or(parts.effects);
         let mut options = Cow::Borrowed(&parts.retry);
@@ -167,11 +206,11 @@ impl<'a> Call<'a> {
             options.to_mut().attempts = parts.retry.attempts.saturating_sub(self.fewer_attempts).max(1);
         }
         parts.budget.deposit(now);
+        let nonce = (pipeline.0.nonce ^ began.as_nanos(), fastrand::u64(..));
         let mut attempts = Attempts::default();
-        let mut waited = Duration::ZERO;
         let mut last: Option<(Result<T, Error<E>>, Verdict)> = None;
         loop {
-            let entered = match self.enter(&parts, deadline, &mut now, &mut waited).await {
+            let entered = match self.enter(parts, deadline, &mut now, &mut waited).await {
                 Ok(entered) => entered,
                 Err(rejection) => {
                     let (code, policy) = (rejection.code, rejection.policy);
@@ -179,26 +218,34 @@ impl<'a> Call<'a> {
                     // What the upstream last said is worth more than why it was not asked again.
                     let (result, verdict) =
                         last.unwrap_or((Err(Error::Rejected(rejection)), Verdict::of(Seen::Refused)));
-                    let held = Held::default();
-                    return Answer {
+                    let entered = Entered::default();
+                    return Ended {
                         result,
                         verdict,
                         attempts: attempts.made,
                         waited,
                         stop: None,
-                        held,
-                        ended: now,
+                        entered,
+                        now,
                     };
                 }
             };
-            let patience = now.until(deadline);
-            let attempt = parts.attempt.map_or(patience, |attempt| attempt.min(patience));
-            let cx = Cx { attempt: attempts.made + 1, began: now, remaining: attempt, deadline };
+            let (left, patience) = (now.until(deadline), self.patience(parts, deadline, now));
+            let cx = Cx {
+                attempt: attempts.made + 1,
+                is_hedge: false,
+                began: now,
+                remaining: patience,
+                deadline,
+                key: self.key.clone(),
+                intent: self.intent.clone(),
+                nonce,
+            };
             let outcome = match self.keeps_time {
                 true => Ok(operation(cx).await),
-                false => within(operation(cx), attempt).await,
+                false => within(operation(cx), patience).await,
             };
-            now = pipeline.0.clock.now();
+            let sent = std::mem::replace(&mut now, pipeline.0.clock.now());
             let (result, verdict) = match outcome {
                 Ok(outcome) => {
                     let verdict = classify.classify(&outcome);
@@ -206,11 +253,12 @@ impl<'a> Call<'a> {
                 }
                 Err(_) => {
                     let verdict = Classify::<T, E>::timed_out(classify);
-                    let code = if attempt < patience { Code::AttemptTimeout } else { Code::DeadlineExceeded };
+                    let code = if patience < left { Code::AttemptTimeout } else { Code::DeadlineExceeded };
                     let rejection = Rejection::new(code).certainty(verdict.certainty(effects));
                     (Err(Error::Rejected(rejection)), verdict)
                 }
             };
+            self.late_in_the_shadow(parts, now.since(sent));
             let remaining = now.until(deadline);
             let dice = if verdict.may_repeat(effects) { pipeline.0.random.unit() } else { 0.0 };
             let (made, decision) = step(&options, attempts, verdict, effects, remaining, dice);
@@ -218,23 +266,25 @@ impl<'a> Call<'a> {
             if !verdict.is_ok() {
                 pipeline.tell(self.sink, Fact::Attempted { attempt: attempts.made, verdict });
             }
-            self.pause(&parts, verdict, decision);
-            let mut stop = match decision {
+            self.pause(parts, verdict, decision);
+            let stop = match decision {
                 Decision::Stop(stop) => Some(stop),
+                Decision::Again { .. } if !classify.can_repeat() => Some(Stop::Consumed),
+                Decision::Again { delay } if parts.shadow.holds(Policy::Retry) => {
+                    let attempt = attempts.made;
+                    pipeline.tell(self.sink, Fact::WouldRetry { attempt, delay });
+                    Some(Stop::Shadow)
+                }
+                Decision::Again { .. } if !parts.budget.withdraw(now) => {
+                    pipeline.tell(self.sink, Fact::BudgetExhausted);
+                    Some(Stop::OverBudget)
+                }
                 Decision::Again { .. } => None,
             };
-            if stop.is_none() && !classify.can_repeat() {
-                stop = Some(Stop::Consumed);
-            }
-            if stop.is_none() && !parts.budget.withdraw(now) {
-                pipeline.tell(self.sink, Fact::BudgetExhausted);
-                stop = Some(Stop::OverBudget);
-            }
             let (Decision::Again { delay }, None) = (decision, stop) else {
-                let held = entered.hold(verdict);
-                return Answer { result, verdict, attempts: attempts.made, waited, stop, held, ended: now };
+                return Ended { result, verdict, attempts: attempts.made, waited, stop, entered, now };
             };
-            entered.leave(verdict);
+            entered.leave(verdict, now);
             let class = verdict.class();
             pipeline.tell(self.sink, Fact::Retrying { attempt: attempts.made, delay, class });
             last = Some((result, verdict));
@@ -245,113 +295,20 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Passes every gate in order. Dropped or refused half-way, it gives back what it took.
-    async fn enter(
-        &self,
-        parts: &Parts,
-        deadline: Instant,
-        now: &mut Instant,
-        waited: &mut Duration,
-    ) -> Result<Entered, Rejection> {
-        if *now >= deadline {
-            return Err(Rejection::new(Code::DeadlineExceeded));
-        }
-        // Nothing to wait for is what usually happens; it is tried first, and the clock is not asked again.
-        let admitted = parts.breaker.as_ref().map(|breaker| breaker.permit(*now)).transpose()?;
-        if let Some(taken) = self.pass_limits_now(parts, *now)
-            && let Ok(place) = parts.bulkhead.as_ref().map(Bulkhead::try_acquire).transpose()
-        {
-            taken.keep();
-            return Ok(Entered { guard: admitted, place });
-        }
-        // Whoever waits holds no probe: it goes to somebody who can use it at once.
-        drop(admitted);
-        // Boxed: waiting is rare and its state large.
-        Box::pin(self.wait_to_enter(parts, deadline, now, waited)).await
-    }
-
-    async fn wait_to_enter(
-        &self,
-        parts: &Parts,
-        deadline: Instant,
-        now: &mut Instant,
-        waited: &mut Duration,
-    ) -> Result<Entered, Rejection> {
-        let mut place = None;
-        let taken = loop {
-            let mut taken = TakenAll(SmallVec::new());
-            let began = *now;
-            let outcome = self.pass_limits(parts, deadline, &mut taken).await;
-            *now = self.note_wait(Policy::Limiter, began, waited);
-            outcome?;
-            let (Some(bulkhead), None) = (&parts.bulkhead, &place) else { break taken };
-            if let Ok(free) = bulkhead.try_acquire() {
-                place = Some(free);
-                break taken;
-            }
-            // Tokens are counted when a call leaves, so they are not carried through a wait: the upstream would see
-            // those of two windows at once.
-            drop(taken);
-            let began = *now;
-            let outcome = bulkhead.acquire(deadline).await;
-            *now = self.note_wait(Policy::Bulkhead, began, waited);
-            place = Some(outcome?);
-        };
-        if *now >= deadline {
-            return Err(Rejection::new(Code::DeadlineExceeded));
-        }
-        let guard = parts.breaker.as_ref().map(|breaker| breaker.permit(*now)).transpose()?;
-        taken.keep();
-        Ok(Entered { guard, place })
-    }
-
-    /// Waits, where there is something to wait for, and counts the call under every limit.
-    async fn pass_limits<'p>(
-        &self,
-        parts: &'p Parts,
-        deadline: Instant,
-        taken: &mut TakenAll<'p>,
-    ) -> Result<(), Rejection> {
-        loop {
-            parts.pauses.wait_out(self.credential, parts.patience, deadline).await?;
-            for limit in &parts.limits {
-                let key = self.key(limit);
-                taken.0.push(limit.acquire_for(key.as_deref().unwrap_or(""), 1, deadline).await?);
-            }
-            if parts.pauses.left(self.credential).is_zero() {
-                return Ok(());
-            }
-            // A pause began while this call stood in line. Tokens are not carried through it either.
-            taken.give_back();
+    /// How long one attempt may take.
+    fn patience(&self, parts: &Parts, deadline: Instant, now: Instant) -> Duration {
+        let left = now.until(deadline);
+        match parts.attempt {
+            Some(attempt) if !parts.shadow.holds(Policy::Deadline) => attempt.min(left),
+            _ => left,
         }
     }
 
-    fn key(&self, limit: &Limiter) -> Option<Cow<'a, str>> {
-        self.keys?.key(limit.per()?)
-    }
-
-    /// Counts the call under every limit if none of them makes it wait; else takes nothing.
-    fn pass_limits_now<'p>(&self, parts: &'p Parts, now: Instant) -> Option<TakenAll<'p>> {
-        if !parts.pauses.left(self.credential).is_zero() {
-            return None;
+    /// An attempt timeout in the shadow speaks when the attempt has ended.
+    fn late_in_the_shadow(&self, parts: &Parts, took: Duration) {
+        if parts.shadow.holds(Policy::Deadline) && parts.attempt.is_some_and(|attempt| took > attempt) {
+            self.would_reject(&Rejection::new(Code::AttemptTimeout));
         }
-        let mut taken = TakenAll(SmallVec::new());
-        for limit in &parts.limits {
-            let key = self.key(limit);
-            taken.0.push(limit.try_acquire_at(key.as_deref().unwrap_or(""), 1, now).ok()?);
-        }
-        Some(taken)
-    }
-
-    fn note_wait(&self, policy: Policy, began: Instant, waited: &mut Duration) -> Instant {
-        let now = self.pipeline.0.clock.now();
-        let wait = now.since(began);
-        // Below this it was a lock, not a queue.
-        if wait >= Duration::from_micros(500) {
-            *waited += wait;
-            self.pipeline.tell(self.sink, Fact::Waited { policy, wait });
-        }
-        now
     }
 
     /// A provider that asks for a slower pace is obeyed by everybody who shares the credential.
@@ -368,50 +325,22 @@ impl<'a> Call<'a> {
     }
 }
 
+/// A call that has come to its end, and what it still holds.
+struct Ended<'p, T, E> {
+    result: Result<T, Error<E>>,
+    verdict: Verdict,
+    attempts: u32,
+    waited: Duration,
+    stop: Option<Stop>,
+    entered: Entered<'p>,
+    now: Instant,
+}
+
 impl fmt::Debug for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
             .field("pipeline", &self.pipeline.name())
             .field("effects", &self.effects)
             .finish()
-    }
-}
-
-/// Tokens of a call that has not left yet: given back unless it leaves.
-struct TakenAll<'a>(SmallVec<[Taken<'a>; 3]>);
-
-impl TakenAll<'_> {
-    fn keep(mut self) {
-        self.0.clear();
-    }
-
-    fn give_back(&mut self) {
-        for taken in self.0.drain(..) {
-            taken.give_back();
-        }
-    }
-}
-
-impl Drop for TakenAll<'_> {
-    fn drop(&mut self) {
-        self.give_back();
-    }
-}
-
-/// Past every gate. Dropped without a word it tells the breaker nothing.
-struct Entered {
-    guard: Option<breaker::Permit>,
-    place: Option<bulkhead::Permit>,
-}
-
-impl Entered {
-    fn leave(self, verdict: Verdict) {
-        if let Some(guard) = self.guard {
-            guard.settle(verdict.lesson());
-        }
-    }
-
-    fn hold(self, verdict: Verdict) -> Held {
-        Held { lesson: Some(verdict.lesson()), breaker: self.guard, place: self.place }
     }
 }

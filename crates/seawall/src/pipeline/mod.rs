@@ -7,9 +7,14 @@
 //! So every attempt spends the upstream's tokens, no permit is held through a backoff, and an open breaker costs
 //! nothing. A chain of several targets stands above it: [`crate::fallback::Chain`].
 
+mod advice;
 mod build;
 mod call;
+mod cx;
+mod enter;
 mod held;
+mod options;
+mod shadow;
 #[cfg(test)]
 mod tests;
 
@@ -21,7 +26,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use seawall_core::event::{Event, Fact, Sink};
 use seawall_core::random::Random;
-use seawall_core::{Clock, Effects, Error, Instant};
+use seawall_core::{Clock, Effects, Error, Instant, Policy};
 use seawall_policy::Invalid;
 
 use crate::breaker::Breaker;
@@ -29,9 +34,13 @@ use crate::bulkhead::Bulkhead;
 use crate::limiter::{Limiter, Pauses};
 use crate::retry;
 
-pub use build::{Builder, Options};
+pub use advice::Advice;
+pub use build::Builder;
 pub use call::{Answer, Call, Keys};
+pub use cx::Cx;
 pub use held::Held;
+pub use options::Options;
+pub use shadow::Shadow;
 
 /// Composed policies around an operation. Clones share every policy's state.
 #[derive(Clone)]
@@ -41,6 +50,8 @@ struct Inner {
     name: Arc<str>,
     clock: Arc<dyn Clock>,
     random: Random,
+    /// Tells this pipeline's calls from those of any other.
+    nonce: u64,
     sink: Option<Arc<dyn Sink>>,
     parts: ArcSwap<Parts>,
 }
@@ -57,37 +68,7 @@ struct Parts {
     patience: Duration,
     limits: Vec<Limiter>,
     bulkhead: Option<Bulkhead>,
-}
-
-/// What the operation may know about its call.
-#[derive(Debug, Clone, Copy)]
-pub struct Cx {
-    attempt: u32,
-    began: Instant,
-    remaining: Duration,
-    deadline: Instant,
-}
-
-impl Cx {
-    /// Which attempt this is, from 1.
-    pub fn attempt(&self) -> u32 {
-        self.attempt
-    }
-
-    /// When this attempt began.
-    pub fn began(&self) -> Instant {
-        self.began
-    }
-
-    /// The time left for this attempt when it began: the attempt's own patience, or what is left of the deadline.
-    pub fn remaining(&self) -> Duration {
-        self.remaining
-    }
-
-    /// The deadline of the whole call.
-    pub fn deadline(&self) -> Instant {
-        self.deadline
-    }
+    shadow: Shadow,
 }
 
 impl Pipeline {
@@ -162,27 +143,31 @@ impl Pipeline {
         self.0.parts.load().deadline
     }
 
-    /// The order in which a call passes the policies, in words.
+    /// The order in which a call passes the policies, in words; what stands in the shadow is in brackets.
     pub fn describe(&self) -> String {
         let parts = self.0.parts.load();
         let mut order = vec![format!("deadline {}", text(parts.deadline))];
+        let mut add = |policy, what: String| {
+            order.push(if parts.shadow.holds(policy) { format!("({what})") } else { what });
+        };
         if parts.retry.attempts > 1 {
             let retry = &parts.retry;
-            order.push(format!("retry ×{} ({}..{})", retry.attempts, text(retry.base), text(retry.cap)));
+            let what = format!("retry ×{} ({}..{})", retry.attempts, text(retry.base), text(retry.cap));
+            add(Policy::Retry, what);
         }
         if parts.breaker.is_some() {
-            order.push("breaker".into());
+            add(Policy::Breaker, "breaker".into());
         }
         for limit in &parts.limits {
             let options = limit.options();
             let per = limit.per().map(|per| format!(" per {per}")).unwrap_or_default();
-            order.push(format!("limit {}{per} (wait {})", options.rate, text(options.queue.wait)));
+            add(Policy::Limiter, format!("limit {}{per} (wait {})", options.rate, text(options.queue.wait)));
         }
         if let Some(bulkhead) = &parts.bulkhead {
-            order.push(format!("bulkhead {}", bulkhead.size()));
+            add(Policy::Bulkhead, format!("bulkhead {}", bulkhead.size()));
         }
         if let Some(attempt) = parts.attempt {
-            order.push(format!("attempt {}", text(attempt)));
+            add(Policy::Deadline, format!("attempt {}", text(attempt)));
         }
         order.push("call".into());
         order.join(" → ")

@@ -1,10 +1,13 @@
+mod options;
+mod shadow;
+
 use std::cell::RefCell;
 use std::sync::Mutex;
 
 use proptest::prelude::{prop, prop_assert, proptest};
 use seawall_core::units::Rate;
 use seawall_core::verdict::Seen;
-use seawall_core::{Certainty, Code, Verdict};
+use seawall_core::{Certainty, Code, Policy, Verdict};
 
 use super::*;
 use crate::{breaker, bulkhead, limiter};

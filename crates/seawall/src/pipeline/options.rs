@@ -1,0 +1,120 @@
+//! Everything about a pipeline that can be written in a file, and changed while it runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use seawall_core::event::Sink;
+use seawall_core::{Clock, Effects, units};
+use seawall_policy::Invalid;
+use serde::{Deserialize, Serialize};
+
+use super::{Parts, Shadow};
+use crate::breaker::{self, Breaker};
+use crate::bulkhead::{self, Bulkhead};
+use crate::limiter::{self, Limiter, Pauses};
+use crate::retry;
+
+/// Everything that can be changed while a pipeline runs. It reads from TOML, YAML or JSON, in the same words as the
+/// gateway's configuration:
+///
+/// ```
+/// let options: seawall::pipeline::Options = toml_edit::de::from_str(r#"
+///     deadline = "2s"
+///     attempt  = "500ms"
+///     effects  = "repeatable"
+///     retry    = "quick"
+///     breaker  = { consecutive = 5, open = "30s" }
+///     limiter  = { rate = "500/min" }
+///     bulkhead = { concurrent = 32 }
+///     shadow   = ["limiter"]
+/// "#)?;
+/// let pipeline = seawall::Pipeline::builder("payments").options(options).build()?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// For the whole call, queueing, attempts and pauses included. Default 60 s.
+    #[serde(with = "units::duration")]
+    pub deadline: Duration,
+    /// For one attempt. Default none: the deadline alone.
+    #[serde(with = "units::option_duration")]
+    pub attempt: Option<Duration>,
+    /// How safe repeating is, unless the call says otherwise. Default guarded.
+    pub effects: Effects,
+    /// Default off.
+    pub retry: retry::Options,
+    /// Default none.
+    pub breaker: Option<breaker::Options>,
+    /// Default none.
+    pub limiter: Option<limiter::Options>,
+    /// Default none.
+    pub bulkhead: Option<bulkhead::Options>,
+    /// Policies that decide and report, and let the call through. Default none.
+    pub shadow: Shadow,
+}
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(60),
+            attempt: None,
+            effects: Effects::Guarded,
+            retry: retry::Options::off(),
+            breaker: None,
+            limiter: None,
+            bulkhead: None,
+            shadow: Shadow::default(),
+        }
+    }
+}
+
+impl Options {
+    pub(super) fn build(
+        self,
+        name: &Arc<str>,
+        clock: &Arc<dyn Clock>,
+        sink: Option<&Arc<dyn Sink>>,
+        before: Option<&Parts>,
+    ) -> Result<Parts, Invalid> {
+        self.retry.check()?;
+        if self.deadline.is_zero() {
+            return Err(Invalid::new("deadline", "zero gives nothing a chance: write at least \"1ms\""));
+        }
+        // Everything is checked before the first live policy is touched: all of an update, or none.
+        self.breaker.as_ref().map_or(Ok(()), breaker::Options::check)?;
+        self.limiter.as_ref().map_or(Ok(()), limiter::Options::check)?;
+        self.bulkhead.as_ref().map_or(Ok(()), bulkhead::Options::check)?;
+        let budget = before.map_or_else(|| retry::Budget::new(&self.retry), |before| before.budget.clone());
+        budget.update(&self.retry);
+        let breaker = match (self.breaker, before.and_then(|before| before.breaker.clone())) {
+            (Some(options), Some(breaker)) => breaker.update(options).map(|()| Some(breaker))?,
+            (Some(options), None) => {
+                Some(Breaker::with(name.clone(), options, clock.clone(), sink.cloned())?)
+            }
+            (None, _) => None,
+        };
+        let limits = match (self.limiter, before.and_then(|before| before.limits.first().cloned())) {
+            (Some(options), Some(limiter)) => limiter.update(options).map(|()| vec![limiter])?,
+            (Some(options), None) => vec![Limiter::with(options, None, clock.clone())?],
+            (None, _) => Vec::new(),
+        };
+        let bulkhead = match (self.bulkhead, before.and_then(|before| before.bulkhead.clone())) {
+            (Some(options), Some(bulkhead)) => bulkhead.update(options).map(|()| Some(bulkhead))?,
+            (Some(options), None) => Some(Bulkhead::new(options)?),
+            (None, _) => None,
+        };
+        Ok(Parts {
+            deadline: self.deadline,
+            attempt: self.attempt,
+            effects: self.effects,
+            retry: self.retry,
+            budget,
+            breaker,
+            pauses: before.map_or_else(|| Pauses::new(clock.clone()), |before| before.pauses.clone()),
+            patience: self.deadline,
+            limits,
+            bulkhead,
+            shadow: self.shadow,
+        })
+    }
+}
