@@ -4,12 +4,14 @@
 //! library (`seawall`), the gateway and the stores say to each other.
 
 pub mod clock;
+pub mod effect;
 pub mod event;
 pub mod id;
 pub mod provider;
 pub mod random;
 pub mod rejection;
 pub mod secret;
+pub mod store;
 pub mod units;
 pub mod verdict;
 
