@@ -1,0 +1,67 @@
+//! The time a store goes by: the wall clock, which must outlive the process and therefore may jump, held so that it
+//! never goes back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
+
+use seawall_core::clock::wall_now;
+use seawall_core::effect::Stamp;
+
+/// A store's clock. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Time(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// The latest time that was told; a wall clock that is set back stands still until it has caught up.
+    latest: AtomicU64,
+    runs: bool,
+}
+
+impl Time {
+    /// The wall clock, never earlier than `latest`, the latest time a journal knows.
+    pub fn wall(latest: Stamp) -> Self {
+        Self(Arc::new(Inner { latest: AtomicU64::new(latest.0), runs: true }))
+    }
+
+    /// A clock that stands still until it is told to move.
+    pub fn manual(now: Stamp) -> Self {
+        Self(Arc::new(Inner { latest: AtomicU64::new(now.0), runs: false }))
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Stamp {
+        if !self.0.runs {
+            return Stamp(self.0.latest.load(Ordering::Relaxed));
+        }
+        let since = wall_now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let wall = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        Stamp(self.0.latest.fetch_max(wall, Ordering::Relaxed).max(wall))
+    }
+
+    /// Moves the hand forward.
+    pub fn advance(&self, span: Duration) {
+        let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        self.0.latest.fetch_add(millis, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wall_clock_that_was_set_back_stands_still() {
+        let ahead = Stamp(Time::wall(Stamp(0)).now().0 + 3_600_000);
+        let time = Time::wall(ahead);
+        assert_eq!((time.now(), time.now()), (ahead, ahead));
+    }
+
+    #[test]
+    fn a_manual_clock_moves_when_it_is_told_to() {
+        let time = Time::manual(Stamp(5));
+        time.clone().advance(Duration::from_secs(1));
+        assert_eq!(time.now(), Stamp(1005));
+    }
+}
