@@ -22,6 +22,7 @@ pub trait Audience {
 pub fn parade(audience: &mut impl Audience) {
     ours::floors(audience);
     ours::whole(audience);
+    ours::layered(audience);
     ours::apart(audience);
     ours::keyed(audience);
     rivals::tower(audience);

@@ -8,9 +8,11 @@ use seawall::breaker::{self, Breaker};
 use seawall::bulkhead::{self, Bulkhead};
 use seawall::limiter::{self, Limiter};
 use seawall::pipeline::Builder;
+use seawall::tower::PipelineLayer;
 use seawall::{Code, Pipeline, retry};
 use seawall_core::Clock;
 use seawall_core::clock::SystemClock;
+use tower::{Layer, Service, ServiceExt, service_fn};
 
 use crate::{Audience, KEYS, Walk, keys};
 
@@ -44,6 +46,19 @@ pub(crate) fn whole(audience: &mut impl Audience) {
         async move || {
             let refused = pipeline.run(ready).await.expect_err("it is open for a day");
             assert_eq!(refused.rejection().map(|rejection| rejection.code), Some(Code::BreakerOpen));
+        }
+    });
+}
+
+/// The same around a tower service: what the adapter adds.
+pub(crate) fn layered(audience: &mut impl Audience) {
+    let layer = PipelineLayer::new(built(every().limiter(bucket())));
+    let service = layer.layer(service_fn(|()| std::future::ready(Ok::<_, Infallible>(black_box(1)))));
+    audience.watch("seawall/all, bucket, as a tower layer", || {
+        let mut service = service.clone();
+        async move || {
+            let ready = service.ready().await.expect("nobody is held up");
+            black_box(ready.call(()).await.expect("nothing fails"));
         }
     });
 }

@@ -30,10 +30,18 @@ pub mod pipeline;
 pub mod retry;
 pub mod time;
 pub mod timeout;
+#[cfg(feature = "tower")]
+pub mod tower;
 
 pub use pipeline::{Cx, Pipeline};
+pub use seawall_core::verdict::Seen;
 pub use seawall_core::{Certainty, Class, Code, Effects, Error, Policy, Rejection, Verdict};
 pub use seawall_policy::Invalid;
+
+/// The guide for people who come from elsewhere: its blocks are tests.
+#[cfg(all(doctest, feature = "tower"))]
+#[doc = include_str!("../../../docs/coming-from.md")]
+mod coming_from {}
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
