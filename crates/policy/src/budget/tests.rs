@@ -37,6 +37,36 @@ fn what_was_spent_is_forgotten_after_the_window() {
 }
 
 #[test]
+fn calls_count_until_their_slot_is_forgotten() {
+    let mut b = budget(20, 1);
+    for second in 0..10 {
+        for _ in 0..10 {
+            b.deposit(START + secs(second));
+        }
+    }
+    assert_eq!(b.allowed(), 21);
+    assert!(b.withdraw(START + secs(9)));
+    assert!(b.withdraw(START + secs(14)));
+    assert_eq!((b.spent(), b.allowed()), (2, 11), "five of ten slots are left");
+    b.deposit(START + secs(13));
+    for _ in 0..4 {
+        b.deposit(START + secs(15));
+    }
+    assert_eq!(b.allowed(), 10, "one that came late, four new ones, and forty");
+}
+
+#[test]
+fn absurd_moments_and_spans_do_not_panic() {
+    for per in [Duration::ZERO, Duration::MAX] {
+        let mut b = Budget::new(Share::percent(100), Rate { count: u32::MAX.try_into().unwrap(), per });
+        for now in [Instant::ORIGIN, Instant::FAR_FUTURE, START, Instant::FAR_FUTURE] {
+            b.deposit(now);
+            assert!(b.withdraw(now));
+        }
+    }
+}
+
+#[test]
 fn an_update_keeps_what_was_counted() {
     let mut b = budget(0, 10);
     assert_eq!((0..50).filter(|_| b.withdraw(START)).count(), 10);

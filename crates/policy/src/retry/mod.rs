@@ -1,5 +1,6 @@
 //! Sends again what is safe to send again, after a pause, a bounded number of times.
 
+mod climate;
 mod schedule;
 mod step;
 #[cfg(test)]
@@ -14,8 +15,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Invalid;
 
+pub use climate::Climate;
 pub use schedule::pause;
-pub use step::{Attempts, Decision, Stop, step};
+pub use step::{Attempts, Decision, Ended, Stop, step};
 
 /// How the pause grows from one attempt to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +77,9 @@ pub struct Options {
     /// Retries that are always allowed, so that a lone caller can retry; its span is the budget's memory.
     /// Default 10 per 10 s.
     pub floor: Rate,
+    /// Do pauses grow with the share of recent outcomes that failed? Default no. Up to four times as long when
+    /// everything fails, never above `cap`.
+    pub adaptive: bool,
 }
 
 impl Default for Options {
@@ -88,6 +93,7 @@ impl Default for Options {
             jitter: Jitter::Full,
             budget: Share::percent(20),
             floor: Rate { count: NonZeroU32::MIN.saturating_add(9), per: Duration::from_secs(10) },
+            adaptive: false,
         }
     }
 }

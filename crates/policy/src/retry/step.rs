@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use seawall_core::units::Share;
 use seawall_core::{Effects, Verdict};
 
 use super::{Options, pause};
@@ -13,6 +14,22 @@ pub struct Attempts {
     pub made: u32,
     /// The pause before the last one.
     pub previous: Duration,
+}
+
+/// What is known when an attempt has ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ended {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// How safe repeating is.
+    pub effects: Effects,
+    /// The caller has looked at the outcome and wants it to stand.
+    pub declined: bool,
+    /// The time left before the deadline.
+    pub remaining: Duration,
+    /// The share of recent outcomes that failed, all callers together (see [`super::Climate`]); read only where the
+    /// options are adaptive.
+    pub errors: Share,
 }
 
 /// What to do after an attempt.
@@ -34,6 +51,8 @@ pub enum Stop {
     Settled,
     /// Repeating could mend it and would not be safe.
     Unsafe,
+    /// Repeating could mend it and would be safe, and the caller's own predicate said no.
+    Declined,
     /// The attempts are used up.
     Spent,
     /// The retry budget is spent.
@@ -46,24 +65,21 @@ pub enum Stop {
     Shadow,
 }
 
-/// Decides after an attempt that ended with `verdict`, `remaining` before the deadline.
-pub fn step(
-    options: &Options,
-    seen: Attempts,
-    verdict: Verdict,
-    effects: Effects,
-    remaining: Duration,
-    dice: f64,
-) -> (Attempts, Decision) {
+/// Decides after an attempt. The caller's predicate only narrows: what the table forbids stays forbidden.
+pub fn step(options: &Options, seen: Attempts, ended: Ended, dice: f64) -> (Attempts, Decision) {
+    let Ended { verdict, effects, declined, remaining, errors } = ended;
     let made = seen.made.saturating_add(1);
     let stop = |why| (Attempts { made, ..seen }, Decision::Stop(why));
     if !verdict.may_repeat(effects) {
         return stop(if verdict.may_repeat(Effects::Repeatable) { Stop::Unsafe } else { Stop::Settled });
     }
+    if declined {
+        return stop(Stop::Declined);
+    }
     if made >= options.attempts {
         return stop(Stop::Spent);
     }
-    let drawn = pause(options, made, seen.previous.max(options.base), dice);
+    let drawn = pause(options, made, seen.previous.max(options.base), errors, dice);
     let delay = drawn.max(verdict.retry_after.unwrap_or(Duration::ZERO));
     if delay >= remaining {
         return stop(Stop::Late);

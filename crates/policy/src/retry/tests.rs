@@ -1,11 +1,13 @@
 use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest};
 use proptest::strategy::Strategy as _;
 use seawall_core::verdict::Seen;
-use seawall_core::{Effects, Verdict};
+use seawall_core::{Effects, Instant, Verdict};
 
 use super::*;
 
 const LONG: Duration = Duration::from_secs(3600);
+const CALM: Share = Share::percent(0);
+const START: Instant = Instant::from_nanos(3_600_000_000_000);
 
 fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -15,13 +17,18 @@ fn rate(count: u32, per: Duration) -> Rate {
     Rate { count: count.try_into().unwrap(), per }
 }
 
+/// An attempt that ended long before the deadline, with nobody objecting.
+fn ended(verdict: Verdict, effects: Effects) -> Ended {
+    Ended { verdict, effects, declined: false, remaining: LONG, errors: CALM }
+}
+
 fn plain(strategy: Strategy) -> Options {
     Options { strategy, jitter: Jitter::None, base: ms(100), cap: ms(1000), ..Options::default() }
 }
 
 fn pauses(options: &Options) -> Vec<u64> {
     (1..=7)
-        .map(|attempt| u64::try_from(pause(options, attempt, options.base, 0.5).as_millis()).unwrap())
+        .map(|attempt| u64::try_from(pause(options, attempt, options.base, CALM, 0.5).as_millis()).unwrap())
         .collect()
 }
 
@@ -40,12 +47,17 @@ fn the_defaults_and_presets_are_the_published_ones() {
     assert_eq!(of(d.clone()), (3, 500, 5000));
     assert_eq!((d.strategy, d.jitter, d.multiplier), (Strategy::Exponential, Jitter::Full, 2.0));
     assert_eq!((d.budget, d.floor), (Share::percent(20), rate(10, Duration::from_secs(10))));
+    assert!(!d.adaptive);
     assert_eq!(of(Options::aggressive()), (5, 200, 10_000));
     assert_eq!(of(Options::conservative()), (3, 1000, 5000));
     assert_eq!(of(Options::quick()), (2, 100, 1000));
     assert_eq!(Options::off().attempts, 1);
     for name in Options::PRESETS {
-        Options::preset(name).unwrap().check().unwrap();
+        let preset = Options::preset(name).unwrap();
+        preset.check().unwrap();
+        assert_eq!((preset.strategy, preset.multiplier), (Strategy::Exponential, 2.0), "{name}");
+        assert_ne!(preset.jitter, Jitter::None, "{name}");
+        assert_eq!((preset.budget, preset.floor), (d.budget, d.floor), "{name}");
     }
 }
 
@@ -65,7 +77,8 @@ fn a_servers_wait_is_a_floor_and_the_deadline_a_ceiling() {
     let options = plain(Strategy::Fixed);
     let limited = Verdict::of(Seen::RateLimited);
     let decide = |after, remaining| {
-        step(&options, Attempts::default(), limited.after(after), Effects::Once, remaining, 0.5).1
+        let ended = Ended { remaining, ..ended(limited.after(after), Effects::Once) };
+        step(&options, Attempts::default(), ended, 0.5).1
     };
     assert_eq!(decide(None, LONG), Decision::Again { delay: ms(100) });
     assert_eq!(decide(Some(ms(30)), LONG), Decision::Again { delay: ms(100) });
@@ -77,21 +90,89 @@ fn a_servers_wait_is_a_floor_and_the_deadline_a_ceiling() {
 #[test]
 fn a_lost_reply_is_repeated_only_where_repeating_is_safe() {
     let decide = |effects| {
-        step(&plain(Strategy::Fixed), Attempts::default(), Verdict::of(Seen::ReplyLost), effects, LONG, 0.0).1
+        let lost = ended(Verdict::of(Seen::ReplyLost), effects);
+        step(&plain(Strategy::Fixed), Attempts::default(), lost, 0.0).1
     };
     assert_eq!(decide(Effects::Repeatable), Decision::Again { delay: ms(100) });
     for effects in [Effects::Billable, Effects::Guarded, Effects::Once] {
         assert_eq!(decide(effects), Decision::Stop(Stop::Unsafe));
     }
-    let ok = step(
-        &Options::default(),
-        Attempts::default(),
-        Verdict::of(Seen::Success),
-        Effects::Repeatable,
-        LONG,
-        0.0,
-    );
+    let success = ended(Verdict::of(Seen::Success), Effects::Repeatable);
+    let ok = step(&Options::default(), Attempts::default(), success, 0.0);
     assert_eq!(ok.1, Decision::Stop(Stop::Settled));
+}
+
+#[test]
+fn a_predicate_narrows_what_the_table_allows() {
+    let decide = |row, effects| {
+        let ended = Ended { declined: true, ..ended(Verdict::of(row), effects) };
+        step(&plain(Strategy::Fixed), Attempts::default(), ended, 0.5).1
+    };
+    assert_eq!(decide(Seen::ServerError, Effects::Repeatable), Decision::Stop(Stop::Declined));
+    assert_eq!(decide(Seen::ServerError, Effects::Once), Decision::Stop(Stop::Unsafe));
+    assert_eq!(decide(Seen::Invalid, Effects::Repeatable), Decision::Stop(Stop::Settled));
+}
+
+#[test]
+fn an_adaptive_pause_is_four_times_as_long_when_everything_fails() {
+    let adaptive = Options { adaptive: true, cap: ms(5000), ..plain(Strategy::Exponential) };
+    let at = |errors, attempt| pause(&adaptive, attempt, adaptive.base, Share::percent(errors), 0.5);
+    assert_eq!([at(0, 1), at(50, 1), at(100, 1)], [ms(100), ms(250), ms(400)]);
+    assert_eq!([at(100, 2), at(100, 9)], [ms(800), ms(5000)]);
+    let steady = Options { adaptive: false, ..adaptive };
+    assert_eq!(pause(&steady, 1, steady.base, Share::percent(100), 0.5), ms(100));
+}
+
+#[test]
+fn a_climate_follows_the_recent_past_and_one_failure_is_not_an_outage() {
+    let mut climate = Climate::new(Duration::from_secs(10));
+    assert_eq!(climate.errors(START), CALM);
+    climate.heard(true, START);
+    assert_eq!(climate.errors(START), Share::percent(10));
+    for _ in 0..99 {
+        climate.heard(true, START);
+    }
+    assert_eq!(climate.errors(START), Share::percent(100));
+    let later = START + Duration::from_secs(9);
+    for _ in 0..100 {
+        climate.heard(false, later);
+    }
+    assert_eq!(climate.errors(later), Share::percent(50));
+    assert_eq!(climate.errors(START + Duration::from_secs(10)), CALM, "the failures are forgotten");
+    climate.update(Duration::from_secs(10));
+    climate.heard(true, later);
+    assert_ne!(climate.errors(later), CALM);
+    climate.update(Duration::from_secs(20));
+    assert_eq!(climate.errors(later), CALM);
+}
+
+#[test]
+fn a_no_is_an_answer_and_our_own_refusal_is_no_weather() {
+    let hears = |row| Climate::hears(Verdict::of(row));
+    for row in [Seen::ServerError, Seen::NotSent, Seen::ReplyLost, Seen::TimedOut, Seen::RateLimited] {
+        assert_eq!(hears(row), Some(true), "{row}");
+    }
+    for row in [Seen::Success, Seen::Invalid, Seen::Denied] {
+        assert_eq!(hears(row), Some(false), "{row}");
+    }
+    for row in [Seen::Refused, Seen::CancelledBefore, Seen::QuotaGone, Seen::Banned] {
+        assert_eq!(hears(row), None, "{row}");
+    }
+}
+
+#[test]
+fn absurd_numbers_do_not_panic() {
+    let huge = Options { base: Duration::MAX, cap: Duration::MAX, adaptive: true, ..Options::default() };
+    for jitter in [Jitter::None, Jitter::Full, Jitter::Equal, Jitter::Decorrelated] {
+        let huge = Options { jitter, multiplier: f64::MAX, ..huge.clone() };
+        for dice in [0.0, 1.0, f64::NAN, f64::INFINITY] {
+            assert!(pause(&huge, u32::MAX, Duration::MAX, Share::percent(100), dice) > Duration::ZERO);
+        }
+    }
+    let mut climate = Climate::new(Duration::MAX);
+    climate.heard(true, Instant::FAR_FUTURE);
+    climate.update(Duration::ZERO);
+    climate.heard(true, Instant::ORIGIN);
 }
 
 fn any_options() -> impl proptest::strategy::Strategy<Value = Options> {
@@ -102,34 +183,101 @@ fn any_options() -> impl proptest::strategy::Strategy<Value = Options> {
         Strategy::Fibonacci,
     ]);
     let jitter = prop::sample::select(vec![Jitter::None, Jitter::Full, Jitter::Equal, Jitter::Decorrelated]);
-    (1u32..=10, strategy, 1u64..100_000, 1.0f64..10.0, 0u64..10_000_000, jitter).prop_map(
-        |(attempts, strategy, base, multiplier, more, jitter)| Options {
+    let shape = (strategy, jitter, prop::bool::ANY);
+    (1u32..=10, 1u64..100_000, 1.0f64..10.0, 0u64..10_000_000, shape).prop_map(
+        |(attempts, base, multiplier, more, (strategy, jitter, adaptive))| Options {
             attempts,
             strategy,
             base: ms(base),
             cap: ms(base + more),
             multiplier,
             jitter,
+            adaptive,
             ..Options::default()
         },
     )
 }
+
+fn any_share() -> impl proptest::strategy::Strategy<Value = Share> {
+    (0.0f64..=1.0).prop_map(|share| Share::new(share).unwrap())
+}
+
 proptest! {
     /// Law: a pause, jitter included, stays within (0, cap].
     #[test]
-    fn jitter_stays_within_zero_and_the_cap(options in any_options(), attempt in 1u32..1000, dice in 0.0f64..1.0, previous in 0u64..u64::MAX / 4) {
-        let drawn = pause(&options, attempt, Duration::from_nanos(previous), dice);
+    fn jitter_stays_within_zero_and_the_cap(options in any_options(), attempt in 1u32..1000, dice in 0.0f64..1.0, previous in 0u64..u64::MAX / 4, errors in any_share()) {
+        let drawn = pause(&options, attempt, Duration::from_nanos(previous), errors, dice);
         prop_assert!(drawn > Duration::ZERO && drawn <= options.cap, "{drawn:?}");
     }
 
     /// Law: jitter is still at work at the cap.
     #[test]
-    fn jitter_still_works_at_the_cap(mut options in any_options()) {
-        options.cap = options.base * 4;
+    fn jitter_still_works_at_the_cap(mut options in any_options(), errors in any_share()) {
+        options.cap = options.base * 5;
         for jitter in [Jitter::Full, Jitter::Equal, Jitter::Decorrelated] {
             options.jitter = jitter;
-            let at = |dice| pause(&options, 500, options.cap, dice);
+            let at = |dice| pause(&options, 500, options.cap, errors, dice);
             prop_assert!(at(0.1) > at(0.9));
+        }
+    }
+
+    /// Law: an adaptive pause never exceeds the cap, and is never shorter than the plain schedule's for the same dice;
+    /// more errors never make it shorter.
+    #[test]
+    fn adaptive_never_exceeds_the_cap_and_never_shortens(
+        options in any_options(),
+        attempt in 1u32..1000,
+        dice in 0.0f64..1.0,
+        previous in 0u64..100_000_000,
+        (some, more) in (any_share(), any_share()),
+    ) {
+        let (plain, adaptive) =
+            (Options { adaptive: false, ..options.clone() }, Options { adaptive: true, ..options });
+        let of = |options, errors| pause(options, attempt, ms(previous), errors, dice);
+        let (fewer, more) = if some < more { (some, more) } else { (more, some) };
+        prop_assert!(of(&adaptive, more) <= adaptive.cap);
+        prop_assert!(of(&adaptive, fewer) >= of(&plain, fewer));
+        prop_assert!(of(&adaptive, more) >= of(&adaptive, fewer));
+        prop_assert_eq!(of(&adaptive, CALM), of(&plain, more));
+    }
+
+    /// Law: a predicate never widens: whatever it says, what is sent again would have been without it.
+    #[test]
+    fn a_predicate_never_widens(
+        options in any_options(),
+        row in prop::sample::select(Seen::ALL),
+        effects in prop::sample::select(Effects::ALL),
+        declined in prop::bool::ANY,
+        made in 0u32..12,
+        dice in 0.0f64..1.0,
+    ) {
+        let seen = Attempts { made, previous: Duration::ZERO };
+        let asked = ended(Verdict::of(row), effects);
+        let without = step(&options, seen, asked, dice);
+        let with = step(&options, seen, Ended { declined, ..asked }, dice);
+        if declined {
+            prop_assert!(matches!(with.1, Decision::Stop(_)));
+        } else {
+            prop_assert_eq!(with, without);
+        }
+        if matches!(with.1, Decision::Again { .. }) {
+            prop_assert!(Verdict::of(row).may_repeat(effects) && made + 1 < options.attempts);
+        }
+    }
+
+    /// Law: the share of errors is that of the outcomes heard in the last ten slots, counted by hand, ten at least.
+    #[test]
+    fn a_climate_counts_what_was_heard(steps in prop::collection::vec((prop::bool::ANY, 0u64..1500), 1..200)) {
+        let mut climate = Climate::new(Duration::from_secs(10));
+        let (mut now, mut all) = (START, Vec::new());
+        for (failed, pause) in steps {
+            now = now + ms(pause);
+            climate.heard(failed, now);
+            let slot = now.as_nanos() / 1_000_000_000;
+            all.push((slot, failed));
+            all.retain(|(heard, _)| heard + 10 > slot);
+            let failures = all.iter().filter(|(_, failed)| *failed).count() as f64;
+            prop_assert_eq!(climate.errors(now).get(), failures / all.len().max(10) as f64);
         }
     }
 
@@ -142,12 +290,14 @@ proptest! {
         deadline in 0u64..100_000,
         dice in 0.0f64..1.0,
         after in prop::option::of(0u64..50_000),
+        errors in any_share(),
     ) {
         let (mut seen, mut remaining, mut sent) = (Attempts::default(), ms(deadline), 0);
         for row in rows {
             sent += 1;
             let verdict = Verdict::of(row).after(after.map(ms));
-            let (next, decision) = step(&options, seen, verdict, effects, remaining, dice);
+            let ended = Ended { verdict, effects, declined: false, remaining, errors };
+            let (next, decision) = step(&options, seen, ended, dice);
             seen = next;
             prop_assert_eq!(seen.made, sent);
             match decision {

@@ -3,7 +3,10 @@
 use http::{HeaderMap, StatusCode};
 use seawall_core::provider::{Head, Http, Provider as _};
 use seawall_core::verdict::Seen;
-use seawall_core::{Effects, Verdict};
+use seawall_core::{Effects, Error, Verdict};
+
+#[cfg(test)]
+mod tests;
 
 /// Classifies outcomes. A plain function `Fn(&Result<T, E>) -> Verdict` is one.
 pub trait Classify<T, E> {
@@ -17,6 +20,15 @@ pub trait Classify<T, E> {
 
     /// Could the operation be sent again at all? Not when its input was consumed and not kept.
     fn can_repeat(&self) -> bool {
+        true
+    }
+
+    /// Would the caller have this outcome repeated? `None` is an attempt that was given up, which left no outcome.
+    ///
+    /// Asked only where the table allows it, so the answer can only narrow: a no lets the outcome stand
+    /// ([`Stop::Declined`](crate::retry::Stop::Declined)), a yes changes nothing. By default yes.
+    fn may_repeat(&self, outcome: Option<Result<&T, &E>>, verdict: Verdict) -> bool {
+        let _ = (outcome, verdict);
         true
     }
 }
@@ -36,6 +48,77 @@ impl<T, E> Classify<T, E> for Plain {
     fn classify(&self, outcome: &Result<T, E>) -> Verdict {
         Verdict::of(if outcome.is_ok() { Seen::Success } else { Seen::ReplyLost })
     }
+}
+
+/// A classifier with a condition; see [`only_if`].
+#[derive(Debug, Clone, Copy)]
+pub struct OnlyIf<C, F> {
+    classifier: C,
+    condition: F,
+}
+
+/// Repeats what `classifier` and the table allow, and only if `condition` agrees. The condition sees the outcome
+/// (`None` if the attempt was given up) and its verdict, and may hold on to the request. It can only narrow.
+///
+/// ```
+/// use seawall::retry::{Options, Retry};
+/// use seawall::{Effects, classify};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let retry = Retry::new(Options::quick())?;
+/// let (mut calls, tenant) = (0, "trial");
+/// let paying = classify::only_if(classify::Plain, |_: Option<Result<&(), &&str>>, _| tenant != "trial");
+/// let outcome = retry.classified(Effects::Repeatable, &paying, |_| {
+///     calls += 1;
+///     async { Err("no luck") }
+/// }).await;
+/// assert!(outcome.is_err());
+/// assert_eq!(calls, 1);
+/// # Ok(()) }
+/// ```
+pub fn only_if<T, E, C, F>(classifier: C, condition: F) -> OnlyIf<C, F>
+where
+    C: Classify<T, E>,
+    F: Fn(Option<Result<&T, &E>>, Verdict) -> bool,
+{
+    OnlyIf { classifier, condition }
+}
+
+impl<T, E, C, F> Classify<T, E> for OnlyIf<C, F>
+where
+    C: Classify<T, E>,
+    F: Fn(Option<Result<&T, &E>>, Verdict) -> bool,
+{
+    fn classify(&self, outcome: &Result<T, E>) -> Verdict {
+        self.classifier.classify(outcome)
+    }
+
+    fn timed_out(&self) -> Verdict {
+        self.classifier.timed_out()
+    }
+
+    fn can_repeat(&self) -> bool {
+        self.classifier.can_repeat()
+    }
+
+    fn may_repeat(&self, outcome: Option<Result<&T, &E>>, verdict: Verdict) -> bool {
+        self.classifier.may_repeat(outcome, verdict) && (self.condition)(outcome, verdict)
+    }
+}
+
+/// Does the caller want an outcome to stand that the table would let it repeat?
+pub(crate) fn declines<T, E, C: Classify<T, E>>(
+    classify: &C,
+    result: &Result<T, Error<E>>,
+    verdict: Verdict,
+    effects: Effects,
+) -> bool {
+    let outcome = match result {
+        Ok(value) => Some(Ok(value)),
+        Err(Error::Inner(error)) => Some(Err(error)),
+        Err(Error::Rejected(_)) => None,
+    };
+    verdict.may_repeat(effects) && !classify.may_repeat(outcome, verdict)
 }
 
 /// Classifies an HTTP answer by its status and headers, as the gateway's plain provider does.

@@ -9,11 +9,11 @@ use std::time::Duration;
 use seawall_core::event::{Fact, Sink};
 use seawall_core::verdict::Seen;
 use seawall_core::{Code, Effects, Error, Instant, Policy, Rejection, Verdict};
-use seawall_policy::retry::{Attempts, Decision, Stop, step};
+use seawall_policy::retry::{Attempts, Decision, Ended, Stop, step};
 
 use super::enter::Entered;
 use super::{Cx, Held, Parts, Pipeline};
-use crate::classify::{Classify, Plain};
+use crate::classify::{Classify, Plain, declines};
 use crate::timeout::within;
 
 /// Says which key a call has under a limit that is per key, such as `header:x-user`.
@@ -190,7 +190,7 @@ impl<'a> Call<'a> {
         parts: &'p Parts,
         classify: &C,
         mut operation: F,
-    ) -> Ended<'p, T, E>
+    ) -> Finished<'p, T, E>
     where
         C: Classify<T, E>,
         F: FnMut(Cx) -> Fut,
@@ -261,7 +261,10 @@ impl<'a> Call<'a> {
             self.late_in_the_shadow(parts, now.since(sent));
             let remaining = now.until(deadline);
             let dice = if verdict.may_repeat(effects) { pipeline.0.random.unit() } else { 0.0 };
-            let (made, decision) = step(&options, attempts, verdict, effects, remaining, dice);
+            let errors = parts.budget.climate(&options, verdict, now);
+            let declined = declines(classify, &result, verdict, effects);
+            let ended = Ended { verdict, effects, declined, remaining, errors };
+            let (made, decision) = step(&options, attempts, ended, dice);
             attempts = made;
             if !verdict.is_ok() {
                 pipeline.tell(self.sink, Fact::Attempted { attempt: attempts.made, verdict });
@@ -282,7 +285,7 @@ impl<'a> Call<'a> {
                 Decision::Again { .. } => None,
             };
             let (Decision::Again { delay }, None) = (decision, stop) else {
-                return Ended { result, verdict, attempts: attempts.made, waited, stop, entered, now };
+                return Finished { result, verdict, attempts: attempts.made, waited, stop, entered, now };
             };
             entered.leave(verdict, now);
             let class = verdict.class();
@@ -326,7 +329,7 @@ impl<'a> Call<'a> {
 }
 
 /// A call that has come to its end, and what it still holds.
-struct Ended<'p, T, E> {
+struct Finished<'p, T, E> {
     result: Result<T, Error<E>>,
     verdict: Verdict,
     attempts: u32,

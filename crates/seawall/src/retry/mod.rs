@@ -2,44 +2,70 @@
 //!
 #![doc = include_str!("../../../../docs/policies/retry.md")]
 
-use std::sync::{Arc, Mutex};
+mod budget;
+#[cfg(test)]
+mod tests;
 
-use seawall_core::Instant;
-use seawall_policy::budget;
+use std::future::Future;
+use std::time::Duration;
+
+use seawall_core::{Effects, Error};
+use seawall_policy::Invalid;
 pub use seawall_policy::retry::{Jitter, Options, Stop, Strategy, pause};
 
-use crate::lock;
+use crate::classify::Classify;
+use crate::pipeline::{Cx, Pipeline};
 
-/// A retry budget. Clones share it: all calls to one upstream should.
+pub use budget::Budget;
+
+/// Retries by themselves: a [`Pipeline`] in which nothing else is on. Clones share its budget.
 ///
-#[doc = include_str!("../../../../docs/policies/budget.md")]
+/// All attempts and pauses together have a deadline: a server may ask for a pause of any length. A 429 pauses everybody
+/// who shares the object, so give each upstream its own.
 #[derive(Debug, Clone)]
-pub struct Budget(Arc<Mutex<budget::Budget>>);
+pub struct Retry(Pipeline);
 
-impl Budget {
-    /// The budget of these options, untouched.
-    pub fn new(options: &Options) -> Self {
-        Self(Arc::new(Mutex::new(budget::Budget::new(options.budget, options.floor))))
+impl Retry {
+    /// Retries within a minute, with a budget of their own. Refuses options that contradict themselves.
+    pub fn new(options: Options) -> Result<Self, Invalid> {
+        Pipeline::builder("retry").retry(options).build().map(Self)
     }
 
-    /// A call began.
-    pub fn deposit(&self, now: Instant) {
-        lock(&self.0).deposit(now);
+    /// Retries within `deadline`, drawing from a budget that others draw from too.
+    pub fn with(options: Options, deadline: Duration, budget: Budget) -> Result<Self, Invalid> {
+        Pipeline::builder("retry").retry(options).deadline(deadline).shared_budget(budget).build().map(Self)
     }
 
-    /// A retry is about to be scheduled: is there one left?
-    pub fn withdraw(&self, now: Instant) -> bool {
-        lock(&self.0).withdraw(now)
+    /// Its budget, to share it.
+    pub fn budget(&self) -> Budget {
+        self.0.budget()
     }
 
-    /// Retries spent and allowed within the window.
-    pub fn spent(&self) -> (u64, u64) {
-        let budget = lock(&self.0);
-        (budget.spent(), budget.allowed())
+    /// Runs the operation, as often as it takes and `effects` allows. An `Err` is taken as *unknown*, so only what is
+    /// [`Effects::Repeatable`] is repeated; [`Retry::classified`] can say more.
+    ///
+    /// The last outcome is given back; the one rejection is SW0008, when the deadline passed. Dropping the future drops
+    /// the operation.
+    pub async fn run<T, E, F, Fut>(&self, effects: Effects, operation: F) -> Result<T, Error<E>>
+    where
+        F: FnMut(Cx) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.0.call().effects(effects).run(operation).await
     }
 
-    /// Other limits, same memory.
-    pub fn update(&self, options: &Options) {
-        lock(&self.0).update(options.budget, options.floor);
+    /// Runs the operation; outcomes mean what `classify` says.
+    pub async fn classified<T, E, C, F, Fut>(
+        &self,
+        effects: Effects,
+        classify: &C,
+        operation: F,
+    ) -> Result<T, Error<E>>
+    where
+        C: Classify<T, E>,
+        F: FnMut(Cx) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.0.call().effects(effects).classified(classify, operation).await
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use seawall::{Invalid, breaker, retry, timeout};
-use seawall_core::units::format_duration;
+use seawall_core::units::{Share, format_duration};
 
 use super::{Checking, Key};
 
@@ -88,7 +88,7 @@ impl Calling<'_> {
         let mut last = Duration::ZERO;
         (1..self.retry.attempts)
             .map(|attempt| {
-                last = retry::pause(self.retry, attempt, last, 0.0);
+                last = retry::pause(self.retry, attempt, last, Share::percent(100), 0.0);
                 last
             })
             .sum()

@@ -29,7 +29,7 @@ fn slips_of_the_pen_are_named_with_their_nearest_word() {
         "[defaults.retry]\nattemps = 2",
         &[
             "f:2:1: defaults.retry.attemps: unknown key `attemps`, write `attempts` (known keys: attempts, strategy, \
-           base, cap, multiplier, jitter, budget, floor)",
+           base, cap, multiplier, jitter, budget, floor, adaptive)",
         ],
     );
     wrong("[upstream.a]", &["f:1:1: upstream.a.url: `url` is missing, write `url = …` in this table"]);
