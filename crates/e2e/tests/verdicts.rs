@@ -357,6 +357,19 @@ async fn a_deadline_that_passes_after_the_first_byte_left_is_unknown_and_ends_th
 }
 
 #[tokio::test]
+async fn a_second_attempt_has_more_patience_where_patience_escalates() {
+    for (escalate, status) in [(1.0, 504), (10.0, 200)] {
+        let up = Upstream::start(Script::always(Reply::slow_head(ms(400)))).await.unwrap();
+        let mut rig = Rig::new(&up.url());
+        let attempt = &mut rig.up().defaults.attempt;
+        (attempt.first_byte, attempt.escalate) = (ms(100), escalate);
+        let answer = rig.start().get("/up/x").await;
+        assert_eq!(answer.status, status, "×{escalate}");
+        assert_eq!(decision(&answer, "attempts"), if status == 200 { "2" } else { "3" });
+    }
+}
+
+#[tokio::test]
 async fn a_redirect_is_the_callers_to_follow() {
     let script = Script::always(Reply::status(307).header("location", "http://elsewhere.example/x"));
     let up = Upstream::start(script).await.unwrap();

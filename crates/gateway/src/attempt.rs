@@ -75,7 +75,7 @@ impl Asking<'_> {
             let _told = Told(self);
             let mut send = pin!(pool.send(request, self.patience.connect, self.progress));
             let mut moved = self.body.moved();
-            let mut patience = self.patience.first_byte.min(cx.remaining());
+            let mut patience = self.patience.first_byte_of(cx.attempt(), cx.remaining());
             loop {
                 let waited = within(send.as_mut(), patience).await;
                 let Err(_) = waited else { break waited.map_err(|_| Code::AttemptTimeout) };
@@ -83,7 +83,7 @@ impl Asking<'_> {
                 if left.is_zero() {
                     break Err(Code::DeadlineExceeded);
                 }
-                patience = self.patience.first_byte.min(left);
+                patience = self.patience.first_byte_of(cx.attempt(), left);
                 if self.progress.connected() {
                     // A long upload is not a slow answer, as long as it moves. Connecting has a patience of its own.
                     if self.body.moved() == moved || self.body.complete() {

@@ -89,7 +89,9 @@ fn pipeline(
         }
     }
     let (connect, first_byte) = (format_duration(attempt.connect), format_duration(attempt.first_byte));
-    order.push(format!("attempt (connect {connect}, first byte {first_byte})"));
+    let more =
+        if attempt.escalate > 1.0 { format!(" ×{} each time", attempt.escalate) } else { String::new() };
+    order.push(format!("attempt (connect {connect}, first byte {first_byte}{more})"));
     order.push("call".to_owned());
     order.join(" → ")
 }

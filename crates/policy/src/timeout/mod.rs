@@ -1,5 +1,9 @@
 //! How long one attempt may take, phase by phase; the deadline of the whole call stands above it.
 
+mod history;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use seawall_core::units;
@@ -7,8 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::Invalid;
 
+pub use history::{Advice, History};
+
 /// The patience of one attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
@@ -28,6 +34,10 @@ pub struct Options {
     #[serde(with = "units::option_duration")]
     #[cfg_attr(feature = "schema", schemars(schema_with = "units::option_duration_schema"))]
     pub max_body_time: Option<Duration>,
+    /// What `first_byte` is multiplied by from one attempt to the next. Default 1, range 1–10: more gives a slow answer
+    /// another chance instead of the same one.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 10)))]
+    pub escalate: f64,
 }
 
 impl Default for Options {
@@ -37,35 +47,40 @@ impl Default for Options {
             first_byte: Duration::from_secs(30),
             idle: Duration::from_secs(30),
             max_body_time: None,
+            escalate: 1.0,
         }
     }
 }
 
 impl Options {
-    /// Refuses a patience of zero.
+    /// Refuses a patience of zero, and one that shrinks.
     pub fn check(&self) -> Result<(), Invalid> {
         for (key, span) in [("connect", self.connect), ("first_byte", self.first_byte), ("idle", self.idle)] {
             if span.is_zero() {
                 return Err(Invalid::new(key, "zero gives nothing a chance: write at least \"1ms\""));
             }
         }
+        if !(1.0..=10.0).contains(&self.escalate) {
+            let message = format!("{} is out of range: write 1 to 10", self.escalate);
+            return Err(Invalid::new("escalate", message));
+        }
         Ok(())
+    }
+
+    /// The patience for the answer's head in this attempt, from 1, when the call has so much time left.
+    pub fn first_byte_of(&self, attempt: u32, remaining: Duration) -> Duration {
+        attempt_patience(self.first_byte, self.escalate, attempt, remaining)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_defaults_are_ten_and_thirty_seconds_and_zero_is_refused() {
-        let options = Options::default();
-        assert_eq!(
-            (options.connect.as_secs(), options.first_byte.as_secs(), options.idle.as_secs()),
-            (10, 30, 30)
-        );
-        options.check().unwrap();
-        let bad = Options { idle: Duration::ZERO, ..options };
-        assert_eq!(bad.check().unwrap_err().key, "idle");
+/// The patience of attempt `attempt` (from 1): `base × escalate^(attempt - 1)`, never above what remains of the call,
+/// never below `base` where that much remains.
+pub fn attempt_patience(base: Duration, escalate: f64, attempt: u32, remaining: Duration) -> Duration {
+    let steps = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
+    // `max` also takes 1 where there is no number at all.
+    let growth = escalate.max(1.0).powi(steps);
+    if growth == 1.0 {
+        return base.min(remaining);
     }
+    Duration::try_from_secs_f64(base.as_secs_f64() * growth).unwrap_or(Duration::MAX).max(base).min(remaining)
 }

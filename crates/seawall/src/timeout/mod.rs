@@ -2,65 +2,91 @@
 //!
 #![doc = include_str!("../../../../docs/policies/timeout.md")]
 
+#[cfg(test)]
+mod tests;
+mod within;
+
+use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pin_project_lite::pin_project;
-pub use seawall_policy::timeout::Options;
+use seawall_core::verdict::Seen;
+use seawall_core::{Clock, Code, Effects, Error, Rejection, Verdict};
+use seawall_policy::Invalid;
+use seawall_policy::timeout::History;
+pub use seawall_policy::timeout::{Advice, Options, attempt_patience};
 
-/// The time was up; the future has been dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Elapsed;
+pub use within::{Elapsed, Within, within};
 
-/// Runs `future` for at most `span`. Dropping it drops the future.
+use crate::lock;
+use crate::time::default_clock;
+
+/// A time limit for single calls that remembers what they took. Clones share the memory, less than 3 KB.
 ///
-/// A future that is ready when first polled costs no timer and no look at the clock.
-pub fn within<F: Future>(future: F, span: Duration) -> Within<F> {
-    Within { future, span, timer: None }
+/// A run reads the clock twice and takes one short lock.
+#[derive(Clone)]
+pub struct Timeout(Arc<Inner>);
+
+struct Inner {
+    limit: Duration,
+    advice: Advice,
+    clock: Arc<dyn Clock>,
+    history: Mutex<History>,
 }
 
-pin_project! {
-    /// See [`within`].
-    #[derive(Debug)]
-    pub struct Within<F> {
-        #[pin]
-        future: F,
-        span: Duration,
-        #[pin]
-        timer: Option<tokio::time::Sleep>,
+impl Timeout {
+    /// A limit of so long. Refuses zero.
+    pub fn new(limit: Duration) -> Result<Self, Invalid> {
+        Self::with(limit, Advice::default(), default_clock())
+    }
+
+    /// A limit whose recommendations follow `advice`, on a clock of your own. Waiting stays tokio's.
+    pub fn with(limit: Duration, advice: Advice, clock: Arc<dyn Clock>) -> Result<Self, Invalid> {
+        advice.check()?;
+        if limit.is_zero() {
+            return Err(Invalid::new("limit", "zero gives nothing a chance: write at least \"1ms\""));
+        }
+        Ok(Self(Arc::new(Inner { limit, advice, clock, history: Mutex::default() })))
+    }
+
+    /// The limit.
+    pub fn limit(&self) -> Duration {
+        self.0.limit
+    }
+
+    /// The limit that what was seen recommends; nothing before 20 calls are known. It is advice: nothing follows it by
+    /// itself.
+    pub fn recommended(&self) -> Option<Duration> {
+        let now = self.0.clock.now();
+        lock(&self.0.history).recommended(&self.0.advice, now)
+    }
+
+    /// Waits for the future, and when the time is up drops it and refuses with [`Code::AttemptTimeout`], certainty
+    /// unknown. Dropping the run drops the future and remembers nothing.
+    pub async fn run<T, E>(&self, operation: impl Future<Output = Result<T, E>>) -> Result<T, Error<E>> {
+        let Inner { limit, clock, history, .. } = &*self.0;
+        let began = clock.now();
+        let outcome = within(operation, *limit).await;
+        let now = clock.now();
+        let took = now.since(began);
+        match outcome {
+            Ok(Ok(value)) => {
+                lock(history).worked(took, now);
+                Ok(value)
+            }
+            Ok(Err(error)) => Err(Error::Inner(error)),
+            Err(Elapsed) => {
+                lock(history).gave_up(*limit, took, now);
+                let certainty = Verdict::of(Seen::TimedOut).certainty(Effects::Guarded);
+                Err(Rejection::new(Code::AttemptTimeout).certainty(certainty).into())
+            }
+        }
     }
 }
 
-impl<F: Future> Future for Within<F> {
-    type Output = Result<F::Output, Elapsed>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        if let Poll::Ready(output) = this.future.poll(cx) {
-            return Poll::Ready(Ok(output));
-        }
-        if this.timer.is_none() {
-            this.timer.set(Some(tokio::time::sleep(*this.span)));
-        }
-        match this.timer.as_pin_mut() {
-            Some(timer) => timer.poll(cx).map(|()| Err(Elapsed)),
-            None => Poll::Pending,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_ready_future_needs_no_timer_and_a_slow_one_is_dropped() {
-        assert_eq!(within(async { 1 }, Duration::ZERO).await, Ok(1));
-        let started = tokio::time::Instant::now();
-        let slow = within(tokio::time::sleep(Duration::from_secs(9)), Duration::from_secs(2)).await;
-        assert_eq!(slow, Err(Elapsed));
-        assert_eq!(started.elapsed(), Duration::from_secs(2));
+impl fmt::Debug for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timeout").field("limit", &self.0.limit).finish_non_exhaustive()
     }
 }

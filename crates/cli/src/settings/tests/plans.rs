@@ -26,7 +26,8 @@ fn names_become_places_and_secrets_become_headers() {
          [upstream.b]\nurl = 'http://127.0.0.1:9'\nauth = { header = 'X-Api-Key', value = 'env:KEY' }\nhttp2 = true\n\
          [upstream.c]\nurl = 'https://c'\nauth = { basic = 'env:PAIR' }\nerrors = 'anthropic'\n\
          [route.chat]\nmatch = { method = 'POST', path = '/a/chat' }\nto = ['c', 'a']\neffects = 'billable'\n\
-         stream = { terminal = '[DONE]' }\nallow = ['seawall-deadline']\ndeadline = '9s'\nattempt.first_byte = '2s'\n\
+         stream = { terminal = '[DONE]' }\nallow = ['seawall-deadline']\ndeadline = '9s'\n\
+         attempt = { first_byte = '2s', escalate = 1.5 }\nretry.adaptive = true\n\
          [route.orders]\nmatch.path = '/b/orders'\neffects = 'once'",
     );
     let (plan, findings) = plan(&loaded, &secrets);
@@ -54,6 +55,7 @@ fn names_become_places_and_secrets_become_headers() {
     let chat = &plan.routes[0];
     assert_eq!((&*chat.name, &chat.to[..], chat.effects), ("chat", &[2, 0][..], Some(Effects::Billable)));
     assert_eq!(chat.calling.deadline, Duration::from_secs(9));
+    assert_eq!((chat.calling.attempt.escalate, chat.calling.retry.adaptive), (1.5, true));
     assert_eq!(chat.terminal.as_deref(), Some("[DONE]"));
     assert!(chat.allow.deadline && !chat.allow.effects);
     let orders = &plan.routes[1];
