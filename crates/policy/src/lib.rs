@@ -8,6 +8,7 @@ pub mod budget;
 pub mod bulkhead;
 pub mod effect;
 pub mod fallback;
+pub mod hedge;
 pub mod latency;
 pub mod limiter;
 pub mod retry;

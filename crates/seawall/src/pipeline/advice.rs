@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use seawall_core::units::Share;
 use seawall_core::{Effects, Policy};
 
 use super::{Options, text};
@@ -107,7 +108,7 @@ fn longest_pauses(options: &retry::Options) -> Duration {
     let mut last = Duration::ZERO;
     (1..options.attempts)
         .map(|attempt| {
-            last = retry::pause(options, attempt, last, 0.0);
+            last = retry::pause(options, attempt, last, Share::percent(0), 0.0);
             last
         })
         .fold(Duration::ZERO, Duration::saturating_add)

@@ -219,7 +219,7 @@ impl<'a> Call<'a> {
                     let (result, verdict) =
                         last.unwrap_or((Err(Error::Rejected(rejection)), Verdict::of(Seen::Refused)));
                     let entered = Entered::default();
-                    return Ended {
+                    return Finished {
                         result,
                         verdict,
                         attempts: attempts.made,
