@@ -78,6 +78,11 @@ pub enum Fact {
         /// The pause it would have made.
         delay: Duration,
     },
+    /// A hedge in shadow mode would have been sent.
+    WouldHedge {
+        /// How long the first attempt had taken.
+        after: Duration,
+    },
     /// A second attempt was begun beside one that is slow.
     Hedged {
         /// How long the first had taken.

@@ -287,6 +287,10 @@ impl Sink for Record {
                 let delay = format_duration(round(*delay));
                 self.moment(event.at, format!("would have been sent again in {delay}"));
             }
+            Fact::WouldHedge { after } => {
+                let after = format_duration(round(*after));
+                self.moment(event.at, format!("would have been sent a second time after {after}"));
+            }
             Fact::Hedged { after } => {
                 let after = format_duration(round(*after));
                 self.moment(event.at, format!("sent a second time after {after} without an answer"));

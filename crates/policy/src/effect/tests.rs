@@ -302,7 +302,8 @@ enum Move {
 
 fn moves() -> impl Strategy<Value = Move> {
     prop_oneof![
-        prop_oneof![Just(0u64), 1u64..200_000, Just(72 * 3_600_000), 0u64..300_000_000_000].prop_map(Move::Wait),
+        prop_oneof![Just(0u64), 1u64..200_000, Just(72 * 3_600_000), 0u64..300_000_000_000]
+            .prop_map(Move::Wait),
         (any::<u8>(), any::<bool>()).prop_map(|(nonce, other)| Move::Begin(nonce, other && nonce < 20)),
         any::<usize>().prop_map(Move::Renew),
         (any::<usize>(), 0u8..4).prop_map(|(which, how)| Move::Complete(which, how)),

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use seawall_core::Effects;
 use seawall_core::units::Share;
-use seawall_core::{Effects, Policy};
 
-use super::{Options, text};
+use super::{Options, Shadow, text};
+use crate::hedge::Delay;
 use crate::retry;
 
 /// A remark on options that are valid each by itself and do not go together.
@@ -94,7 +95,26 @@ impl Options {
                 say(key, message);
             }
         }
-        if self.shadow.holds(Policy::Limiter) && self.retry.attempts > 3 {
+        if let Some(hedge) = &self.hedge {
+            if self.effects != Effects::Repeatable {
+                let word = self.effects.as_str();
+                say(
+                    "hedge",
+                    format!("with effects {word:?} nothing is sent twice: write effects = \"repeatable\""),
+                );
+            }
+            let patience = self.attempt.unwrap_or(self.deadline);
+            if let Delay::Fixed(delay) = hedge.delay
+                && delay >= patience
+            {
+                let (delay, patience) = (text(delay), text(patience));
+                say(
+                    "hedge",
+                    format!("a delay of {delay} is not less than the {patience} an attempt may take"),
+                );
+            }
+        }
+        if self.shadow.holds(Shadow::LIMITER) && self.retry.attempts > 3 {
             let message =
                 "the limiter only reports, and four attempts and more may reach the provider at once";
             say("shadow", message.to_owned());

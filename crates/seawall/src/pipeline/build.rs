@@ -6,12 +6,13 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use seawall_core::event::Sink;
 use seawall_core::random::Random;
-use seawall_core::{Clock, Effects, Policy};
+use seawall_core::{Clock, Effects};
 use seawall_policy::Invalid;
 
-use super::{Inner, Options, Pipeline};
+use super::{Inner, Options, Pipeline, Shadow};
 use crate::breaker::{self, Breaker};
 use crate::bulkhead::{self, Bulkhead};
+use crate::hedge;
 use crate::limiter::{self, Limiter, Pauses};
 use crate::retry;
 use crate::time::default_clock;
@@ -97,10 +98,21 @@ impl Builder {
         self
     }
 
-    /// Lets a policy decide and report, and the call through. Takes [`Policy::Retry`], [`Policy::Breaker`],
-    /// [`Policy::Limiter`], [`Policy::Bulkhead`] and [`Policy::Deadline`].
-    pub fn shadow(mut self, policy: Policy) -> Self {
-        self.options.shadow = self.options.shadow.with(policy);
+    /// Sends a second copy of what is repeatable when the first is slow.
+    pub fn hedge(mut self, options: hedge::Options) -> Self {
+        self.options.hedge = Some(options);
+        self
+    }
+
+    /// Gives each further attempt this many times the time of the one before.
+    pub fn escalate(mut self, factor: f64) -> Self {
+        self.options.escalate = factor;
+        self
+    }
+
+    /// Lets policies decide and report, and the call through: `Shadow::LIMITER | Shadow::BREAKER`.
+    pub fn shadow(mut self, shadow: Shadow) -> Self {
+        self.options.shadow = self.options.shadow | shadow;
         self
     }
 

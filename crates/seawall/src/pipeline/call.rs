@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use seawall_core::event::{Fact, Sink};
 use seawall_core::verdict::Seen;
-use seawall_core::{Code, Effects, Error, Instant, Policy, Rejection, Verdict};
+use seawall_core::{Code, Effects, Error, Instant, Rejection, Verdict};
 use seawall_policy::retry::{Attempts, Decision, Ended, Stop, step};
 
 use super::enter::Entered;
-use super::{Cx, Held, Parts, Pipeline};
+use super::{Cx, Held, Parts, Pipeline, Shadow};
 use crate::classify::{Classify, Plain, declines};
-use crate::timeout::within;
+use crate::timeout::{attempt_patience, within};
 
 /// Says which key a call has under a limit that is per key, such as `header:x-user`.
 pub trait Keys: Sync {
@@ -42,6 +42,7 @@ pub struct Call<'a> {
     pub(super) sink: Option<&'a dyn Sink>,
     began: Option<Instant>,
     keeps_time: bool,
+    may_hedge: Option<bool>,
 }
 
 /// How a call ended, and what became of it on the way.
@@ -77,6 +78,7 @@ impl<'a> Call<'a> {
             sink: None,
             began: None,
             keeps_time: false,
+            may_hedge: None,
         }
     }
 
@@ -138,6 +140,13 @@ impl<'a> Call<'a> {
     /// operation that breaks this word outlives its deadline.
     pub fn keeps_time(mut self) -> Self {
         self.keeps_time = true;
+        self
+    }
+
+    /// May a second copy be sent while the first is under way, where the pipeline hedges? Default yes for what is
+    /// [`Effects::Repeatable`], no for everything else.
+    pub fn may_hedge(mut self, may: bool) -> Self {
+        self.may_hedge = Some(may);
         self
     }
 
@@ -230,35 +239,21 @@ impl<'a> Call<'a> {
                     };
                 }
             };
-            let (left, patience) = (now.until(deadline), self.patience(parts, deadline, now));
-            let cx = Cx {
-                attempt: attempts.made + 1,
-                is_hedge: false,
-                began: now,
-                remaining: patience,
-                deadline,
-                key: self.key.clone(),
-                intent: self.intent.clone(),
-                nonce,
-            };
-            let outcome = match self.keeps_time {
-                true => Ok(operation(cx).await),
-                false => within(operation(cx), patience).await,
-            };
-            let sent = std::mem::replace(&mut now, pipeline.0.clock.now());
-            let (result, verdict) = match outcome {
-                Ok(outcome) => {
-                    let verdict = classify.classify(&outcome);
-                    (outcome.map_err(Error::Inner), verdict)
+            let attempt = attempts.made + 1;
+            let trying = Trying { call: self, parts, classify, effects, deadline, attempt, nonce };
+            let tried = match &parts.hedge {
+                Some(hedge) if self.may_hedge.unwrap_or(effects == Effects::Repeatable) => {
+                    // Boxed: the state of a race is large, and most pipelines have none.
+                    Box::pin(trying.race(hedge, entered, now, &mut operation)).await
                 }
-                Err(_) => {
-                    let verdict = Classify::<T, E>::timed_out(classify);
-                    let code = if patience < left { Code::AttemptTimeout } else { Code::DeadlineExceeded };
-                    let rejection = Rejection::new(code).certainty(verdict.certainty(effects));
-                    (Err(Error::Rejected(rejection)), verdict)
+                _ => {
+                    let cx = trying.cx(now, false);
+                    let patience = cx.remaining;
+                    trying.once(entered, now, patience, operation(cx)).await
                 }
             };
-            self.late_in_the_shadow(parts, now.since(sent));
+            let Tried { result, verdict, entered, now: ended_at } = tried;
+            now = ended_at;
             let remaining = now.until(deadline);
             let dice = if verdict.may_repeat(effects) { pipeline.0.random.unit() } else { 0.0 };
             let errors = parts.budget.climate(&options, verdict, now);
@@ -273,7 +268,7 @@ impl<'a> Call<'a> {
             let stop = match decision {
                 Decision::Stop(stop) => Some(stop),
                 Decision::Again { .. } if !classify.can_repeat() => Some(Stop::Consumed),
-                Decision::Again { delay } if parts.shadow.holds(Policy::Retry) => {
+                Decision::Again { delay } if parts.shadow.holds(Shadow::RETRY) => {
                     let attempt = attempts.made;
                     pipeline.tell(self.sink, Fact::WouldRetry { attempt, delay });
                     Some(Stop::Shadow)
@@ -298,22 +293,6 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// How long one attempt may take.
-    fn patience(&self, parts: &Parts, deadline: Instant, now: Instant) -> Duration {
-        let left = now.until(deadline);
-        match parts.attempt {
-            Some(attempt) if !parts.shadow.holds(Policy::Deadline) => attempt.min(left),
-            _ => left,
-        }
-    }
-
-    /// An attempt timeout in the shadow speaks when the attempt has ended.
-    fn late_in_the_shadow(&self, parts: &Parts, took: Duration) {
-        if parts.shadow.holds(Policy::Deadline) && parts.attempt.is_some_and(|attempt| took > attempt) {
-            self.would_reject(&Rejection::new(Code::AttemptTimeout));
-        }
-    }
-
     /// A provider that asks for a slower pace is obeyed by everybody who shares the credential.
     fn pause(&self, parts: &Parts, verdict: Verdict, decision: Decision) {
         let asked = match (verdict.seen, verdict.retry_after, decision) {
@@ -325,6 +304,88 @@ impl<'a> Call<'a> {
             parts.pauses.extend(self.credential, asked);
             self.pipeline.tell(self.sink, Fact::Paused { wait: asked });
         }
+    }
+}
+
+/// What every attempt of one turn has in common, a hedge's too.
+pub(super) struct Trying<'t, 'p, C> {
+    pub(super) call: &'t Call<'t>,
+    pub(super) parts: &'p Parts,
+    pub(super) classify: &'t C,
+    pub(super) effects: Effects,
+    pub(super) deadline: Instant,
+    pub(super) attempt: u32,
+    pub(super) nonce: (u64, u64),
+}
+
+/// How an attempt ended.
+pub(super) struct Tried<'p, T, E> {
+    pub(super) result: Result<T, Error<E>>,
+    pub(super) verdict: Verdict,
+    pub(super) entered: Entered<'p>,
+    pub(super) now: Instant,
+}
+
+impl<'p, C> Trying<'_, 'p, C> {
+    /// What the operation is told when it begins, which bounds it too.
+    pub(super) fn cx(&self, began: Instant, is_hedge: bool) -> Cx {
+        let left = began.until(self.deadline);
+        let shaded = self.parts.shadow.holds(Shadow::TIMEOUT);
+        let remaining = self.limit(left).filter(|_| !shaded).unwrap_or(left);
+        Cx {
+            attempt: self.attempt,
+            is_hedge,
+            began,
+            remaining,
+            deadline: self.deadline,
+            key: self.call.key.clone(),
+            intent: self.call.intent.clone(),
+            nonce: self.nonce,
+        }
+    }
+
+    fn limit(&self, left: Duration) -> Option<Duration> {
+        let Parts { attempt, escalate, .. } = self.parts;
+        attempt.map(|base| attempt_patience(base, *escalate, self.attempt, left))
+    }
+
+    /// One attempt, from the operation's future to its verdict.
+    pub(super) async fn once<T, E, Fut>(
+        &self,
+        entered: Entered<'p>,
+        began: Instant,
+        patience: Duration,
+        operation: Fut,
+    ) -> Tried<'p, T, E>
+    where
+        C: Classify<T, E>,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let outcome = match self.call.keeps_time {
+            true => Ok(operation.await),
+            false => within(operation, patience).await,
+        };
+        let now = self.call.pipeline.0.clock.now();
+        let left = began.until(self.deadline);
+        let (result, verdict) = match outcome {
+            Ok(outcome) => {
+                let verdict = self.classify.classify(&outcome);
+                (outcome.map_err(Error::Inner), verdict)
+            }
+            Err(_) => {
+                let verdict = Classify::<T, E>::timed_out(self.classify);
+                let code = if patience < left { Code::AttemptTimeout } else { Code::DeadlineExceeded };
+                let rejection = Rejection::new(code).certainty(verdict.certainty(self.effects));
+                (Err(Error::Rejected(rejection)), verdict)
+            }
+        };
+        // An attempt timeout in the shadow speaks when the attempt has ended.
+        if self.parts.shadow.holds(Shadow::TIMEOUT)
+            && self.limit(left).is_some_and(|limit| now.since(began) > limit)
+        {
+            self.call.would_reject(&Rejection::new(Code::AttemptTimeout));
+        }
+        Tried { result, verdict, entered, now }
     }
 }
 

@@ -7,7 +7,7 @@ use seawall_core::event::Fact;
 use seawall_core::{Code, Instant, Policy, Rejection, Verdict};
 use smallvec::SmallVec;
 
-use super::{Call, Held, Parts};
+use super::{Call, Held, Parts, Shadow};
 use crate::breaker::Admitted;
 use crate::bulkhead;
 use crate::limiter::{Limiter, Taken};
@@ -60,6 +60,15 @@ impl Call<'_> {
         Box::pin(self.wait_to_enter(parts, deadline, now, waited)).await
     }
 
+    /// Passes every gate without waiting at any; refused, it has taken nothing.
+    pub(super) fn enter_now<'p>(&self, parts: &'p Parts, now: Instant) -> Result<Entered<'p>, Rejection> {
+        let breaker = self.admit(parts, now)?;
+        let taken = self.pass_limits_now(parts, now).ok_or(const { Rejection::new(Code::RateLimited) })?;
+        let place = self.find_place(parts)?;
+        taken.keep();
+        Ok(Entered { breaker, place })
+    }
+
     async fn wait_to_enter<'p>(
         &self,
         parts: &'p Parts,
@@ -102,7 +111,7 @@ impl Call<'_> {
         let Some(breaker) = &parts.breaker else { return Ok(None) };
         match breaker.admitted(now) {
             Ok(admitted) => Ok(Some(admitted)),
-            Err(rejection) if parts.shadow.holds(Policy::Breaker) => {
+            Err(rejection) if parts.shadow.holds(Shadow::BREAKER) => {
                 self.would_reject(&rejection);
                 Ok(None)
             }
@@ -115,7 +124,7 @@ impl Call<'_> {
         let Some(bulkhead) = &parts.bulkhead else { return Ok(None) };
         match bulkhead.try_acquire() {
             Ok(place) => Ok(Some(place)),
-            Err(rejection) if parts.shadow.holds(Policy::Bulkhead) => {
+            Err(rejection) if parts.shadow.holds(Shadow::BULKHEAD) => {
                 self.would_reject(&rejection);
                 Ok(None)
             }
@@ -130,7 +139,7 @@ impl Call<'_> {
         deadline: Instant,
         taken: &mut TakenAll<'p>,
     ) -> Result<(), Rejection> {
-        if parts.shadow.holds(Policy::Limiter) {
+        if parts.shadow.holds(Shadow::LIMITER) {
             return Ok(());
         }
         loop {
@@ -149,7 +158,7 @@ impl Call<'_> {
 
     /// Counts the call under every limit if none of them makes it wait; else takes nothing.
     fn pass_limits_now<'p>(&self, parts: &'p Parts, now: Instant) -> Option<TakenAll<'p>> {
-        let shadow = parts.shadow.holds(Policy::Limiter);
+        let shadow = parts.shadow.holds(Shadow::LIMITER);
         if !shadow && !parts.pauses.left(self.credential).is_zero() {
             return None;
         }

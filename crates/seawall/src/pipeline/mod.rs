@@ -1,7 +1,7 @@
 //! All policies in one order: what a call passes on its way out, drawn as it happens.
 //!
 //! ```text
-//! deadline → retry [ breaker peek → pause and limits (wait) → bulkhead (wait) → breaker admit → attempt timeout → call ]
+//! deadline → retry [ breaker peek → pause and limits (wait) → bulkhead (wait) → breaker admit → hedge → attempt timeout → call ]
 //! ```
 //!
 //! So every attempt spends the upstream's tokens, no permit is held through a backoff, and an open breaker costs
@@ -14,6 +14,7 @@ mod cx;
 mod enter;
 mod held;
 mod options;
+mod race;
 mod shadow;
 #[cfg(test)]
 mod tests;
@@ -26,11 +27,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use seawall_core::event::{Event, Fact, Sink};
 use seawall_core::random::Random;
-use seawall_core::{Clock, Effects, Error, Instant, Policy};
+use seawall_core::{Clock, Effects, Error, Instant};
 use seawall_policy::Invalid;
 
 use crate::breaker::Breaker;
 use crate::bulkhead::Bulkhead;
+use crate::hedge::Hedge;
 use crate::limiter::{Limiter, Pauses};
 use crate::retry;
 
@@ -68,6 +70,8 @@ struct Parts {
     patience: Duration,
     limits: Vec<Limiter>,
     bulkhead: Option<Bulkhead>,
+    hedge: Option<Hedge>,
+    escalate: f64,
     shadow: Shadow,
 }
 
@@ -133,6 +137,11 @@ impl Pipeline {
         self.0.parts.load().budget.clone()
     }
 
+    /// The hedge, where there is one.
+    pub fn hedge(&self) -> Option<Hedge> {
+        self.0.parts.load().hedge.clone()
+    }
+
     /// The present moment on its clock.
     pub fn now(&self) -> Instant {
         self.0.clock.now()
@@ -147,27 +156,30 @@ impl Pipeline {
     pub fn describe(&self) -> String {
         let parts = self.0.parts.load();
         let mut order = vec![format!("deadline {}", text(parts.deadline))];
-        let mut add = |policy, what: String| {
+        let mut add = |policy: Shadow, what: String| {
             order.push(if parts.shadow.holds(policy) { format!("({what})") } else { what });
         };
         if parts.retry.attempts > 1 {
             let retry = &parts.retry;
             let what = format!("retry ×{} ({}..{})", retry.attempts, text(retry.base), text(retry.cap));
-            add(Policy::Retry, what);
+            add(Shadow::RETRY, what);
         }
         if parts.breaker.is_some() {
-            add(Policy::Breaker, "breaker".into());
+            add(Shadow::BREAKER, "breaker".into());
         }
         for limit in &parts.limits {
             let options = limit.options();
             let per = limit.per().map(|per| format!(" per {per}")).unwrap_or_default();
-            add(Policy::Limiter, format!("limit {}{per} (wait {})", options.rate, text(options.queue.wait)));
+            add(Shadow::LIMITER, format!("limit {}{per} (wait {})", options.rate, text(options.queue.wait)));
         }
         if let Some(bulkhead) = &parts.bulkhead {
-            add(Policy::Bulkhead, format!("bulkhead {}", bulkhead.size()));
+            add(Shadow::BULKHEAD, format!("bulkhead {}", bulkhead.size()));
+        }
+        if let Some(hedge) = &parts.hedge {
+            add(Shadow::HEDGE, format!("hedge {}", hedge.options().delay));
         }
         if let Some(attempt) = parts.attempt {
-            add(Policy::Deadline, format!("attempt {}", text(attempt)));
+            add(Shadow::TIMEOUT, format!("attempt {}", text(attempt)));
         }
         order.push("call".into());
         order.join(" → ")

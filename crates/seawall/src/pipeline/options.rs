@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Parts, Shadow};
 use crate::breaker::{self, Breaker};
 use crate::bulkhead::{self, Bulkhead};
+use crate::hedge::{self, Hedge};
 use crate::limiter::{self, Limiter, Pauses};
 use crate::retry;
 
@@ -40,6 +41,8 @@ pub struct Options {
     /// For one attempt. Default none: the deadline alone.
     #[serde(with = "units::option_duration")]
     pub attempt: Option<Duration>,
+    /// What each further attempt's time is multiplied by, within the deadline. Default 1, range 1–10.
+    pub escalate: f64,
     /// How safe repeating is, unless the call says otherwise. Default guarded.
     pub effects: Effects,
     /// Default off.
@@ -50,6 +53,8 @@ pub struct Options {
     pub limiter: Option<limiter::Options>,
     /// Default none.
     pub bulkhead: Option<bulkhead::Options>,
+    /// Default none. Only what is repeatable is hedged.
+    pub hedge: Option<hedge::Options>,
     /// Policies that decide and report, and let the call through. Default none.
     pub shadow: Shadow,
 }
@@ -58,12 +63,14 @@ impl Default for Options {
         Self {
             deadline: Duration::from_secs(60),
             attempt: None,
+            escalate: 1.0,
             effects: Effects::Guarded,
             retry: retry::Options::off(),
             breaker: None,
             limiter: None,
             bulkhead: None,
-            shadow: Shadow::default(),
+            hedge: None,
+            shadow: Shadow::NONE,
         }
     }
 }
@@ -80,10 +87,20 @@ impl Options {
         if self.deadline.is_zero() {
             return Err(Invalid::new("deadline", "zero gives nothing a chance: write at least \"1ms\""));
         }
+        if !(1.0..=10.0).contains(&self.escalate) {
+            return Err(Invalid::new(
+                "escalate",
+                format!("{} is out of range: write 1 to 10", self.escalate),
+            ));
+        }
+        if self.attempt.is_some_and(|attempt| attempt.is_zero()) {
+            return Err(Invalid::new("attempt", "zero gives nothing a chance: write at least \"1ms\""));
+        }
         // Everything is checked before the first live policy is touched: all of an update, or none.
         self.breaker.as_ref().map_or(Ok(()), breaker::Options::check)?;
         self.limiter.as_ref().map_or(Ok(()), limiter::Options::check)?;
         self.bulkhead.as_ref().map_or(Ok(()), bulkhead::Options::check)?;
+        self.hedge.as_ref().map_or(Ok(()), hedge::Options::check)?;
         let budget = before.map_or_else(|| retry::Budget::new(&self.retry), |before| before.budget.clone());
         budget.update(&self.retry);
         let breaker = match (self.breaker, before.and_then(|before| before.breaker.clone())) {
@@ -103,6 +120,11 @@ impl Options {
             (Some(options), None) => Some(Bulkhead::new(options)?),
             (None, _) => None,
         };
+        let hedge = match (self.hedge, before.and_then(|before| before.hedge.clone())) {
+            (Some(options), Some(hedge)) => hedge.update(options).map(|()| Some(hedge))?,
+            (Some(options), None) => Some(Hedge::learning(options)?),
+            (None, _) => None,
+        };
         Ok(Parts {
             deadline: self.deadline,
             attempt: self.attempt,
@@ -114,6 +136,8 @@ impl Options {
             patience: self.deadline,
             limits,
             bulkhead,
+            hedge,
+            escalate: self.escalate,
             shadow: self.shadow,
         })
     }

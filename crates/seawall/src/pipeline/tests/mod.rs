@@ -1,3 +1,4 @@
+mod hedge;
 mod options;
 mod shadow;
 
@@ -7,7 +8,7 @@ use std::sync::Mutex;
 use proptest::prelude::{prop, prop_assert, proptest};
 use seawall_core::units::Rate;
 use seawall_core::verdict::Seen;
-use seawall_core::{Certainty, Code, Policy, Verdict};
+use seawall_core::{Certainty, Code, Verdict};
 
 use super::*;
 use crate::{breaker, bulkhead, limiter};

@@ -25,7 +25,7 @@ async fn succeed(p: &Pipeline) {
 #[tokio::test(start_paused = true)]
 async fn a_limiter_in_the_shadow_says_what_it_would_refuse_and_makes_nobody_wait() {
     let limiter = Some(rate(2, Duration::from_secs(1)));
-    let shadow = Shadow::NONE.with(Policy::Limiter);
+    let shadow = Shadow::LIMITER;
     let (p, heard) = shaded(Options { limiter, shadow, ..Options::default() });
     let began = p.now();
     for _ in 0..5 {
@@ -37,7 +37,7 @@ async fn a_limiter_in_the_shadow_says_what_it_would_refuse_and_makes_nobody_wait
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_is_not_waited_out_in_the_shadow() {
-    let (p, _) = shaded(Options { shadow: Shadow::NONE.with(Policy::Limiter), ..Options::default() });
+    let (p, _) = shaded(Options { shadow: Shadow::LIMITER, ..Options::default() });
     p.pauses().extend(0, Duration::from_secs(9));
     let began = p.now();
     succeed(&p).await;
@@ -47,7 +47,7 @@ async fn a_pause_is_not_waited_out_in_the_shadow() {
 #[tokio::test(start_paused = true)]
 async fn a_bulkhead_in_the_shadow_lets_everybody_in() {
     let bulkhead = Some(bulkhead::Options { concurrent: 1, ..bulkhead::Options::default() });
-    let shadow = Shadow::NONE.with(Policy::Bulkhead);
+    let shadow = Shadow::BULKHEAD;
     let (p, heard) = shaded(Options { bulkhead, shadow, ..Options::default() });
     let answer = p.call().answer(&by_row, |_| async { Ok(1) }).await;
     succeed(&p).await;
@@ -59,7 +59,7 @@ async fn a_bulkhead_in_the_shadow_lets_everybody_in() {
 #[tokio::test(start_paused = true)]
 async fn a_breaker_in_the_shadow_opens_and_refuses_nothing() {
     let breaker = Some(breaker::Options::default());
-    let shadow = Shadow::NONE.with(Policy::Breaker);
+    let shadow = Shadow::BREAKER;
     let (p, heard) = shaded(Options { breaker, shadow, ..Options::default() });
     for _ in 0..7 {
         let (result, times) = scripted(&p, Effects::Guarded, vec![Err(Seen::ServerError)]).await;
@@ -71,7 +71,7 @@ async fn a_breaker_in_the_shadow_opens_and_refuses_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_retry_in_the_shadow_is_told_and_not_made() {
-    let shadow = Shadow::NONE.with(Policy::Retry);
+    let shadow = Shadow::RETRY;
     let (p, heard) = shaded(Options { retry: plain_retry(3), shadow, ..Options::default() });
     let (result, times) = scripted(&p, Effects::Repeatable, vec![Err(Seen::ServerError), Ok(1)]).await;
     assert_eq!((result, times.len()), (Err(Error::Inner(Seen::ServerError)), 1));
@@ -80,7 +80,7 @@ async fn a_retry_in_the_shadow_is_told_and_not_made() {
 
 #[tokio::test(start_paused = true)]
 async fn a_timeout_in_the_shadow_is_told_when_the_attempt_has_ended() {
-    let shadow = Shadow::NONE.with(Policy::Deadline);
+    let shadow = Shadow::TIMEOUT;
     let (p, heard) = shaded(Options { attempt: Some(ms(100)), shadow, ..Options::default() });
     for takes in [50, 300] {
         p.run(|_| async move {
@@ -96,19 +96,17 @@ async fn a_timeout_in_the_shadow_is_told_when_the_attempt_has_ended() {
 #[test]
 fn a_shadow_is_spelled_as_a_list_and_knows_who_has_one() {
     let options: Options = toml_edit::de::from_str("shadow = ['limiter', 'retry']").unwrap();
-    assert_eq!(options.shadow, Shadow::NONE.with(Policy::Limiter).with(Policy::Retry));
+    assert_eq!(options.shadow, Shadow::LIMITER | Shadow::RETRY);
     let refused = toml_edit::de::from_str::<Options>("shadow = ['cache']").unwrap_err().to_string();
     assert!(refused.contains("\"cache\" has no shadow: write any of \"retry\""), "{refused}");
-    assert_eq!(Shadow::NONE.with(Policy::Cache), Shadow::NONE);
-    for policy in Vec::from(Shadow::all()) {
-        assert!(Shadow::all().holds(policy));
-    }
+    assert_eq!(Vec::from(Shadow::ALL).len(), 6);
+    assert_eq!(Shadow::try_from(vec!["hedge".to_owned()]), Ok(Shadow::HEDGE));
 }
 
 #[test]
 fn what_stands_in_the_shadow_is_drawn_in_brackets() {
     let limiter = Some(rate(2, Duration::from_secs(1)));
-    let options = Options { limiter, retry: plain_retry(3), shadow: Shadow::all(), ..Options::default() };
+    let options = Options { limiter, retry: plain_retry(3), shadow: Shadow::ALL, ..Options::default() };
     let p = Pipeline::builder("x").options(options).build().unwrap();
     assert_eq!(p.describe(), "deadline 1m → (retry ×3 (100ms..5s)) → (limit 2/s (wait 10s)) → call");
 }
