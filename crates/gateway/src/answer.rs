@@ -31,7 +31,8 @@ pub(crate) fn answer(
     on_upgrade: Option<OnUpgrade>,
     method: &Method,
 ) -> Response<Outgoing> {
-    let Served { answer, place, attempts } = served;
+    let Served { answer, attempts, from, .. } = served;
+    let place = from.place;
     let note = note(&answer.result, answer.stop, record.over_budget());
     let ending = Ended { place, attempts, waited: answer.waited, stop: answer.stop, note };
     match answer.result {

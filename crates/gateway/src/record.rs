@@ -10,6 +10,7 @@ use seawall_core::event::{Event, Fact, Sink};
 use seawall_core::units::format_duration;
 use seawall_core::verdict::Seen;
 use seawall_core::{CallId, Certainty, Class, Instant, Policy, Rejection, Verdict};
+use seawall_policy::fallback::Doubt;
 use smallvec::SmallVec;
 
 use crate::proxy::Worker;
@@ -116,11 +117,11 @@ impl Record {
     /// What is known of the whole call when its end is known so well: what an earlier attempt may have done, a later
     /// one does not undo.
     pub(crate) fn certainty(&self, end: Certainty) -> Certainty {
-        let unknown = |attempt: &Attempt| attempt.verdict.certainty(self.effects) == Certainty::Unknown;
-        match end {
-            Certainty::NotDone if self.notes().attempts.iter().any(unknown) => Certainty::Unknown,
-            end => end,
+        let mut doubt = Doubt::default();
+        for attempt in &self.notes().attempts {
+            doubt.note(attempt.verdict.certainty(self.effects));
         }
+        doubt.over(end)
     }
 
     /// Was a retry denied for want of budget?

@@ -2,19 +2,27 @@
 //!
 #![doc = include_str!("../../../../docs/policies/fallback.md")]
 
+mod first;
+mod served;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::future::Future;
 use std::sync::Arc;
 
-use seawall_core::event::{Event, Fact, Sink};
-use seawall_core::{Certainty, Effects, Error, Instant};
+use seawall_core::event::Sink;
+pub use seawall_core::units::Share;
+use seawall_core::{Effects, Instant};
 use seawall_policy::Invalid;
-use seawall_policy::fallback::{Ended, next};
+pub use seawall_policy::fallback::{On, Options};
 
 use crate::classify::Classify;
-use crate::pipeline::{Answer, Call, Cx, Pipeline};
+use crate::pipeline::{Call, Cx, Pipeline};
+
+pub use first::{First, Given, first};
+pub use served::{Failed, Provenance, Served};
+use walk::Walk;
 
 /// One alternative.
 #[derive(Debug, Clone)]
@@ -27,86 +35,68 @@ pub struct Target {
 
 /// Ordered alternatives under one deadline. Clones share every pipeline.
 #[derive(Debug, Clone)]
-pub struct Chain(Arc<[Target]>);
-
-/// An answer, and who gave it.
-#[derive(Debug)]
-pub struct Served<T, E> {
-    /// How it ended at the last target tried.
-    pub answer: Answer<T, E>,
-    /// Which target that was, counted from 0.
-    pub place: usize,
-    /// Attempts over all targets.
-    pub attempts: u32,
+pub struct Chain {
+    targets: Arc<[Target]>,
+    options: Arc<Options>,
 }
 
 impl Chain {
     /// A chain in this order. Refuses an empty one, and a confidence that is not between 0 and 1.
     pub fn new(targets: impl Into<Arc<[Target]>>) -> Result<Self, Invalid> {
-        let targets = targets.into();
-        if targets.is_empty() {
-            return Err(Invalid::new("to", "a chain needs at least one target"));
-        }
-        if targets.iter().any(|target| !(0.0..=1.0).contains(&target.confidence)) {
-            return Err(Invalid::new("confidence", "a confidence lies between 0 and 1"));
-        }
-        Ok(Self(targets))
+        Self::with(targets, Options::default())
     }
 
-    /// The targets in order.
+    /// The same with options: whose answers are good enough, and what moves a call on.
+    pub fn with(targets: impl Into<Arc<[Target]>>, options: Options) -> Result<Self, Invalid> {
+        let targets = confident(targets.into(), &options)?;
+        Ok(Self { targets, options: Arc::new(options) })
+    }
+
+    /// The targets in order, with the confidence the options gave them.
     pub fn targets(&self) -> &[Target] {
-        &self.0
+        &self.targets
     }
 
-    /// Runs the operation at the first target, and at the next where [`next`] allows it. `each` gives every target's
-    /// call its settings; the deadline is shared by all.
-    pub async fn run<'a, T, E, C, F, Fut>(
-        &'a self,
+    /// The options it runs by.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Runs the operation at the first target that is sure enough, and at the next where
+    /// [`next`](seawall_policy::fallback::next) allows it. `each` gives every target's call its settings; the deadline
+    /// is shared by all.
+    pub async fn run<'t: 'a, 'a, T, E, C, F, Fut>(
+        &'t self,
         effects: Effects,
         deadline: Instant,
         sink: Option<&'a dyn Sink>,
         classify: impl Fn(usize) -> C,
         each: impl Fn(usize, Call<'a>) -> Call<'a>,
-        mut operation: F,
-    ) -> Served<T, E>
+        operation: F,
+    ) -> Served<'t, T, E>
     where
         C: Classify<T, E>,
         F: FnMut(usize, Cx) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let (mut place, mut attempts, mut doubt) = (0, 0, false);
-        loop {
-            let pipeline = &self.0[place].pipeline;
-            let mut call = pipeline.call().effects(effects).deadline(deadline);
-            if let Some(sink) = sink {
-                call = call.sink(sink);
-            }
-            let classify = classify(place);
-            let mut answer = each(place, call).answer(&classify, |cx| operation(place, cx)).await;
-            attempts += answer.attempts;
-            let left = self.0.len() - place - 1;
-            let ended = match &answer.result {
-                Err(Error::Rejected(rejection)) => Ended::Refused(rejection),
-                _ => Ended::Outcome(answer.verdict),
-            };
-            if left == 0 || !classify.can_repeat() || !next(&ended, effects, left, pipeline.now() < deadline)
-            {
-                if let (true, Err(Error::Rejected(rejection))) = (doubt, &mut answer.result)
-                    && rejection.certainty == Certainty::NotDone
-                {
-                    // What an earlier target may have done, a later one's refusal does not undo.
-                    rejection.certainty = Certainty::Unknown;
-                }
-                return Served { answer, place, attempts };
-            }
-            doubt |= answer.verdict.certainty(effects) == Certainty::Unknown;
-            answer.held.settle();
-            let to = &self.0[place + 1].pipeline;
-            if let Some(sink) = sink {
-                let fact = Fact::FellBack { from: pipeline.name().clone(), to: to.name().clone() };
-                sink.offer(Event { at: pipeline.now(), name: pipeline.name().clone(), fact });
-            }
-            place += 1;
-        }
+        let targets = &*self.targets;
+        let asks = |place: &usize| self.options.asks(targets[*place].confidence);
+        let mut order = (0..targets.len()).filter(asks);
+        // Options that ask nobody are refused when the chain is made.
+        let first = order.next().unwrap_or_default();
+        let walk = Walk { targets, on: self.options.on, effects, deadline, sink, tell: sink };
+        walk.run(first, order, classify, each, operation, |_, _| {}).await
     }
+}
+
+/// The same targets with the confidence the options give them.
+pub(crate) fn confident(targets: Arc<[Target]>, options: &Options) -> Result<Arc<[Target]>, Invalid> {
+    let own: Vec<f64> = targets.iter().map(|target| target.confidence).collect();
+    let confidences = options.confidences(&own)?;
+    if confidences == own {
+        return Ok(targets);
+    }
+    let same =
+        |(target, confidence): (&Target, f64)| Target { confidence, pipeline: target.pipeline.clone() };
+    Ok(targets.iter().zip(confidences).map(same).collect())
 }
