@@ -87,6 +87,7 @@ codes! {
     NotJson = 31, Gateway, 415, "levers take JSON";
     HeadTooLarge = 32, Gateway, 431, "the request's head is larger than allowed";
     BodyStalled = 33, Gateway, 502, "a body stood still for too long";
+    SwitchedOff = 34, Breaker, 503, "the feature is switched off while degraded";
     NotAvailableYet = 90, Gateway, 501, "this part is not available yet";
 }
 

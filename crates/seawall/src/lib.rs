@@ -24,8 +24,10 @@
 pub mod breaker;
 pub mod bulkhead;
 pub mod classify;
+pub mod degrade;
 pub mod fallback;
 pub mod hedge;
+pub mod lever;
 pub mod limiter;
 pub mod pipeline;
 pub mod retry;
