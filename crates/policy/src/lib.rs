@@ -8,6 +8,7 @@ pub mod budget;
 pub mod bulkhead;
 pub mod degrade;
 pub mod effect;
+pub mod failover;
 pub mod fallback;
 pub mod hedge;
 pub mod latency;

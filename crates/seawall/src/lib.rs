@@ -25,6 +25,7 @@ pub mod breaker;
 pub mod bulkhead;
 pub mod classify;
 pub mod degrade;
+pub mod failover;
 pub mod fallback;
 pub mod hedge;
 pub mod lever;

@@ -22,7 +22,7 @@ use crate::pipeline::{Call, Cx, Pipeline};
 
 pub use first::{First, Given, first};
 pub use served::{Failed, Provenance, Served};
-use walk::Walk;
+pub(crate) use walk::Walk;
 
 /// One alternative.
 #[derive(Debug, Clone)]
