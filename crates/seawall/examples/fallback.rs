@@ -48,10 +48,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 },
             )
             .await;
-        let target = &chain.targets()[served.place];
+        let target = &chain.targets()[served.from.place];
         let price = served.answer.result?;
         served.answer.held.settle();
-        if served.place == 0 {
+        if served.from.place == 0 {
             *last.borrow_mut() = Some(price);
         }
         println!(

@@ -275,7 +275,7 @@ fn on_its_way_from_one_target_to_the_next() {
             };
             let served =
                 chain.run(Effects::Repeatable, deadline, None, |_| Plain, |_, call| call, each).await;
-            assert_eq!(served.place, 1);
+            assert_eq!(served.from.place, 1);
             served.answer.result.unwrap();
             served.answer.held.settle();
         });

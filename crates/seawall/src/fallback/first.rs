@@ -110,7 +110,7 @@ impl<'a, T, E> First<'a, T, E> {
         let Self { effects, within: span, first, others, value } = self;
         let clock = default_clock();
         let deadline = clock.now() + span;
-        let mut trail = Trail::new(effects);
+        let mut trail = Trail::new();
         let mut others = others.into_iter();
         let (mut place, mut now) = (0, first);
         loop {
@@ -131,12 +131,13 @@ impl<'a, T, E> First<'a, T, E> {
             let may = next(&ended, effects, 1, clock.now() < deadline);
             let may = may && classify.can_repeat();
             if let Some(then) = may.then(|| others.next()).flatten() {
-                trail.leave(failed(name, place, verdict, &result), refusal);
+                trail.leave(failed(name, place, verdict, &result), verdict.certainty(effects));
                 (place, now) = (place + 1, then);
                 continue;
             }
             let last = failed(name, place, verdict, &result);
-            let (certainty, mut from) = trail.end((name, place, confidence.get()), verdict, &mut result);
+            let (certainty, mut from) =
+                trail.end((name, place, confidence.get()), verdict.certainty(effects), &mut result);
             if let (Err(error), Some((confidence, value))) = (&result, value)
                 && may_stand_in(certainty, effects)
             {

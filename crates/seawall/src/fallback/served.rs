@@ -1,7 +1,7 @@
 //! An answer, who gave it, and who did not.
 
 use seawall_core::units::Share;
-use seawall_core::{Certainty, Code, Effects, Error, Rejection, Verdict};
+use seawall_core::{Certainty, Code, Effects, Error, Verdict};
 use seawall_policy::fallback::{Doubt, may_stand_in};
 
 use crate::pipeline::Answer;
@@ -90,21 +90,20 @@ impl<'a> Provenance<'a> {
 /// What is known so far of a call on its way from target to target.
 #[derive(Debug)]
 pub(super) struct Trail<'a> {
-    effects: Effects,
     doubt: Doubt,
     failed: Vec<Failed<'a>>,
     tried: usize,
 }
 
 impl<'a> Trail<'a> {
-    pub(super) fn new(effects: Effects) -> Self {
-        Self { effects, doubt: Doubt::default(), failed: Vec::new(), tried: 0 }
+    pub(super) fn new() -> Self {
+        Self { doubt: Doubt::default(), failed: Vec::new(), tried: 0 }
     }
 
     /// A target failed, and the next is tried.
-    pub(super) fn leave(&mut self, failed: Failed<'a>, refusal: Option<&Rejection>) {
+    pub(super) fn leave(&mut self, failed: Failed<'a>, certainty: Certainty) {
         self.tried += 1;
-        self.doubt.note(certainty(failed.verdict, refusal, self.effects));
+        self.doubt.note(certainty);
         if self.failed.len() < Provenance::REMEMBERED {
             self.failed.push(failed);
         }
@@ -114,21 +113,16 @@ impl<'a> Trail<'a> {
     pub(super) fn end<T, E>(
         self,
         (name, place, confidence): (&'a str, usize, f64),
-        verdict: Verdict,
+        certainty: Certainty,
         result: &mut Result<T, Error<E>>,
     ) -> (Certainty, Provenance<'a>) {
-        let refusal = result.as_ref().err().and_then(Error::rejection);
-        let certain = self.doubt.over(certainty(verdict, refusal, self.effects));
+        let certain = self.doubt.over(certainty);
         if let Err(Error::Rejected(rejection)) = result {
             rejection.certainty = certain;
         }
         let confidence = if result.is_ok() { confidence } else { 0.0 };
         (certain, Provenance { name, place, confidence, failed: self.failed, tried: self.tried + 1 })
     }
-}
-
-fn certainty(verdict: Verdict, refusal: Option<&Rejection>, effects: Effects) -> Certainty {
-    refusal.map_or_else(|| verdict.certainty(effects), |rejection| rejection.certainty)
 }
 
 /// What one target's outcome was, for the record.

@@ -10,6 +10,7 @@ use super::served::{Trail, failed};
 use super::{Served, Target};
 use crate::classify::Classify;
 use crate::pipeline::{Answer, Call, Cx};
+use crate::retry::Stop;
 
 /// One call over several targets.
 pub(crate) struct Walk<'t, 'a> {
@@ -40,7 +41,7 @@ impl<'t: 'a, 'a> Walk<'t, 'a> {
         Fut: Future<Output = Result<T, E>>,
     {
         let Self { targets, on, effects, deadline, .. } = self;
-        let (mut attempts, mut trail) = (0, Trail::new(effects));
+        let (mut attempts, mut trail) = (0, Trail::new());
         loop {
             let Target { pipeline, confidence } = &targets[place];
             let mut call = pipeline.call().effects(effects).deadline(deadline);
@@ -53,15 +54,15 @@ impl<'t: 'a, 'a> Walk<'t, 'a> {
             seen(place, &answer);
             let refusal = answer.result.as_ref().err().and_then(Error::rejection);
             let ended = refusal.map_or(Ended::Outcome(answer.verdict), Ended::Refused);
-            let may = on.covers(&ended) && classify.can_repeat();
+            let may = on.covers(&ended) && classify.can_repeat() && answer.stop != Some(Stop::Declined);
             let then =
                 if may && next(&ended, effects, 1, pipeline.now() < deadline) { others.next() } else { None };
             let Some(then) = then else {
                 let who = (&**pipeline.name(), place, *confidence);
-                let (certainty, from) = trail.end(who, answer.verdict, &mut answer.result);
+                let (certainty, from) = trail.end(who, answer.certainty, &mut answer.result);
                 return Served { answer, attempts, certainty, from, effects };
             };
-            trail.leave(failed(pipeline.name(), place, answer.verdict, &answer.result), refusal);
+            trail.leave(failed(pipeline.name(), place, answer.verdict, &answer.result), answer.certainty);
             answer.held.settle();
             if let Some(sink) = self.tell {
                 let to = targets[then].pipeline.name().clone();

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use seawall_core::event::{Fact, Sink};
 use seawall_core::verdict::Seen;
-use seawall_core::{Code, Effects, Error, Instant, Rejection, Verdict};
+use seawall_core::{Certainty, Code, Effects, Error, Instant, Rejection, Verdict};
+use seawall_policy::fallback::Doubt;
 use seawall_policy::retry::{Attempts, Decision, Ended, Stop, step};
 
 use super::enter::Entered;
@@ -52,6 +53,8 @@ pub struct Answer<T, E> {
     pub result: Result<T, Error<E>>,
     /// What that outcome means.
     pub verdict: Verdict,
+    /// What is known of the whole call: what an earlier attempt may have done, a later one's failure does not undo.
+    pub certainty: Certainty,
     /// Attempts made.
     pub attempts: u32,
     /// Time spent waiting: in queues, in pauses a provider asked for, and between attempts.
@@ -185,6 +188,7 @@ impl<'a> Call<'a> {
         Answer {
             result: ended.result,
             verdict: ended.verdict,
+            certainty: ended.certainty,
             attempts: ended.attempts,
             waited: ended.waited,
             stop: ended.stop,
@@ -216,7 +220,7 @@ impl<'a> Call<'a> {
         }
         parts.budget.deposit(now);
         let nonce = (pipeline.0.nonce ^ began.as_nanos(), fastrand::u64(..));
-        let mut attempts = Attempts::default();
+        let (mut attempts, mut doubt) = (Attempts::default(), Doubt::default());
         let mut last: Option<(Result<T, Error<E>>, Verdict)> = None;
         loop {
             let entered = match self.enter(parts, deadline, &mut now, &mut waited).await {
@@ -231,6 +235,7 @@ impl<'a> Call<'a> {
                     return Finished {
                         result,
                         verdict,
+                        certainty: doubt.over(verdict.certainty(effects)),
                         attempts: attempts.made,
                         waited,
                         stop: None,
@@ -280,8 +285,19 @@ impl<'a> Call<'a> {
                 Decision::Again { .. } => None,
             };
             let (Decision::Again { delay }, None) = (decision, stop) else {
-                return Finished { result, verdict, attempts: attempts.made, waited, stop, entered, now };
+                let certainty = doubt.over(verdict.certainty(effects));
+                return Finished {
+                    result,
+                    verdict,
+                    certainty,
+                    attempts: attempts.made,
+                    waited,
+                    stop,
+                    entered,
+                    now,
+                };
             };
+            doubt.note(verdict.certainty(effects));
             entered.leave(verdict, now);
             let class = verdict.class();
             pipeline.tell(self.sink, Fact::Retrying { attempt: attempts.made, delay, class });
@@ -393,6 +409,7 @@ impl<'p, C> Trying<'_, 'p, C> {
 struct Finished<'p, T, E> {
     result: Result<T, Error<E>>,
     verdict: Verdict,
+    certainty: Certainty,
     attempts: u32,
     waited: Duration,
     stop: Option<Stop>,

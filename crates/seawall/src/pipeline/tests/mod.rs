@@ -211,6 +211,20 @@ async fn a_spent_budget_lets_the_outcome_stand() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_earlier_attempt_may_have_done_a_later_one_does_not_undo() {
+    let p = Pipeline::builder("x").retry(plain_retry(2)).build().unwrap();
+    let answer = p
+        .call()
+        .effects(Effects::Billable)
+        .answer(&by_row, |cx| async move {
+            Err::<u32, _>(if cx.attempt() == 1 { Seen::ServerError } else { Seen::NotSent })
+        })
+        .await;
+    assert_eq!((answer.attempts, answer.certainty), (2, Certainty::Unknown));
+    assert_eq!(answer.verdict.certainty(Effects::Billable), Certainty::NotDone);
+}
+
+#[tokio::test(start_paused = true)]
 async fn dropping_a_call_half_way_gives_everything_back() {
     let one = bulkhead::Options { concurrent: 1, ..bulkhead::Options::default() };
     let p = Pipeline::builder("x").bulkhead(one).breaker(breaker::Options::default()).build().unwrap();
