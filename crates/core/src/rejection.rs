@@ -88,6 +88,7 @@ codes! {
     HeadTooLarge = 32, Gateway, 431, "the request's head is larger than allowed";
     BodyStalled = 33, Gateway, 502, "a body stood still for too long";
     SwitchedOff = 34, Breaker, 503, "the feature is switched off while degraded";
+    Swollen = 35, Gateway, 502, "the upstream's compressed answer expands too far";
     NotAvailableYet = 90, Gateway, 501, "this part is not available yet";
 }
 

@@ -24,6 +24,7 @@
 pub mod breaker;
 pub mod bulkhead;
 pub mod classify;
+pub mod compress;
 pub mod degrade;
 pub mod failover;
 pub mod fallback;
