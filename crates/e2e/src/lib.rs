@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
-use seawall::{Effects, breaker, limiter, retry, timeout};
+use seawall::{Effects, breaker, compress, limiter, retry, timeout};
 use seawall_core::provider::{Http, Provider};
 use seawall_core::units::Rate;
 use seawall_gateway::plan::{Allow, Calling, Limit, Plan, Route, Upstream};
@@ -60,7 +60,12 @@ pub fn upstream(name: &str, url: &str) -> Upstream {
 
 /// How a test calls unless it says otherwise.
 pub fn calling() -> Calling {
-    Calling { deadline: Duration::from_secs(10), attempt: timeout::Options::default(), retry: quick() }
+    Calling {
+        deadline: Duration::from_secs(10),
+        attempt: timeout::Options::default(),
+        retry: quick(),
+        compress: compress::Options::off(),
+    }
 }
 
 /// So many in so much time.

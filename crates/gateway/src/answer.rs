@@ -14,6 +14,7 @@ use seawall_core::CallId;
 
 use crate::attempt::{Answer, Failure};
 use crate::body::{Ending, Outgoing, Passing, Watch};
+use crate::compress::{Coding, Packed};
 use crate::decision::Decision;
 use crate::headers;
 use crate::proxy::Worker;
@@ -23,20 +24,27 @@ use crate::sse::Follower;
 use crate::upgrade;
 use crate::watch::AtEnd;
 
+/// The way an answer takes back to its caller.
+pub(crate) struct WayBack<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) on_upgrade: Option<OnUpgrade>,
+    /// How it may change its coding; none where it passes as it is.
+    pub(crate) coding: Option<&'a Coding<'a>>,
+}
+
 /// Turns how a call ended into what its caller reads.
 pub(crate) fn answer(
     worker: &Arc<Worker>,
     record: Record,
     served: Served<Answer, Failure>,
-    on_upgrade: Option<OnUpgrade>,
-    method: &Method,
+    back: WayBack<'_>,
 ) -> Response<Outgoing> {
     let Served { answer, attempts, from, .. } = served;
     let place = from.place;
     let note = note(&answer.result, answer.stop, record.over_budget());
     let ending = Ended { place, attempts, waited: answer.waited, stop: answer.stop, note };
     match answer.result {
-        Ok(answered) => pass(worker, record, answered, answer.held, &ending, on_upgrade, method),
+        Ok(answered) => pass(worker, record, answered, answer.held, &ending, back),
         Err(Error::Rejected(rejection)) => {
             refuse(worker, record, rejection, answer.verdict, answer.held, &ending)
         }
@@ -80,15 +88,14 @@ fn decision(worker: &Worker, record: &Record, ended: &Ended) -> HeaderValue {
     if decision.is_ordinary() { worker.ordinary[place].clone() } else { decision.header() }
 }
 
-/// An upstream's answer passes through unchanged, whatever it says.
+/// An upstream's answer passes through, whatever it says; at most its coding changes.
 fn pass(
     worker: &Arc<Worker>,
     record: Record,
     answered: Answer,
     held: Held,
     ended: &Ended,
-    on_upgrade: Option<OnUpgrade>,
-    method: &Method,
+    back: WayBack<'_>,
 ) -> Response<Outgoing> {
     let house = &worker.house;
     let Answer { mut head, body, verdict } = answered;
@@ -100,7 +107,11 @@ fn pass(
     let route = &house.routes[record.route];
     let upstream = &house.upstreams[route.to[ended.place]];
     let line = decision(worker, &record, ended);
-    let follower = follower(&head.headers, method, route.terminal.as_deref(), upstream, record.path());
+    let follower = follower(&head.headers, back.method, route.terminal.as_deref(), upstream, record.path());
+    let packing = back.coding.and_then(|coding| Some((coding, coding.pack(&mut head, body.size())?)));
+    if let Some((_, algorithm)) = packing {
+        record.changed(|changed| changed.packed = Some(algorithm));
+    }
     let certainty = record.certainty(verdict.certainty(record.effects));
     let story = record.close(Outcome {
         place: ended.place,
@@ -113,13 +124,19 @@ fn pass(
     });
     let at_end = Box::new(AtEnd { worker: worker.clone(), story, place: ended.place, held });
     let body = if switching {
-        upgrade::join(on_upgrade, &mut head.extensions, at_end);
+        upgrade::join(back.on_upgrade, &mut head.extensions, at_end);
         Outgoing::Empty
     } else {
         let patience = &route.attempt;
         let mut passing = Passing::new(body, follower, patience.idle, patience.max_body_time, at_end);
         passing.settle_if_empty();
-        Outgoing::Passing(Box::new(passing))
+        match packing {
+            Some((coding, algorithm)) => {
+                let (encoder, stages) = (coding.encoder(algorithm), coding.stages(ended.place));
+                Outgoing::Packed(Box::new(Packed::new(passing, encoder, stages)))
+            }
+            None => Outgoing::Passing(Box::new(passing)),
+        }
     };
     let mut response = Response::from_parts(head, body);
     let hopeless = matches!(verdict.class(), Class::QuotaGone | Class::Banned);

@@ -11,11 +11,12 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use seawall::classify::Classify;
 use seawall::timeout::{self, within};
-use seawall::{Code, Cx, Effects, Verdict};
+use seawall::{Code, Cx, Effects, Verdict, compress};
 use seawall_core::provider::Head;
 use seawall_core::verdict::Seen;
 
 use crate::body::{Answered, Replay, Sending};
+use crate::compress::{Coding, peek};
 use crate::headers;
 use crate::house::LiveUpstream;
 use crate::record::Record;
@@ -56,19 +57,26 @@ pub(crate) struct Asking<'a> {
     pub(crate) effects: Effects,
     pub(crate) patience: &'a timeout::Options,
     pub(crate) progress: &'a Progress,
+    /// How the answer may change its coding; none where it passes as it is.
+    pub(crate) coding: Option<&'a Coding<'a>>,
+}
+
+/// Who is asked.
+pub(crate) struct Asked<'a> {
+    /// Among the targets of the route.
+    pub(crate) place: usize,
+    pub(crate) upstream: &'a LiveUpstream,
+    pub(crate) pool: &'a Pool<Sending>,
+    /// The caller addressed this one.
+    pub(crate) addressed: bool,
 }
 
 impl Asking<'_> {
     /// Sends it to one upstream and waits for the head of the answer, within the patience of one attempt and before the
     /// deadline of the call.
-    pub(crate) async fn send(
-        &self,
-        upstream: &LiveUpstream,
-        pool: &Pool<Sending>,
-        addressed: bool,
-        cx: Cx,
-    ) -> Result<Answer, Failure> {
-        let request = self.request(upstream, pool, addressed)?;
+    pub(crate) async fn send(&self, asked: Asked<'_>, cx: Cx) -> Result<Answer, Failure> {
+        let request = self.request(&asked)?;
+        let Asked { place, upstream, pool, .. } = asked;
         let now = || self.record.worker.house.now();
         let outcome = {
             // Before what it watches, so that it looks after that has been dropped.
@@ -98,7 +106,7 @@ impl Asking<'_> {
             }
         };
         match outcome {
-            Ok(Ok(response)) => self.read(upstream, response, cx).await,
+            Ok(Ok(response)) => self.read(upstream, place, response, cx).await,
             Ok(Err(error)) => Err(self.failure(&error)),
             Err(code) => Err(self.out_of_time(code)),
         }
@@ -120,9 +128,7 @@ impl Asking<'_> {
 
     fn request(
         &self,
-        upstream: &LiveUpstream,
-        pool: &Pool<Sending>,
-        addressed: bool,
+        &Asked { upstream, pool, addressed, .. }: &Asked<'_>,
     ) -> Result<Request<Sending>, Failure> {
         let target = if upstream.base.is_empty() {
             self.path.clone()
@@ -156,22 +162,38 @@ impl Asking<'_> {
     async fn read(
         &self,
         upstream: &LiveUpstream,
+        place: usize,
         response: Response<Reply<Sending>>,
         cx: Cx,
     ) -> Result<Answer, Failure> {
-        let (head, reply) = response.into_parts();
+        let (mut head, reply) = response.into_parts();
         let provider = &upstream.plan.provider;
         let classify =
             |body: &[u8]| provider.classify(&Head { status: head.status, headers: &head.headers, body });
-        let verdict = classify(b"");
-        let peek = provider.peek(head.status);
-        if peek == 0 && !verdict.may_repeat(self.effects) {
-            return Ok(Answer { head, body: Answered::untouched(reply), verdict });
+        let mut verdict = classify(b"");
+        let wanted = provider.peek(head.status);
+        let unpacking = self.coding.and_then(|coding| Some((coding, coding.to_unpack(&head)?)));
+        // A compressed answer that comes in one go is looked into before its head is passed on.
+        let short = unpacking.is_some()
+            && reply.size_hint().exact().is_some_and(|size| (1..=READ_AHEAD as u64).contains(&size));
+        let mut body = if wanted > 0 || verdict.may_repeat(self.effects) || short {
+            let left = self.record.worker.house.now().until(cx.deadline());
+            // Boxed: reading ahead is rare and its state large.
+            let body = Box::pin(read_ahead(reply, left.min(READ_AHEAD_WITHIN))).await;
+            if wanted > 0 {
+                verdict = classify(&peek(&head.headers, &body.begun, wanted));
+            }
+            body
+        } else {
+            Answered::untouched(reply)
+        };
+        if let Some((coding, algorithm)) = unpacking
+            && !body.is_complete()
+        {
+            let unpacked = coding.unpack(algorithm, place, &mut head.headers);
+            body.unpack(unpacked).map_err(|error| unreadable(&error, verdict))?;
+            self.record.changed(|changed| changed.unpacked = Some(algorithm));
         }
-        let left = self.record.worker.house.now().until(cx.deadline());
-        // Boxed: reading ahead is rare and its state large.
-        let body = Box::pin(read_ahead(reply, left.min(READ_AHEAD_WITHIN))).await;
-        let verdict = if peek == 0 { verdict } else { classify(&body.begun[..body.begun.len().min(peek)]) };
         Ok(Answer { head, body, verdict })
     }
 
@@ -193,6 +215,13 @@ impl Asking<'_> {
     }
 }
 
+/// An answer came that cannot be given to its caller. An error stays the error it was; what worked has worked, and the
+/// same bomb would come back.
+fn unreadable(error: &compress::Error, verdict: Verdict) -> Failure {
+    let seen = if verdict.is_ok() { Seen::BodyCut } else { verdict.seen };
+    Failure { code: error.code(), seen, message: error.to_string() }
+}
+
 /// Tells the record whether something left, even of an attempt that is dropped because its caller went away.
 struct Told<'a>(&'a Asking<'a>);
 
@@ -207,7 +236,8 @@ impl Drop for Told<'_> {
 /// Reads an error's body as far as it may be needed later.
 async fn read_ahead(mut reply: Reply<Sending>, patience: Duration) -> Answered {
     let mut begun = BytesMut::new();
-    let mut answered = Answered { begun: Bytes::new(), rest: None, trailers: None, cut: false };
+    let mut answered =
+        Answered { begun: Bytes::new(), rest: None, trailers: None, cut: false, unpacked: None };
     let whole = within(
         async {
             while begun.len() < READ_AHEAD {

@@ -17,6 +17,7 @@ use seawall_core::{Clock, Code, Instant};
 use seawall_signals::metrics::{CounterBy, Observer, Registry, names};
 use seawall_signals::view::BreakerState;
 
+use crate::compress::{Live, Traffic};
 use crate::decision::Decision;
 use crate::meters::{CallMeters, UpstreamMeters, transitions};
 use crate::plan::{Allow, Limit, Plan, Upstream};
@@ -80,6 +81,8 @@ pub(crate) struct LiveRoute {
     pub(crate) effects: Option<Effects>,
     pub(crate) deadline: Duration,
     pub(crate) attempt: timeout::Options,
+    /// None where bodies pass as they are.
+    pub(crate) compress: Option<Live>,
     pub(crate) terminal: Option<Arc<str>>,
     pub(crate) allow: Allow,
     pub(crate) meters: Vec<CallMeters>,
@@ -314,6 +317,7 @@ impl LiveRoute {
             effects: plan.effects,
             deadline: plan.calling.deadline,
             attempt: plan.calling.attempt.clone(),
+            compress: compress(&plan.to, &plan.calling, upstreams, registry)?,
             terminal: plan.terminal.clone(),
             allow: plan.allow,
         })
@@ -331,10 +335,26 @@ impl LiveRoute {
             effects: None,
             deadline: defaults.deadline,
             attempt: defaults.attempt.clone(),
+            compress: compress(&[place], defaults, upstreams, registry)?,
             terminal: None,
             allow: Allow::default(),
         })
     }
+}
+
+fn compress(
+    to: &[usize],
+    calling: &crate::plan::Calling,
+    upstreams: &[LiveUpstream],
+    registry: &Registry,
+) -> Result<Option<Live>, Invalid> {
+    let options = calling.compress.clone();
+    options.check()?;
+    if options.is_off() {
+        return Ok(None);
+    }
+    let traffic = to.iter().map(|place| Traffic::of(registry, &upstreams[*place].plan.name)).collect();
+    Ok(Some(Live { options, traffic }))
 }
 
 fn chain(to: &[usize], calling: &crate::plan::Calling, upstreams: &[LiveUpstream]) -> Result<Chain, Invalid> {

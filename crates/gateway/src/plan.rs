@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, Uri};
-use seawall::{breaker, retry, timeout};
+use seawall::{breaker, compress, retry, timeout};
 use seawall_core::Effects;
 use seawall_core::provider::Provider;
 use seawall_policy::limiter::{Queue, Quota};
@@ -106,6 +106,8 @@ pub struct Calling {
     pub attempt: timeout::Options,
     /// What is sent again, and when.
     pub retry: retry::Options,
+    /// Which bodies change their coding on the way.
+    pub compress: compress::Options,
 }
 
 /// How some paths are called.

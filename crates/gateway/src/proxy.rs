@@ -13,9 +13,10 @@ use seawall::{Code, Effects, Rejection};
 use seawall_core::CallId;
 use seawall_core::units::parse_duration;
 
-use crate::answer;
-use crate::attempt::{Asking, Reading};
+use crate::answer::{self, WayBack};
+use crate::attempt::{Asked, Asking, Reading};
 use crate::body::{Outgoing, Replay, Sending};
+use crate::compress::{Coding, Upload};
 use crate::entry::{Entry, enter};
 use crate::headers;
 use crate::house::{House, LiveRoute};
@@ -89,13 +90,20 @@ async fn run(
 ) -> Response<Outgoing> {
     let house = &worker.house;
     let route = &house.routes[entry.route];
-    let request::Parts { method, mut headers, .. } = parts;
+    let request::Parts { method, mut headers, version, .. } = parts;
     let deadline = record.began + deadline(&headers, route);
     let made = client_retries(&headers);
     let credential = headers::credential(&headers, &house.hasher);
     headers::strip_ours(&mut headers);
     headers::strip_hop_by_hop(&mut headers, on_upgrade.is_some());
     headers::trace(&mut headers, record.id);
+    // What becomes another protocol is nobody's to change.
+    let compress = if on_upgrade.is_none() { route.compress.as_ref() } else { None };
+    let coding = Coding::begin(compress, &method, version, &mut headers);
+    let (body, packed) = Upload::begin(compress, &mut headers, body);
+    if packed.is_some() {
+        record.changed(|changed| changed.request = packed);
+    }
     let caller = Caller(&headers);
     let body = Replay::new(body, house.plan.replay);
     let progress = Progress::new();
@@ -110,6 +118,7 @@ async fn run(
         effects: record.effects,
         patience: &route.attempt,
         progress: &progress,
+        coding: coding.as_ref(),
     };
     let once_only = on_upgrade.is_some();
     let served = route
@@ -130,12 +139,18 @@ async fn run(
             |place, cx| {
                 let upstream = route.to[place];
                 record.attempt_begins(place, cx.began());
-                let addressed = upstream == entry.addressed;
-                asking.send(&house.upstreams[upstream], &worker.pools[upstream], addressed, cx)
+                let asked = Asked {
+                    place,
+                    upstream: &house.upstreams[upstream],
+                    pool: &worker.pools[upstream],
+                    addressed: upstream == entry.addressed,
+                };
+                asking.send(asked, cx)
             },
         )
         .await;
-    answer::answer(&worker, record, served, on_upgrade, &method)
+    let back = WayBack { method: &method, on_upgrade, coding: coding.as_ref() };
+    answer::answer(&worker, record, served, back)
 }
 
 /// The keys of a call under limits that are per header.

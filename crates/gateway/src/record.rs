@@ -13,6 +13,7 @@ use seawall_core::{CallId, Certainty, Class, Instant, Policy, Rejection, Verdict
 use seawall_policy::fallback::Doubt;
 use smallvec::SmallVec;
 
+use crate::compress::Changed;
 use crate::proxy::Worker;
 use crate::story::{Attempt, MOMENTS, Moment, Story};
 
@@ -42,6 +43,7 @@ struct Notes {
     /// Something of the attempt under way has left.
     sent: bool,
     over_budget: bool,
+    changed: Changed,
 }
 
 /// How a call stands when its answer begins.
@@ -78,11 +80,17 @@ impl Record {
         notes.place = place;
         notes.sent = false;
         notes.attempt_began = now;
+        notes.changed.unpacked = None;
     }
 
     /// Something of the request has left.
     pub(crate) fn something_left(&self) {
         self.notes().sent = true;
+    }
+
+    /// A body changes its coding on the way.
+    pub(crate) fn changed(&self, change: impl FnOnce(&mut Changed)) {
+        change(&mut self.notes().changed);
     }
 
     /// An attempt ended.
@@ -161,6 +169,7 @@ impl Record {
             refusal: outcome.refusal,
             attempts: notes.attempts,
             moments: notes.moments,
+            changed: notes.changed,
             end: OnceLock::new(),
         });
         self.worker.ring.keep(story.clone());
@@ -242,6 +251,7 @@ pub(crate) fn refused_at_the_door(
         refusal: Some(rejection.clone()),
         attempts: SmallVec::new(),
         moments: Vec::new(),
+        changed: Changed::default(),
         end: OnceLock::new(),
     }));
 }

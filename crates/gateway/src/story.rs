@@ -10,6 +10,7 @@ use seawall_core::{CallId, Certainty, Class, Rejection, Verdict};
 use smallvec::SmallVec;
 
 use crate::body::Ending;
+use crate::compress::Changed;
 
 /// Ordinary calls remembered by each worker.
 const ORDINARY: usize = 512;
@@ -39,6 +40,7 @@ pub(crate) struct Story {
     pub(crate) refusal: Option<Rejection>,
     pub(crate) attempts: SmallVec<[Attempt; 1]>,
     pub(crate) moments: Vec<Moment>,
+    pub(crate) changed: Changed,
     pub(crate) end: OnceLock<End>,
 }
 

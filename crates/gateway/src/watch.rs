@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use seawall::pipeline::Held;
-use seawall_core::Class;
+use seawall_core::{Class, Code};
 
 use crate::body::{Ending, Watch};
 use crate::proxy::Worker;
@@ -22,16 +22,22 @@ impl Watch for AtEnd {
     fn ended(self: Box<Self>, ending: Ending, bytes: u64) {
         let class = match ending {
             Ending::Complete => self.story.class,
-            Ending::Cut => Class::Transport,
+            Ending::Cut | Ending::Swollen => Class::Transport,
             Ending::Stalled => Class::Timeout,
             Ending::Abandoned => Class::Cancelled,
         };
         let now = self.worker.house.now();
         let after = now.since(self.worker.house.started);
+        if ending == Ending::Swollen
+            && let Some(upstream) = self.story.upstream
+        {
+            // Refused by us, though too late to say so in a status.
+            self.worker.house.upstreams[upstream].meters.rejections.of(Code::Swollen).inc();
+        }
         let _ = self.story.end.set(End { ending, bytes, after });
         match ending {
             Ending::Complete => self.held.settle_at(now),
-            Ending::Cut | Ending::Stalled => self.held.cut(),
+            Ending::Cut | Ending::Stalled | Ending::Swollen => self.held.cut(),
             Ending::Abandoned => drop(self.held),
         }
         count_end(&self.worker, &self.story, self.place, class, now);

@@ -1,6 +1,6 @@
 //! The way a call takes, on one line, in the order it happens.
 
-use seawall::{breaker, retry, timeout};
+use seawall::{breaker, compress, retry, timeout};
 use seawall_core::units::format_duration;
 use serde::Serialize;
 use std::time::Duration;
@@ -42,7 +42,8 @@ pub(crate) fn draw(settings: &Settings) -> (Vec<Drawn>, Vec<Drawn>) {
             path: route.matched.path.0.to_string(),
             effects,
             pipeline: first.map_or_else(String::new, |first| {
-                pipeline(route.deadline, &route.attempt, &route.retry, first, to.len())
+                let order = pipeline(route.deadline, &route.attempt, &route.retry, first, to.len());
+                compressed(order, &route.compress)
             }),
             to,
         }
@@ -53,7 +54,10 @@ pub(crate) fn draw(settings: &Settings) -> (Vec<Drawn>, Vec<Drawn>) {
         path: format!("/{name}/**"),
         to: vec![name.clone()],
         effects: Word::Auto.as_str().to_owned(),
-        pipeline: pipeline(upstream.deadline, &upstream.attempt, &upstream.retry, upstream, 1),
+        pipeline: compressed(
+            pipeline(upstream.deadline, &upstream.attempt, &upstream.retry, upstream, 1),
+            &upstream.compress,
+        ),
     });
     (routes.collect(), upstreams.collect())
 }
@@ -94,6 +98,16 @@ fn pipeline(
     order.push(format!("attempt (connect {connect}, first byte {first_byte}{more})"));
     order.push("call".to_owned());
     order.join(" → ")
+}
+
+/// Which bodies change their coding, beside it all.
+fn compressed(order: String, options: &compress::Options) -> String {
+    match (options.requests, options.responses) {
+        (false, false) => order,
+        (true, false) => format!("{order}, requests compressed"),
+        (false, true) => format!("{order}, answers compressed"),
+        (true, true) => format!("{order}, requests and answers compressed"),
+    }
 }
 
 fn breaker_words(options: &breaker::Options) -> Option<String> {

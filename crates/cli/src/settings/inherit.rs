@@ -1,13 +1,13 @@
 //! A table laid over another merges key by key: `[defaults]` under every upstream, an upstream under its routes.
 
-use seawall::{breaker, retry, timeout};
+use seawall::{breaker, compress, retry, timeout};
 use seawall_config::{Entry, Node, Origin, Table, Value, overlay};
 use serde::Serialize;
 use serde_json::Value as Json;
 
 /// What an upstream inherits from `[defaults]`, and what a route inherits from its first target.
-const INHERITED: [(&str, bool); 4] =
-    [("deadline", true), ("attempt", true), ("retry", true), ("breaker", false)];
+const INHERITED: [(&str, bool); 5] =
+    [("deadline", true), ("attempt", true), ("retry", true), ("breaker", false), ("compress", true)];
 
 /// Puts what is inherited where it is inherited; every value keeps its origin.
 pub(super) fn inherit(mut tree: Node) -> Node {
@@ -42,6 +42,7 @@ pub(crate) fn with_builtin(tree: Node) -> Node {
             "attempt": timeout::Options::default(),
             "retry": retry::Options::default(),
             "breaker": breaker::Options::default(),
+            "compress": false,
         },
     });
     let origin = Origin::Builtin("default");
@@ -72,6 +73,8 @@ fn expanded(key: &str, word: Node) -> Node {
     let options = match (key, word.as_str()) {
         ("retry", Some(name)) => retry::Options::preset(name).map(json),
         ("breaker", Some("off")) => Some(json(breaker::Options::off())),
+        // Whoever writes a table under `false` wants it on.
+        ("compress", None) if word.as_table().is_none() => Some(json(compress::Options::default())),
         _ => None,
     };
     match options {

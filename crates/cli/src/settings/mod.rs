@@ -114,6 +114,9 @@ pub(crate) struct Defaults {
     /// When an upstream is left alone.
     #[schemars(schema_with = "schema::breaker")]
     pub(crate) breaker: seawall::breaker::Options,
+    /// Which bodies are compressed or decompressed on the way. Default false: all pass as they are.
+    #[schemars(schema_with = "schema::compress")]
+    pub(crate) compress: seawall::compress::Options,
 }
 
 impl Default for Defaults {
@@ -123,6 +126,7 @@ impl Default for Defaults {
             attempt: seawall::timeout::Options::default(),
             retry: seawall::retry::Options::default(),
             breaker: seawall::breaker::Options::default(),
+            compress: seawall::compress::Options::off(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use seawall::{retry, timeout};
+use seawall::{compress, retry, timeout};
 use seawall_core::Effects;
 use seawall_core::units;
 use serde::Deserialize;
@@ -51,6 +51,10 @@ pub(crate) struct Route {
     #[serde(default)]
     #[schemars(schema_with = "schema::retry")]
     pub(crate) retry: retry::Options,
+    /// Which bodies are compressed or decompressed on the way. Default false: all pass as they are.
+    #[serde(default = "compress::Options::off")]
+    #[schemars(schema_with = "schema::compress")]
+    pub(crate) compress: compress::Options,
 }
 
 fn auto() -> Word {

@@ -1,7 +1,7 @@
 //! The JSON Schema of the configuration, made from the types that read it.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use seawall::{breaker, retry};
+use seawall::{breaker, compress, retry};
 use serde_json::Value;
 
 use super::Settings;
@@ -29,6 +29,12 @@ pub(super) fn retry(generator: &mut SchemaGenerator) -> Schema {
 /// A table of breaker options, or `"off"`.
 pub(super) fn breaker(generator: &mut SchemaGenerator) -> Schema {
     word_or::<breaker::Options>(generator, &["off"])
+}
+
+/// A table of compression options, or `true` or `false`.
+pub(super) fn compress(generator: &mut SchemaGenerator) -> Schema {
+    let table = generator.subschema_for::<compress::Options>();
+    json_schema!({ "anyOf": [{ "type": "boolean" }, table] })
 }
 
 fn word_or<T: JsonSchema>(generator: &mut SchemaGenerator, words: &[&str]) -> Schema {

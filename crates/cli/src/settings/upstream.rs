@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use seawall::{breaker, retry, timeout};
+use seawall::{breaker, compress, retry, timeout};
 use seawall_config::SecretRef;
 use seawall_core::units::{self, Rate};
 use seawall_policy::limiter::{Queue, Quota};
@@ -51,6 +51,10 @@ pub(crate) struct Upstream {
     #[serde(default)]
     #[schemars(schema_with = "schema::breaker")]
     pub(crate) breaker: breaker::Options,
+    /// Which bodies are compressed or decompressed on the way. Default false: all pass as they are.
+    #[serde(default = "compress::Options::off")]
+    #[schemars(schema_with = "schema::compress")]
+    pub(crate) compress: compress::Options,
     /// A file of certificates (PEM) trusted beside the public ones.
     pub(crate) ca: Option<PathBuf>,
     /// HTTP/2 without TLS and without asking first.

@@ -48,6 +48,7 @@ pub(crate) fn plan(loaded: &Loaded, environment: Environment<'_>) -> (Plan, Find
                 deadline: route.deadline,
                 attempt: route.attempt.clone(),
                 retry: route.retry.clone(),
+                compress: route.compress.clone(),
             },
             terminal: route.stream.as_ref().and_then(|stream| stream.terminal.as_deref()).map(Arc::from),
             allow: Allow {
@@ -104,6 +105,7 @@ impl Wiring<'_> {
                 deadline: upstream.deadline,
                 attempt: upstream.attempt.clone(),
                 retry: upstream.retry.clone(),
+                compress: upstream.compress.clone(),
             },
             ca: upstream.ca.as_deref().and_then(|path| self.certificates(&key.then("ca"), path)),
             http2_prior_knowledge: upstream.http2,

@@ -43,13 +43,15 @@ fn tell(house: &House, story: &Story) -> Call {
     };
     let end = story.end.get();
     let certainty = match end.map(|end| end.ending) {
-        Some(Ending::Cut | Ending::Stalled | Ending::Abandoned) if story.class == Class::Ok => {
+        Some(Ending::Cut | Ending::Stalled | Ending::Swollen | Ending::Abandoned)
+            if story.class == Class::Ok =>
+        {
             Certainty::Partial
         }
         _ => story.certainty,
     };
     let class = match end.map(|end| end.ending) {
-        Some(Ending::Cut) => Class::Transport,
+        Some(Ending::Cut | Ending::Swollen) => Class::Transport,
         Some(Ending::Stalled) => Class::Timeout,
         Some(Ending::Abandoned) => Class::Cancelled,
         _ => story.class,
@@ -60,11 +62,14 @@ fn tell(house: &House, story: &Story) -> Call {
         .iter()
         .map(|moment| Moment { at_ms: millis(moment.at), what: moment.what.clone() })
         .collect();
+    let changed = story.changed.told().map(|what| Moment { at_ms: millis(story.duration), what });
+    moments.extend(changed);
     if let Some(end) = end {
         let how = match end.ending {
             Ending::Complete => "its body ended",
             Ending::Cut => "its body was cut by the upstream",
             Ending::Stalled => "its body stood still for too long",
+            Ending::Swollen => "its compressed body expanded too far and was cut (SW0035)",
             Ending::Abandoned => "the caller went away while reading",
         };
         let started = Duration::from_millis(story.id.millis());

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{BodyError, Passing};
+use crate::compress::Packed;
 
 /// What the caller reads.
 pub(crate) enum Outgoing {
@@ -16,6 +17,8 @@ pub(crate) enum Outgoing {
     Whole(Bytes),
     /// An upstream's answer. Boxed: it is large, and one of these lives in every connection.
     Passing(Box<Passing>),
+    /// The same, compressed for a caller that reads that.
+    Packed(Box<Packed<Passing>>),
 }
 
 impl Body for Outgoing {
@@ -33,6 +36,7 @@ impl Body for Outgoing {
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
             Outgoing::Passing(passing) => Pin::new(passing.as_mut()).poll_frame(cx),
+            Outgoing::Packed(packed) => Pin::new(packed.as_mut()).poll_frame(cx),
         }
     }
 
@@ -41,6 +45,7 @@ impl Body for Outgoing {
             Outgoing::Empty => true,
             Outgoing::Whole(bytes) => bytes.is_empty(),
             Outgoing::Passing(passing) => passing.is_end_stream(),
+            Outgoing::Packed(packed) => packed.is_end_stream(),
         }
     }
 
@@ -49,6 +54,7 @@ impl Body for Outgoing {
             Outgoing::Empty => SizeHint::with_exact(0),
             Outgoing::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Outgoing::Passing(passing) => passing.size_hint(),
+            Outgoing::Packed(packed) => packed.size_hint(),
         }
     }
 }

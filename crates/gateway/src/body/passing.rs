@@ -5,33 +5,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
+use seawall::{Code, compress};
 use tokio::time::{Instant, Sleep};
 
-use super::{BodyError, Sending};
+use super::{Answered, BodyError};
 use crate::sse::{Follower, error_event};
-use crate::upstream::Reply;
-
-/// What an upstream answered: what was read of the body already, and the rest of it.
-#[derive(Debug)]
-pub(crate) struct Answered {
-    /// Read ahead, because a verdict needed it or the answer had to wait.
-    pub(crate) begun: Bytes,
-    /// The rest; none if the whole has been read.
-    pub(crate) rest: Option<Reply<Sending>>,
-    /// Trailers that came with what was read ahead.
-    pub(crate) trailers: Option<HeaderMap>,
-    /// Reading ahead met a cut.
-    pub(crate) cut: bool,
-}
-
-impl Answered {
-    /// Nothing was read ahead.
-    pub(crate) fn untouched(reply: Reply<Sending>) -> Self {
-        Self { begun: Bytes::new(), rest: Some(reply), trailers: None, cut: false }
-    }
-}
 
 /// How a body ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +21,8 @@ pub(crate) enum Ending {
     Cut,
     /// It stood still, or took longer than it may.
     Stalled,
+    /// Compressed, and made to expand too far.
+    Swollen,
     /// The caller went away.
     Abandoned,
 }
@@ -108,6 +89,7 @@ impl Passing {
     fn finish(&mut self, ending: Ending) {
         self.state = State::Over;
         self.answered.rest = None;
+        self.answered.unpacked = None;
         if let Some(watch) = self.watch.take() {
             watch.ended(ending, self.bytes);
         }
@@ -129,22 +111,14 @@ impl Passing {
             return Poll::Pending;
         }
         self.state = State::Goodbye(moment);
-        let code = if ending == Ending::Stalled { "SW0033" } else { "SW0022" };
-        let event = error_event("stream_cut", why, code);
+        let code = match ending {
+            Ending::Stalled => Code::BodyStalled,
+            Ending::Swollen => Code::Swollen,
+            _ => Code::StreamCut,
+        };
+        let event = error_event("stream_cut", why, &code.to_string());
         let event = if self.open { format!("\n\n{event}") } else { event };
         Poll::Ready(Some(Ok(Frame::data(event.into()))))
-    }
-
-    fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if !self.answered.begun.is_empty() {
-            let begun = std::mem::take(&mut self.answered.begun);
-            return Poll::Ready(Some(Ok(Frame::data(begun))));
-        }
-        match &mut self.answered.rest {
-            Some(reply) => Pin::new(reply).poll_frame(cx).map_err(Into::into),
-            None if self.answered.cut => Poll::Ready(Some(Err("the answer was cut".into()))),
-            None => Poll::Ready(self.answered.trailers.take().map(|trailers| Ok(Frame::trailers(trailers)))),
-        }
     }
 
     /// Ready when the body has stood still for too long, or lasts too long.
@@ -203,7 +177,7 @@ impl Body for Passing {
             State::Over => return Poll::Ready(None),
         }
         loop {
-            let Poll::Ready(frame) = this.poll_upstream(cx) else {
+            let Poll::Ready(frame) = this.answered.poll_frame(cx) else {
                 if this.poll_patience(cx).is_ready() {
                     return this.cut(cx, Ending::Stalled, "the upstream's body stood still for too long");
                 }
@@ -226,8 +200,12 @@ impl Body for Passing {
                     return Poll::Ready(Some(Ok(trailers)));
                 }
                 Some(Err(error)) => {
+                    let swollen = error
+                        .downcast_ref()
+                        .is_some_and(|error| matches!(error, compress::Error::Swollen { .. }));
+                    let ending = if swollen { Ending::Swollen } else { Ending::Cut };
                     let why = format!("the upstream's answer was cut: {error}");
-                    return this.cut(cx, Ending::Cut, &why);
+                    return this.cut(cx, ending, &why);
                 }
                 None if this.follower.as_ref().is_some_and(|follower| !follower.said_goodbye()) => {
                     return this.cut(cx, Ending::Cut, "the upstream's stream ended without its last event");
@@ -247,16 +225,8 @@ impl Body for Passing {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match (&self.state, &self.answered.rest) {
-            (State::Flowing, Some(rest)) if self.follower.is_none() => match rest.size_hint().exact() {
-                Some(exact) => SizeHint::with_exact(exact + self.answered.begun.len() as u64),
-                None => SizeHint::default(),
-            },
-            (State::Flowing, None)
-                if self.follower.is_none() && !self.answered.cut && self.answered.trailers.is_none() =>
-            {
-                SizeHint::with_exact(self.answered.begun.len() as u64)
-            }
+        match (&self.state, self.answered.size()) {
+            (State::Flowing, Some(size)) if self.follower.is_none() => SizeHint::with_exact(size),
             _ => SizeHint::default(),
         }
     }
@@ -265,11 +235,7 @@ impl Body for Passing {
 impl Passing {
     /// Known to be at its end, without asking once more.
     fn is_complete(&self) -> bool {
-        self.follower.is_none()
-            && self.answered.begun.is_empty()
-            && !self.answered.cut
-            && self.answered.trailers.is_none()
-            && self.answered.rest.as_ref().is_none_or(Body::is_end_stream)
+        self.follower.is_none() && self.answered.is_complete()
     }
 
     /// A body that has nothing to pass: ends it at once.

@@ -7,9 +7,9 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::BodyError;
+use crate::compress::Upload;
 
 /// The body of one call; [`Replay::sending`] gives each attempt its own reading of it.
 ///
@@ -20,7 +20,7 @@ pub(crate) struct Replay(Option<Arc<Mutex<Kept>>>);
 
 #[derive(Debug)]
 struct Kept {
-    source: Incoming,
+    source: Upload,
     limit: usize,
     frames: Vec<Bytes>,
     kept: usize,
@@ -43,7 +43,7 @@ enum Source {
 
 impl Replay {
     /// Takes a body in; one that is known to be empty costs nothing.
-    pub(crate) fn new(source: Incoming, limit: usize) -> Self {
+    pub(crate) fn new(source: Upload, limit: usize) -> Self {
         if source.is_end_stream() {
             return Self(None);
         }
@@ -160,7 +160,7 @@ impl Body for Sending {
             }
             Some(Err(error)) => {
                 kept.state = Source::Failed;
-                Poll::Ready(Some(Err(error.into())))
+                Poll::Ready(Some(Err(error)))
             }
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => {

@@ -70,6 +70,11 @@ impl Encoder {
         self.holds_back
     }
 
+    /// Bytes taken and bytes given so far.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.inner.total_in(), self.inner.total_out())
+    }
+
     fn step(
         &mut self,
         body: &[u8],

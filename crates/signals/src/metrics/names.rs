@@ -5,6 +5,7 @@
 //! | [`CALLS`], [`CALL_DURATION`] | calls and how long they took, from arrival to the response's head |
 //! | [`ATTEMPTS`], [`RETRIES`], [`RETRY_BUDGET_EXHAUSTED`] | what it took to answer them |
 //! | [`BREAKER_STATE`], [`BREAKER_OPEN`], [`BREAKER_TRANSITIONS`] | circuit breakers |
+//! | [`COMPRESS_BYTES`] | bodies that changed their coding |
 //! | [`LIMITER_WAIT`], [`BULKHEAD_IN_FLIGHT`], [`REJECTIONS`] | who waited, who is inside, who was refused |
 //! | [`CONFIG_GENERATION`], [`EVENTS_DROPPED`], [`SERIES_DROPPED`], [`BUILD_INFO`] | seawall itself |
 
@@ -87,6 +88,14 @@ pub const REJECTIONS: Family<Counter, 3> = Family::counter(
 pub const BULKHEAD_IN_FLIGHT: Family<Gauge, 1> =
     Family::gauge("seawall_bulkhead_in_flight", "Attempts an upstream is working on now.", ["upstream"]);
 
+/// `seawall_compress_bytes_total{upstream,direction,stage}`: `direction` is `request` or `response`, `stage` is `plain` or
+/// `coded`.
+pub const COMPRESS_BYTES: Family<Counter, 3> = Family::counter(
+    "seawall_compress_bytes_total",
+    "Bytes of bodies that were compressed or decompressed on the way, before and after.",
+    ["upstream", "direction", "stage"],
+);
+
 /// `seawall_config_generation`.
 pub const CONFIG_GENERATION: Family<Gauge, 0> = Family::gauge(
     "seawall_config_generation",
@@ -122,6 +131,7 @@ pub const ALL: &[Described] = &[
     BULKHEAD_IN_FLIGHT.describe(),
     CALL_DURATION.describe(),
     CALLS.describe(),
+    COMPRESS_BYTES.describe(),
     CONFIG_GENERATION.describe(),
     EVENTS_DROPPED.describe(),
     LIMITER_WAIT.describe(),

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use seawall::{Invalid, breaker, retry, timeout};
+use seawall::{Invalid, breaker, compress, retry, timeout};
 use seawall_core::units::{Share, format_duration};
 
+use super::super::Defaults;
 use super::{Checking, Key};
 
 /// Times and schedules that stand together.
@@ -12,13 +13,15 @@ pub(super) struct Calling<'c> {
     pub(super) deadline: Duration,
     pub(super) attempt: &'c timeout::Options,
     pub(super) retry: &'c retry::Options,
+    pub(super) compress: &'c compress::Options,
 }
 
 /// What everybody inherits is looked at first, so that a slip in it is named where it is.
 pub(super) fn defaults(checking: &mut Checking<'_>) {
     let key = Key::top("defaults");
     let defaults = &checking.loaded.settings.defaults;
-    let calling = Calling { deadline: defaults.deadline, attempt: &defaults.attempt, retry: &defaults.retry };
+    let Defaults { deadline, attempt, retry, compress, .. } = defaults;
+    let calling = Calling { deadline: *deadline, attempt, retry, compress };
     calling.check(checking, &key);
     breaker(checking, &key, &defaults.breaker);
 }
@@ -31,6 +34,7 @@ pub(super) fn breaker(checking: &mut Checking<'_>, at: &Key, options: &breaker::
 impl Calling<'_> {
     /// Looks at each, and then at how they go together.
     pub(super) fn check(&self, checking: &mut Checking<'_>, at: &Key) {
+        invalid(checking, &at.then("compress"), self.compress.check());
         if self.deadline.is_zero() {
             let advice = "write at least \"1ms\"";
             checking.error(&at.then("deadline"), "a deadline of zero gives nothing a chance", advice);

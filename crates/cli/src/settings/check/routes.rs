@@ -15,8 +15,8 @@ pub(super) fn check(checking: &mut Checking<'_>) {
             checking.error(&key, format!("{name:?} cannot be a name"), "write a name of a-z, 0-9, _ and -");
         }
         targets(checking, &key, route);
-        let Route { deadline, attempt, retry, .. } = route;
-        Calling { deadline: *deadline, attempt, retry }.check(checking, &key);
+        let Route { deadline, attempt, retry, compress, .. } = route;
+        Calling { deadline: *deadline, attempt, retry, compress }.check(checking, &key);
         if route.stream.as_ref().and_then(|stream| stream.terminal.as_deref()).is_some_and(str::is_empty) {
             let message = "an empty text ends no stream";
             checking.error(

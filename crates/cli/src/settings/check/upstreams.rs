@@ -27,8 +27,8 @@ pub(super) fn check(checking: &mut Checking<'_>) {
         }
         doors(checking, &key, upstream);
         limits(checking, &key, &upstream.limits);
-        let Upstream { deadline, attempt, retry, .. } = upstream;
-        Calling { deadline: *deadline, attempt, retry }.check(checking, &key);
+        let Upstream { deadline, attempt, retry, compress, .. } = upstream;
+        Calling { deadline: *deadline, attempt, retry, compress }.check(checking, &key);
         calling::breaker(checking, &key, &upstream.breaker);
         if upstream.queue.wait >= upstream.deadline && !upstream.limits.is_empty() {
             let message = "a call may wait for its turn until its deadline, and is then not made";

@@ -251,3 +251,27 @@ fn alerts_are_sent_somewhere() {
         &["f:3:9: alert.down.send[0]: no channel \"ops\", write [channel.ops] first"],
     );
 }
+
+#[test]
+fn compression_that_does_nothing_or_refuses_everything_is_refused() {
+    let with = |compress: &str| format!("[upstream.a]\nurl = 'https://a'\ncompress = {compress}");
+    wrong(
+        &with("'gzip'"),
+        &[
+            "f:3:12: upstream.a.compress: expected true, false, or a table like { requests = true }, found string \"gzip\"",
+        ],
+    );
+    wrong(
+        &with("{ algorithms = [] }"),
+        &["f:3:27: upstream.a.compress.algorithms: names none, write [\"gzip\"], or compress = false"],
+    );
+    wrong(
+        &with("{ algorithms = ['brotli'] }"),
+        &["f:3:28: upstream.a.compress.algorithms[0]: unknown value \"brotli\", write one of: gzip, deflate"],
+    );
+    wrong(&with("{ level = 12 }"), &["f:3:22: upstream.a.compress.level: 12 is out of range, write 1 to 9"]);
+    wrong(
+        &with("{ max_decoded = '1B' }"),
+        &["f:3:28: upstream.a.compress.max_decoded: 1B refuses every answer, write at least \"1KiB\""],
+    );
+}

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use seawall::compress;
 use seawall::retry::Options;
 use seawall_config::{Format, load_str, show};
+use seawall_core::units::Size;
 
 use super::{good, read_with};
 use crate::settings::{schema, with_builtin};
@@ -44,6 +46,32 @@ fn a_preset_under_a_table_is_spelled_out_first() {
     assert_eq!(retry("a"), Options { attempts: 3, ..Options::aggressive() });
     assert_eq!(retry("b"), Options::quick());
     assert_eq!(retry("c"), Options::aggressive());
+}
+
+#[test]
+fn compression_is_off_until_it_is_switched_on_and_a_route_may_say_otherwise() {
+    let loaded = good(
+        "[upstream.a]\nurl = 'https://a'\n\
+         [upstream.b]\nurl = 'https://b'\ncompress = true\n\
+         [upstream.c]\nurl = 'https://c'\ncompress = { requests = true, min_size = '2KiB', algorithms = ['deflate'] }\n\
+         [route.on]\nmatch.path = '/a/x'\ncompress = { responses = false, requests = true }\n\
+         [route.off]\nmatch.path = '/b/x'\ncompress = false\n\
+         [route.same]\nmatch.path = '/c/x'\n\
+         [route.other]\nmatch.path = '/c/y'\ncompress.max_decoded = '1MiB'\n\
+         [route.again]\nmatch.path = '/b/y'\ncompress.level = 9",
+    );
+    let upstream = |name: &str| loaded.settings.upstream[name].compress.clone();
+    let route = |name: &str| loaded.settings.route[name].compress.clone();
+    assert!(upstream("a").is_off());
+    assert_eq!(upstream("b"), compress::Options::default());
+    let c = upstream("c");
+    assert!(c.requests && c.responses && c.min_size.0 == 2048);
+    assert_eq!(c.algorithms, [compress::Algorithm::Deflate]);
+    assert!(route("on").requests && !route("on").responses);
+    assert!(route("off").is_off());
+    assert_eq!(route("same"), c);
+    assert_eq!(route("other"), compress::Options { max_decoded: Size(1 << 20), ..c });
+    assert_eq!(route("again"), compress::Options { level: 9, ..compress::Options::default() });
 }
 
 #[test]

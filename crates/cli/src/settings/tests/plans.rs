@@ -58,6 +58,7 @@ fn names_become_places_and_secrets_become_headers() {
     assert_eq!((chat.calling.attempt.escalate, chat.calling.retry.adaptive), (1.5, true));
     assert_eq!(chat.terminal.as_deref(), Some("[DONE]"));
     assert!(chat.allow.deadline && !chat.allow.effects);
+    assert!(chat.calling.compress.is_off() && plan.upstreams[0].defaults.compress.is_off());
     let orders = &plan.routes[1];
     assert_eq!((&orders.to[..], orders.effects, &orders.method), (&[1][..], Some(Effects::Guarded), &None));
 }

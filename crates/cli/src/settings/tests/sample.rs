@@ -47,6 +47,8 @@ fn each_route_is_drawn_in_the_order_a_call_passes_it() {
     );
     let names: Vec<&str> = upstreams.iter().map(|drawn| drawn.name.as_str()).collect();
     assert_eq!(names, ["backup", "exchange", "openai"]);
+    let coded = good("[upstream.a]\nurl = 'https://a'\ncompress = { requests = true }");
+    assert!(draw(&coded.settings).1[0].pipeline.ends_with("→ call, requests and answers compressed"));
     let off = good("[upstream.a]\nurl = 'https://a'\nretry = 'off'\nbreaker = 'off'");
     assert_eq!(
         draw(&off.settings).1[0].pipeline,

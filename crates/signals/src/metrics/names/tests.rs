@@ -19,6 +19,7 @@ fn full() -> Registry {
         retries(&registry, upstream).of(Class::Overloaded).inc();
         RETRY_BUDGET_EXHAUSTED.with(&registry, [upstream]);
         breaker_transitions(&registry, upstream, upstream).of(BreakerState::HalfOpen).inc();
+        COMPRESS_BYTES.with(&registry, [upstream, "response", "coded"]).add(512);
         LIMITER_WAIT.with(&registry, [upstream]).record(Duration::from_micros(80));
         rejections(&registry, upstream).of(Code::BreakerOpen).inc();
     }
@@ -47,6 +48,7 @@ fn the_list_is_the_published_one() {
         "seawall_bulkhead_in_flight{upstream}",
         "seawall_call_duration_seconds{upstream,route}",
         "seawall_calls_total{upstream,route,outcome}",
+        "seawall_compress_bytes_total{upstream,direction,stage}",
         "seawall_config_generation{}",
         "seawall_events_dropped_total{}",
         "seawall_limiter_wait_seconds{upstream}",
