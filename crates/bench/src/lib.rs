@@ -3,6 +3,7 @@
 //! Every contender guards the same operation, a future that is ready at once, with limits nobody reaches, so what is
 //! measured is the guard alone, on the path where nothing goes wrong. State is built once, outside the measurement.
 
+mod breakers;
 mod crowd;
 mod ours;
 mod rivals;
@@ -25,6 +26,8 @@ pub fn parade(audience: &mut impl Audience) {
     ours::layered(audience);
     ours::apart(audience);
     ours::keyed(audience);
+    breakers::closed(audience);
+    breakers::rejecting(audience);
     rivals::tower(audience);
     rivals::tower_resilience(audience);
     rivals::governor(audience);
