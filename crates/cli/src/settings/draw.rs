@@ -111,10 +111,15 @@ fn compressed(order: String, options: &compress::Options) -> String {
 }
 
 fn breaker_words(options: &breaker::Options) -> Option<String> {
+    let window = options.window;
     let row = (options.consecutive > 0).then(|| format!("{} in a row", options.consecutive));
-    let rate = (options.min_calls > 0).then(|| {
-        format!("{} of {} in {}", options.failure_rate, options.min_calls, format_duration(options.window))
+    let many = (options.failures > 0).then(|| format!("{} in {window}", options.failures));
+    let rate = (options.min_calls > 0)
+        .then(|| format!("{} of {} in {window}", options.failure_rate, options.min_calls));
+    let slow = options.slow.filter(|_| options.min_calls > 0).map(|slow| {
+        format!("{} of {} over {} in {window}", options.slow_rate, options.min_calls, format_duration(slow))
     });
-    let opens: Vec<String> = row.into_iter().chain(rate).collect();
-    (!opens.is_empty()).then(|| format!("breaker ({})", opens.join(" or ")))
+    let opens: Vec<String> = row.into_iter().chain(many).chain(rate).chain(slow).collect();
+    let mode = if options.mode == breaker::Mode::MetricsOnly { "metrics-only: " } else { "" };
+    (!opens.is_empty()).then(|| format!("breaker ({mode}{})", opens.join(" or ")))
 }

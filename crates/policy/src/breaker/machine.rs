@@ -5,8 +5,10 @@ use std::time::Duration;
 use seawall_core::Instant;
 use seawall_core::verdict::Lesson;
 
-use super::Options;
-use super::window::Window;
+use super::counts::{Counts, reaches};
+use super::half_open::{Probes, Ramp};
+use super::ticket::Role;
+use super::{Mode, Moved, Options, Pass, Recover, Refusal, Ticket, Totals};
 
 seawall_core::words! {
     /// Where the breaker stands, in the words of the metrics.
@@ -15,7 +17,7 @@ seawall_core::words! {
         Closed = "closed",
         /// Calls are refused.
         Open = "open",
-        /// A few probes pass.
+        /// A few probes pass, and then, where there is a ramp, a growing share of calls.
         HalfOpen = "half-open",
         /// An operator refuses calls until further notice.
         ForcedOpen = "forced-open",
@@ -26,73 +28,63 @@ seawall_core::words! {
     }
 }
 
-/// The right to make one call, and the proof of when it was given.
-///
-/// A ticket of an earlier epoch changes nothing any more: a call admitted while the breaker was closed never decides
-/// what a probe found out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "an admission that is never recorded is a probe that is never heard of"]
-pub struct Ticket {
-    epoch: u64,
-    probe: Option<u64>,
-}
-
-/// Why a call was not admitted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// Open for this much longer.
-    Open(Duration),
-    /// Half-open, and the probes are under way; worth asking again after this.
-    Probing(Duration),
-    /// Held open by an operator.
-    Forced,
-}
-
-/// A change of state, and what caused it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moved {
-    /// Where the breaker stands now.
-    pub to: State,
-    /// What moved it, in words.
-    pub why: &'static str,
-}
-
-/// A circuit breaker as a value: every method is a pure step of it. Less than 1 KB.
-#[derive(Debug, Clone)]
+/// A circuit breaker as a value: every method is a pure step of it. Less than 1 KB, and 16 bytes for each probe under
+/// way.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Machine {
     options: Options,
+    /// Where it stands if it enforces; never [`State::MetricsOnly`].
     state: State,
     since: Instant,
     epoch: u64,
     consecutive: u32,
-    window: Window,
-    /// Lease ends of the probes under way.
-    probes: Vec<(u64, Instant)>,
-    next_probe: u64,
-    successes: u32,
+    counts: Counts,
+    /// While open: when the pause is over.
+    resumes: Instant,
+    /// Times it has opened from half-open since it was last closed.
+    reopened: u32,
+    /// While forced: when that ends by itself.
+    held_until: Option<Instant>,
+    probes: Probes,
+    /// While half-open: the probes have succeeded, and the door widens.
+    ramp: Option<Ramp>,
+    opened: u64,
+    refused: u64,
 }
-
-/// How soon a caller refused during probing may ask again: probes usually take about this long.
-const PROBING: Duration = Duration::from_secs(1);
 
 impl Machine {
     /// A closed breaker that has seen nothing. `options` must have passed [`Options::check`].
     pub fn new(options: Options, now: Instant) -> Self {
         Self {
-            window: Window::new(options.window),
+            counts: Counts::new(options.window),
             options,
             state: State::Closed,
             since: now,
             epoch: 0,
             consecutive: 0,
-            probes: Vec::new(),
-            next_probe: 0,
-            successes: 0,
+            resumes: now,
+            reopened: 0,
+            held_until: None,
+            probes: Probes::default(),
+            ramp: None,
+            opened: 0,
+            refused: 0,
         }
     }
 
-    /// Where it stands. An open breaker whose pause is over still says open until somebody asks to pass.
+    /// Where it stands. An open breaker whose pause is over still says open until somebody asks to pass; what else
+    /// time alone has changed is seen after [`Machine::elapse`].
     pub fn state(&self) -> State {
+        match self.state {
+            State::Closed | State::Open | State::HalfOpen if self.options.mode == Mode::MetricsOnly => {
+                State::MetricsOnly
+            }
+            state => state,
+        }
+    }
+
+    /// Where it would stand if it enforced: the same as [`Machine::state`] where it does.
+    pub fn shadow_state(&self) -> State {
         self.state
     }
 
@@ -106,9 +98,19 @@ impl Machine {
         self.consecutive
     }
 
-    /// Calls and failures within the window.
-    pub fn window(&mut self, now: Instant) -> (u64, u64) {
-        self.window.totals(now)
+    /// Calls, failures and slow ones within the window.
+    pub fn totals(&mut self, now: Instant) -> Totals {
+        self.counts.totals(now)
+    }
+
+    /// How often it has opened.
+    pub fn opened(&self) -> u64 {
+        self.opened
+    }
+
+    /// How many calls it has refused, or would have.
+    pub fn refused(&self) -> u64 {
+        self.refused
     }
 
     /// The options it runs by.
@@ -117,60 +119,109 @@ impl Machine {
     }
 
     /// Other options, same state and counts; the window starts anew only if its length changed.
-    pub fn update(&mut self, options: Options) {
-        if !self.window.covers(options.window) {
-            self.window = Window::new(options.window);
+    pub fn update(&mut self, options: Options) -> Option<Moved> {
+        let from = self.state();
+        if self.options.window != options.window {
+            self.counts = Counts::new(options.window);
         }
         self.options = options;
+        self.resumes = self.since + self.pause();
+        Moved { from, to: self.state(), why: "its mode was changed" }.shown()
+    }
+
+    /// What callers may be told in advance: whether every call is admitted, in this epoch.
+    #[inline]
+    pub fn pass(&self) -> Pass {
+        match self.state {
+            State::Closed => Pass::new(self.epoch, self.options.slow.is_some()),
+            State::ForcedClosed if self.held_until.is_none() => {
+                Pass::new(self.epoch, self.options.slow.is_some())
+            }
+            _ => Pass::NONE,
+        }
     }
 
     /// Would a call be admitted? Consumes nothing and changes nothing.
     pub fn peek(&self, now: Instant) -> Result<(), Refusal> {
-        match self.state {
-            State::Closed | State::ForcedClosed | State::MetricsOnly => Ok(()),
-            State::ForcedOpen => Err(Refusal::Forced),
-            State::Open => match now.until(self.since + self.options.open) {
-                Duration::ZERO => Ok(()),
-                left => Err(Refusal::Open(left)),
-            },
-            State::HalfOpen => self.room_for_a_probe(now),
-        }
+        if self.only_counts() { Ok(()) } else { self.would(now) }
     }
 
     /// Admits one call, or says when to come back. May move an open breaker to half-open.
+    #[inline]
     pub fn admit(&mut self, now: Instant) -> (Result<Ticket, Refusal>, Option<Moved>) {
-        if let Err(refusal) = self.peek(now) {
-            return (Err(refusal), None);
+        let answer = self.would(now);
+        if let Some(ramp) = &mut self.ramp {
+            ramp.count(self.options.ramp, answer.is_ok(), now);
         }
-        let moved = (self.state == State::Open).then(|| self.go(State::HalfOpen, "its pause is over", now));
-        let probe = (self.state == State::HalfOpen).then(|| {
-            self.probes.retain(|(_, lease)| *lease > now);
-            self.next_probe += 1;
-            self.probes.push((self.next_probe, now + self.options.lease));
-            self.next_probe
-        });
-        (Ok(Ticket { epoch: self.epoch, probe }), moved)
+        match answer {
+            Ok(()) => {
+                let moved = match self.state {
+                    State::Open => self.go(State::HalfOpen, "its pause is over", now).shown(),
+                    _ => self.elapse(now),
+                };
+                let role = match self.state {
+                    State::HalfOpen if self.ramp.is_none() => {
+                        Role::Probe(self.probes.send(self.options.lease, now))
+                    }
+                    _ => Role::Call,
+                };
+                (Ok(Ticket { epoch: self.epoch, admitted: now, role }), moved)
+            }
+            // Whoever is refused now came before the end of every ramp and hold: there is nothing time has done.
+            Err(refusal) => {
+                self.refused = self.refused.saturating_add(1);
+                let role = Role::Spared(refusal);
+                let spared = Ticket { epoch: self.epoch, admitted: now, role };
+                (if self.only_counts() { Ok(spared) } else { Err(refusal) }, None)
+            }
+        }
     }
 
     /// Takes note of how an admitted call ended.
+    #[inline]
     pub fn record(&mut self, ticket: Ticket, lesson: Lesson, now: Instant) -> Option<Moved> {
-        if ticket.epoch != self.epoch {
-            return None;
-        }
-        match self.state {
-            State::HalfOpen => self.probed(ticket.probe?, lesson, now),
-            _ => self.counted(lesson, now),
+        let moved = if ticket.epoch == self.epoch { self.learn(ticket, lesson, now) } else { None };
+        match moved {
+            Some(moved) => moved.shown(),
+            None => self.elapse(now),
         }
     }
 
-    /// Refuses calls until [`Machine::reset`] or [`Machine::half_open`].
-    pub fn force_open(&mut self, now: Instant) -> Moved {
-        self.go(State::ForcedOpen, "an operator holds it open", now)
+    /// Does what time alone does: ends a ramp, or a lever's hold.
+    #[inline]
+    pub fn elapse(&mut self, now: Instant) -> Option<Moved> {
+        if self.state == State::Closed { None } else { self.elapsed(now) }
     }
 
-    /// Lets every call pass until [`Machine::reset`] or [`Machine::half_open`].
-    pub fn force_closed(&mut self, now: Instant) -> Moved {
-        self.go(State::ForcedClosed, "an operator holds it closed", now)
+    fn elapsed(&mut self, now: Instant) -> Option<Moved> {
+        let over = self.held_until.is_some_and(|until| until <= now);
+        let moved = match (self.state, &self.ramp) {
+            (State::ForcedOpen, _) if over => self.go(State::HalfOpen, "the operator's hold is over", now),
+            (State::ForcedClosed, _) if over => self.go(State::Closed, "the operator's hold is over", now),
+            (State::HalfOpen, Some(ramp)) if ramp.is_over(self.options.ramp, now) => {
+                // What the ramp let in and counted goes on counting: the same epoch, the same window.
+                let (epoch, consecutive) = (self.epoch, self.consecutive);
+                let moved = self.go(State::Closed, "its ramp is over", now);
+                (self.epoch, self.consecutive) = (epoch, consecutive);
+                moved
+            }
+            _ => return None,
+        };
+        moved.shown()
+    }
+
+    /// Refuses calls until [`Machine::reset`] or [`Machine::half_open`], or until then; after that probes decide.
+    pub fn force_open(&mut self, until: Option<Instant>, now: Instant) -> Moved {
+        let moved = self.go(State::ForcedOpen, "an operator holds it open", now);
+        self.held_until = until;
+        moved
+    }
+
+    /// Lets every call pass until [`Machine::reset`] or [`Machine::half_open`], or until then; after that it is closed.
+    pub fn force_closed(&mut self, until: Option<Instant>, now: Instant) -> Moved {
+        let moved = self.go(State::ForcedClosed, "an operator holds it closed", now);
+        self.held_until = until;
+        moved
     }
 
     /// Lets probes pass at once.
@@ -180,64 +231,159 @@ impl Machine {
 
     /// Closes it and forgets what was counted.
     pub fn reset(&mut self, now: Instant) -> Moved {
-        self.window.clear();
+        self.counts.clear();
         self.go(State::Closed, "an operator reset it", now)
     }
 
-    fn room_for_a_probe(&self, now: Instant) -> Result<(), Refusal> {
-        let under_way = self.probes.iter().filter(|(_, lease)| *lease > now);
-        if under_way.clone().count() < self.options.probes as usize {
-            return Ok(());
-        }
-        let soonest = under_way.map(|(_, lease)| now.until(*lease)).min().unwrap_or(PROBING);
-        Err(Refusal::Probing(soonest.min(PROBING)))
+    /// An operator's word holds in every mode: only what it decides by itself it may decide in the shadow.
+    fn only_counts(&self) -> bool {
+        self.options.mode == Mode::MetricsOnly && self.state != State::ForcedOpen
     }
 
-    fn probed(&mut self, probe: u64, lesson: Lesson, now: Instant) -> Option<Moved> {
-        let place = self.probes.iter().position(|(id, _)| *id == probe)?;
-        self.probes.swap_remove(place);
-        match lesson {
-            Lesson::Failure => Some(self.go(State::Open, "a probe failed", now)),
-            Lesson::Success | Lesson::Answered => {
-                self.successes += 1;
-                (self.successes >= self.options.successes).then(|| {
-                    self.window.clear();
-                    self.go(State::Closed, "its probes succeeded", now)
-                })
+    #[inline]
+    fn would(&self, now: Instant) -> Result<(), Refusal> {
+        match self.state {
+            State::Closed | State::ForcedClosed | State::MetricsOnly => Ok(()),
+            State::ForcedOpen if self.held_until.is_some_and(|until| until <= now) => Ok(()),
+            State::ForcedOpen => Err(Refusal::Forced),
+            State::Open if self.options.recover == Recover::Manual => Err(Refusal::Held),
+            State::Open => match now.until(self.resumes) {
+                Duration::ZERO => Ok(()),
+                left => Err(Refusal::Open(left)),
+            },
+            State::HalfOpen => match &self.ramp {
+                Some(ramp) => ramp.room(self.options.ramp, now).map_err(Refusal::Ramping),
+                None => self.probes.room(self.options.probes, now).map_err(Refusal::Probing),
+            },
+        }
+    }
+
+    #[inline]
+    fn learn(&mut self, ticket: Ticket, lesson: Lesson, now: Instant) -> Option<Moved> {
+        let slow = self.options.slow.is_some_and(|slow| now.since(ticket.admitted) > slow);
+        match (ticket.role, lesson) {
+            (Role::Probe(probe), lesson) => self.probed(probe, lesson, slow, now),
+            (_, Lesson::Answered | Lesson::Nothing) => None,
+            (Role::Call, lesson) => self.counted(lesson == Lesson::Failure, slow, now),
+            // Nobody judges by this window before it is cleared; on a ramp somebody does.
+            (Role::Spared(_), lesson) => {
+                if self.state != State::Closed && self.ramp.is_none() {
+                    self.counts.record(lesson == Lesson::Failure, slow, now);
+                }
+                None
             }
-            Lesson::Nothing => None,
         }
     }
 
-    fn counted(&mut self, lesson: Lesson, now: Instant) -> Option<Moved> {
-        let failed = match lesson {
-            Lesson::Failure => true,
-            Lesson::Success => false,
-            Lesson::Answered | Lesson::Nothing => return None,
-        };
-        self.window.record(failed, now);
-        self.consecutive = if failed { self.consecutive.saturating_add(1) } else { 0 };
-        if !failed || self.state != State::Closed {
+    #[cold]
+    fn probed(&mut self, probe: u64, lesson: Lesson, slow: bool, now: Instant) -> Option<Moved> {
+        if !self.probes.back(probe) {
             return None;
         }
-        if self.options.consecutive > 0 && self.consecutive >= self.options.consecutive {
-            return Some(self.go(State::Open, "too many failures in a row", now));
+        let bad = match lesson {
+            Lesson::Nothing => return None,
+            Lesson::Failure => true,
+            Lesson::Success | Lesson::Answered => slow,
+        };
+        self.probes.bad += u32::from(bad);
+        self.probes.good += u32::from(!bad);
+        let (good, bad_ones) = (self.probes.good, self.probes.bad);
+        let proved = match self.options.sample {
+            0 if lesson == Lesson::Failure => Err("a probe failed"),
+            0 if bad => Err("a probe was slow"),
+            0 if good >= self.options.successes => Ok(()),
+            0 => return None,
+            // What the rest will say can no longer change it.
+            sample if reaches(bad_ones.into(), self.options.failure_rate, sample.into()) => {
+                Err("too large a share of probes failed")
+            }
+            sample if good + bad_ones >= sample => Ok(()),
+            _ => return None,
+        };
+        match proved {
+            Ok(()) => self.proved(now),
+            Err(why) => Some(self.go(State::Open, why, now)),
         }
-        let (calls, failures) = self.window.totals(now);
-        let enough = self.options.min_calls > 0 && calls >= u64::from(self.options.min_calls);
-        if enough && failures as f64 >= self.options.failure_rate.get() * calls as f64 {
-            return Some(self.go(State::Open, "too large a share of failures", now));
+    }
+
+    /// The probes have succeeded.
+    fn proved(&mut self, now: Instant) -> Option<Moved> {
+        self.counts.clear();
+        if self.options.ramp.is_zero() {
+            return Some(self.go(State::Closed, "its probes succeeded", now));
         }
+        // Whatever else is under way has lost its place, and says nothing.
+        self.probes.clear();
+        self.ramp = Some(Ramp::new(now));
         None
     }
 
+    #[inline]
+    fn counted(&mut self, failed: bool, slow: bool, now: Instant) -> Option<Moved> {
+        self.counts.record(failed, slow, now);
+        self.consecutive = if failed { self.consecutive.saturating_add(1) } else { 0 };
+        // A call that worked in time never opens it, and an operator's word stands.
+        if !(failed || slow) || self.state == State::ForcedClosed {
+            return None;
+        }
+        let why = self.too_much(failed, slow, now)?;
+        Some(self.go(State::Open, why, now))
+    }
+
+    #[cold]
+    fn too_much(&mut self, failed: bool, slow: bool, now: Instant) -> Option<&'static str> {
+        let options = &self.options;
+        if failed && options.consecutive > 0 && self.consecutive >= options.consecutive {
+            return Some("too many failures in a row");
+        }
+        if options.failures == 0 && options.min_calls == 0 {
+            return None;
+        }
+        let seen = self.counts.totals(now);
+        if failed && options.failures > 0 && seen.failures >= u64::from(options.failures) {
+            return Some("too many failures");
+        }
+        let enough = u64::from(options.window.at_most(options.min_calls));
+        if options.min_calls == 0 || seen.calls < enough {
+            return None;
+        }
+        if failed && reaches(seen.failures, options.failure_rate, seen.calls) {
+            return Some("too large a share of failures");
+        }
+        (slow && reaches(seen.slow, options.slow_rate, seen.calls))
+            .then_some("too large a share of slow calls")
+    }
+
+    fn pause(&self) -> Duration {
+        let most = self.options.open_cap.unwrap_or(self.options.open);
+        self.options.open.saturating_mul(1 << self.reopened.min(31)).min(most)
+    }
+
+    #[cold]
     fn go(&mut self, to: State, why: &'static str, now: Instant) -> Moved {
+        let from = self.state();
+        self.reopened = match (self.state, to) {
+            (State::HalfOpen, State::Open) => self.reopened.saturating_add(1),
+            (_, State::Closed | State::ForcedClosed) => 0,
+            _ => self.reopened,
+        };
+        self.opened = self.opened.saturating_add(u64::from(to == State::Open));
         self.state = to;
         self.since = now;
         self.epoch += 1;
         self.consecutive = 0;
-        self.successes = 0;
+        self.resumes = now + self.pause();
+        self.held_until = None;
         self.probes.clear();
-        Moved { to, why }
+        self.ramp = None;
+        Moved { from, to: self.state(), why }
+    }
+}
+
+#[cfg(test)]
+impl Machine {
+    /// Would what this ticket's call found out still count?
+    pub(super) fn is_current(&self, ticket: Ticket) -> bool {
+        ticket.epoch == self.epoch
     }
 }

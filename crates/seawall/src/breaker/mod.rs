@@ -2,10 +2,12 @@
 //!
 #![doc = include_str!("../../../../docs/policies/breaker.md")]
 
+mod registry;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,15 +15,17 @@ use seawall_core::event::{Event, Fact, Sink};
 use seawall_core::verdict::Lesson;
 use seawall_core::{Clock, Code, Instant, Rejection};
 use seawall_policy::Invalid;
-use seawall_policy::breaker::{Machine, Moved, Refusal, Ticket};
-pub use seawall_policy::breaker::{Options, State};
+use seawall_policy::breaker::{Machine, Moved, Pass, Refusal, Ticket};
+pub use seawall_policy::breaker::{Mode, Options, Recover, State, Window};
 
 use crate::lock;
 use crate::time::default_clock;
 
+pub use registry::Registry;
+
 /// A circuit breaker. Clones share it.
 ///
-/// An uncontended admission takes one short lock and allocates nothing.
+/// An admission while it is closed takes no lock, a refusal and an outcome one short lock each, and nothing allocates.
 #[derive(Clone)]
 pub struct Breaker(Arc<Inner>);
 
@@ -29,6 +33,9 @@ struct Inner {
     name: Arc<str>,
     clock: Arc<dyn Clock>,
     sink: Option<Arc<dyn Sink>>,
+    /// The machine's [`Pass`], written under the lock and read without it. No other memory hangs on it: whoever reads
+    /// an old word was admitted a moment earlier, and its ticket says nothing about what came after.
+    pass: AtomicU64,
     guarded: Mutex<Guarded>,
 }
 
@@ -46,6 +53,8 @@ pub struct Override {
     pub reason: Arc<str>,
     /// When.
     pub since: Instant,
+    /// When it ends by itself, if it does.
+    pub until: Option<Instant>,
 }
 
 /// The present state, for people.
@@ -53,6 +62,8 @@ pub struct Override {
 pub struct Snapshot {
     /// Where it stands.
     pub state: State,
+    /// Where it would stand if it enforced; the same as `state` where it does.
+    pub shadow: State,
     /// For how long.
     pub for_: Duration,
     /// Failures in a row.
@@ -61,7 +72,13 @@ pub struct Snapshot {
     pub calls: u64,
     /// Failures within the window.
     pub failures: u64,
-    /// How long calls are still refused, if they are.
+    /// Slow calls within the window.
+    pub slow: u64,
+    /// How often it has opened since it was made.
+    pub opened: u64,
+    /// How many calls it has refused since it was made; where it only counts, how many it would have.
+    pub refused: u64,
+    /// How long calls are still refused, if they are and that is known.
     pub retry_after: Option<Duration>,
     /// Who holds it there, if somebody does.
     pub held_by: Option<Override>,
@@ -81,9 +98,15 @@ impl Breaker {
         sink: Option<Arc<dyn Sink>>,
     ) -> Result<Self, Invalid> {
         options.check()?;
+        Ok(Self::made(name.into(), options, clock, sink))
+    }
+
+    /// Of options that have been checked.
+    fn made(name: Arc<str>, options: Options, clock: Arc<dyn Clock>, sink: Option<Arc<dyn Sink>>) -> Self {
         let machine = Machine::new(options, clock.now());
+        let pass = AtomicU64::new(machine.pass().word());
         let guarded = Mutex::new(Guarded { machine, held_by: None });
-        Ok(Self(Arc::new(Inner { name: name.into(), clock, sink, guarded })))
+        Self(Arc::new(Inner { name, clock, sink, pass, guarded }))
     }
 
     /// Its name.
@@ -93,95 +116,126 @@ impl Breaker {
 
     /// Where it stands.
     pub fn state(&self) -> State {
-        lock(&self.0.guarded).machine.state()
+        self.look(Machine::state)
+    }
+
+    /// Where it would stand if it enforced: what a metrics-only breaker does in the shadow.
+    pub fn shadow_state(&self) -> State {
+        self.look(Machine::shadow_state)
     }
 
     /// Would a call pass now? Takes nothing.
     pub fn is_permitted(&self) -> bool {
-        self.peek(self.0.clock.now()).is_ok()
+        lock(&self.0.guarded).machine.peek(self.now()).is_ok()
     }
 
     /// Admits a call, or refuses with [`Code::BreakerOpen`] / [`Code::BreakerForcedOpen`] and when to come back.
     pub fn try_acquire(&self) -> Result<Permit, Rejection> {
-        self.permit(self.0.clock.now())
-    }
-
-    fn permit(&self, now: Instant) -> Result<Permit, Rejection> {
-        self.admitted(now).map(Admitted::into_owned)
+        // While it is closed the clock is read only where it matters how long calls take.
+        self.permit_at(|| self.now())
     }
 
     /// Admits a call for as long as somebody else holds the breaker: nothing is counted that clones share.
     pub(crate) fn admitted(&self, now: Instant) -> Result<Admitted<'_>, Rejection> {
-        let ticket = self.admit(now)?;
+        self.admitted_at(|| now)
+    }
+
+    fn permit_at(&self, now: impl Fn() -> Instant) -> Result<Permit, Rejection> {
+        self.admitted_at(now).map(Admitted::into_owned)
+    }
+
+    fn admitted_at(&self, now: impl Fn() -> Instant) -> Result<Admitted<'_>, Rejection> {
+        let pass = Pass::of(self.0.pass.load(Ordering::Relaxed));
+        let ticket = match pass.ticket(&now) {
+            Some(ticket) => ticket,
+            None => match self.admit(now()) {
+                Ok(ticket) => ticket,
+                Err(refusal) => return Err(refused(refusal)),
+            },
+        };
         Ok(Admitted { breaker: self, ticket: Some(ticket) })
     }
 
     /// The present state, for people.
     pub fn snapshot(&self) -> Snapshot {
-        let now = self.0.clock.now();
-        let mut guarded = lock(&self.0.guarded);
-        let (calls, failures) = guarded.machine.window(now);
-        Snapshot {
-            state: guarded.machine.state(),
-            for_: now.since(guarded.machine.since()),
-            consecutive: guarded.machine.consecutive(),
-            calls,
-            failures,
-            retry_after: match guarded.machine.peek(now) {
-                Err(Refusal::Open(left) | Refusal::Probing(left)) => Some(left),
-                Ok(()) | Err(Refusal::Forced) => None,
-            },
-            held_by: guarded.held_by.clone(),
-        }
+        let now = self.now();
+        self.step(now, |guarded| {
+            let machine = &mut guarded.machine;
+            let moved = machine.elapse(now);
+            let totals = machine.totals(now);
+            let snapshot = Snapshot {
+                state: machine.state(),
+                shadow: machine.shadow_state(),
+                for_: now.since(machine.since()),
+                consecutive: machine.consecutive(),
+                calls: totals.calls,
+                failures: totals.failures,
+                slow: totals.slow,
+                opened: machine.opened(),
+                refused: machine.refused(),
+                retry_after: machine.peek(now).err().and_then(Refusal::retry_after),
+                held_by: guarded.held_by.clone().filter(|_| moved.is_none()),
+            };
+            (snapshot, moved)
+        })
     }
 
     /// Refuses calls until a reset. Takes who and why.
     pub fn force_open(&self, by: &str, reason: &str) {
-        self.lever("force-open", by, reason, true, Machine::force_open);
+        self.force_open_for(by, reason, None);
+    }
+
+    /// Refuses calls until a reset, or for so long; after that probes decide. Takes who and why.
+    pub fn force_open_for(&self, by: &str, reason: &str, hold: Option<Duration>) {
+        self.lever("force-open", by, reason, hold, Machine::force_open);
     }
 
     /// Lets every call pass until a reset. Takes who and why.
     pub fn force_closed(&self, by: &str, reason: &str) {
-        self.lever("force-closed", by, reason, true, Machine::force_closed);
+        self.force_closed_for(by, reason, None);
+    }
+
+    /// Lets every call pass until a reset, or for so long; after that it is closed. Takes who and why.
+    pub fn force_closed_for(&self, by: &str, reason: &str, hold: Option<Duration>) {
+        self.lever("force-closed", by, reason, hold, Machine::force_closed);
     }
 
     /// Lets probes pass at once. Takes who and why.
     pub fn half_open(&self, by: &str, reason: &str) {
-        self.lever("half-open", by, reason, false, Machine::half_open);
+        self.lever("half-open", by, reason, None, |machine, _, now| machine.half_open(now));
     }
 
     /// Closes it and forgets what was counted. Takes who and why.
     pub fn reset(&self, by: &str, reason: &str) {
-        self.lever("reset", by, reason, false, Machine::reset);
+        self.lever("reset", by, reason, None, |machine, _, now| machine.reset(now));
     }
 
     /// Other options, same state and counts.
     pub fn update(&self, options: Options) -> Result<(), Invalid> {
         options.check()?;
-        lock(&self.0.guarded).machine.update(options);
+        self.step(self.now(), |guarded| ((), guarded.machine.update(options)));
         Ok(())
     }
 
-    fn peek(&self, now: Instant) -> Result<(), Rejection> {
-        lock(&self.0.guarded).machine.peek(now).map_err(refusal)
+    fn look<T>(&self, at: fn(&Machine) -> T) -> T {
+        let now = self.now();
+        self.step(now, |guarded| {
+            let moved = guarded.machine.elapse(now);
+            (at(&guarded.machine), moved)
+        })
     }
 
-    fn admit(&self, now: Instant) -> Result<Ticket, Rejection> {
-        let (admitted, moved) = lock(&self.0.guarded).machine.admit(now);
-        self.tell(moved, now);
-        admitted.map_err(refusal)
+    fn admit(&self, now: Instant) -> Result<Ticket, Refusal> {
+        let ticket = self.step(now, |guarded| guarded.machine.admit(now))?;
+        if let Some(refusal) = ticket.would_refuse() {
+            let Rejection { code, policy, .. } = refused(refusal);
+            self.offer(Fact::WouldReject { code, policy }, now);
+        }
+        Ok(ticket)
     }
 
     fn record(&self, ticket: Ticket, lesson: Lesson, now: Instant) {
-        let moved = {
-            let mut guarded = lock(&self.0.guarded);
-            let moved = guarded.machine.record(ticket, lesson, now);
-            if moved.is_some() {
-                guarded.held_by = None;
-            }
-            moved
-        };
-        self.tell(moved, now);
+        self.step(now, |guarded| ((), guarded.machine.record(ticket, lesson, now)));
     }
 
     fn now(&self) -> Instant {
@@ -193,25 +247,43 @@ impl Breaker {
         action: &'static str,
         by: &str,
         reason: &str,
-        holds: bool,
-        pull: fn(&mut Machine, Instant) -> Moved,
+        hold: Option<Duration>,
+        pull: fn(&mut Machine, Option<Instant>, Instant) -> Moved,
     ) {
-        let now = self.0.clock.now();
+        let now = self.now();
         let (by, reason): (Arc<str>, Arc<str>) = (by.into(), reason.into());
-        let moved = {
-            let mut guarded = lock(&self.0.guarded);
-            let held = Override { by: by.clone(), reason: reason.clone(), since: now };
-            guarded.held_by = holds.then_some(held);
-            pull(&mut guarded.machine, now)
+        let held = Override {
+            by: by.clone(),
+            reason: reason.clone(),
+            since: now,
+            until: hold.map(|hold| now + hold),
         };
         self.offer(Fact::Lever { action, by, reason }, now);
-        self.tell(Some(moved), now);
+        self.step(now, |guarded| {
+            let moved = pull(&mut guarded.machine, held.until, now);
+            guarded.held_by = Some(held);
+            ((), Some(moved))
+        });
     }
 
-    fn tell(&self, moved: Option<Moved>, now: Instant) {
-        if let Some(Moved { to, why }) = moved {
+    /// One step of the machine: what follows from it is published under the lock, and told after it.
+    fn step<T>(&self, now: Instant, step: impl FnOnce(&mut Guarded) -> (T, Option<Moved>)) -> T {
+        let (value, moved) = {
+            let mut guarded = lock(&self.0.guarded);
+            let (value, moved) = step(&mut guarded);
+            let pass = guarded.machine.pass().word();
+            if self.0.pass.load(Ordering::Relaxed) != pass {
+                self.0.pass.store(pass, Ordering::Relaxed);
+            }
+            if moved.is_some_and(|moved| !matches!(moved.to, State::ForcedOpen | State::ForcedClosed)) {
+                guarded.held_by = None;
+            }
+            (value, moved)
+        };
+        if let Some(Moved { to, why, .. }) = moved {
             self.offer(Fact::BreakerMoved { to: to.as_str(), why }, now);
         }
+        value
     }
 
     fn offer(&self, fact: Fact, at: Instant) {
@@ -223,21 +295,26 @@ impl Breaker {
 
 impl fmt::Debug for Breaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Breaker").field("name", &self.0.name).field("state", &self.state()).finish()
+        let state = lock(&self.0.guarded).machine.state();
+        f.debug_struct("Breaker").field("name", &self.0.name).field("state", &state).finish()
     }
 }
 
-fn refusal(refusal: Refusal) -> Rejection {
+fn refused(refusal: Refusal) -> Rejection {
+    let open = Rejection::new(Code::BreakerOpen);
     match refusal {
-        Refusal::Open(left) => Rejection::new(Code::BreakerOpen).after(left),
-        Refusal::Probing(left) => {
-            Rejection::new(Code::BreakerOpen).because("the circuit breaker is probing").after(left)
+        Refusal::Open(left) => open.after(left),
+        Refusal::Probing(left) => open.because("the circuit breaker is probing").after(left),
+        Refusal::Ramping(left) => {
+            open.because("the circuit breaker lets calls in little by little").after(left)
         }
-        // Nobody knows how long an operator will take; half a minute keeps callers from spinning.
-        Refusal::Forced => Rejection::new(Code::BreakerForcedOpen).after(Duration::from_secs(30)),
+        Refusal::Held => open.because("the circuit breaker is open until an operator resets it").after(HELD),
+        Refusal::Forced => Rejection::new(Code::BreakerForcedOpen).after(HELD),
     }
 }
 
+/// Nobody knows how long an operator will take; half a minute keeps callers from spinning.
+const HELD: Duration = Duration::from_secs(30);
 /// The same right as a [`Permit`], borrowed.
 pub(crate) struct Admitted<'b> {
     breaker: &'b Breaker,

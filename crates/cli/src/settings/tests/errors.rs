@@ -181,6 +181,27 @@ fn a_slip_in_the_defaults_is_named_once_however_many_inherit_it() {
 }
 
 #[test]
+fn a_window_is_a_time_or_a_number_of_calls() {
+    let breaker = |options: &str| format!("{UP}[upstream.up.breaker]\n{options}");
+    wrong(
+        &breaker("window = '100'"),
+        &[
+            "f:3:10: upstream.up.breaker.window: \"100\" has no unit: write \"100s\", or count calls: \"100 calls\"",
+        ],
+    );
+    wrong(
+        &breaker("window = '2000 calls'"),
+        &[
+            "f:3:10: upstream.up.breaker.window: 2000 calls are out of range, write \"1 call\" to \"1024 calls\"",
+        ],
+    );
+    wrong(
+        &breaker("failures = 10\nwindow = '5 calls'"),
+        &["f:3:12: upstream.up.breaker.failures: 10 failures never fit into 5 calls, write 5 or fewer"],
+    );
+}
+
+#[test]
 fn routes_that_lead_nowhere_are_refused() {
     let route = |body: &str| format!("{UP}[route.r]\n{body}");
     wrong(

@@ -54,6 +54,15 @@ fn each_route_is_drawn_in_the_order_a_call_passes_it() {
         draw(&off.settings).1[0].pipeline,
         "deadline 1m → attempt (connect 10s, first byte 30s) → call"
     );
+    let counting = good(
+        "[upstream.a]\nurl = 'https://a'\nretry = 'off'\nbreaker = { mode = 'metrics-only', consecutive = 0, \
+         window = '100 calls', failures = 10, slow = '2s', open_cap = '5m', recover = 'manual', sample = 10, ramp = '30s' }",
+    );
+    assert_eq!(
+        draw(&counting.settings).1[0].pipeline,
+        "deadline 1m → breaker (metrics-only: 10 in 100 calls or 50% of 20 in 100 calls or 50% of 20 over 2s in 100 calls) → \
+         attempt (connect 10s, first byte 30s) → call"
+    );
 }
 
 #[test]
