@@ -315,6 +315,7 @@ fn refused(refusal: Refusal) -> Rejection {
 
 /// Nobody knows how long an operator will take; half a minute keeps callers from spinning.
 const HELD: Duration = Duration::from_secs(30);
+
 /// The same right as a [`Permit`], borrowed.
 pub(crate) struct Admitted<'b> {
     breaker: &'b Breaker,
