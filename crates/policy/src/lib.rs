@@ -14,6 +14,7 @@ pub mod fallback;
 pub mod hedge;
 pub mod latency;
 pub mod limiter;
+pub mod queue;
 pub mod retry;
 mod slots;
 pub mod timeout;

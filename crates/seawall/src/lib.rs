@@ -32,6 +32,8 @@ pub mod hedge;
 pub mod lever;
 pub mod limiter;
 pub mod pipeline;
+#[allow(dead_code, reason = "its first user comes next")]
+mod queue;
 pub mod retry;
 pub mod time;
 pub mod timeout;
@@ -42,6 +44,7 @@ pub use pipeline::{Cx, Pipeline};
 pub use seawall_core::verdict::Seen;
 pub use seawall_core::{Certainty, Class, Code, Effects, Error, Policy, Rejection, Verdict};
 pub use seawall_policy::Invalid;
+pub use seawall_policy::queue::Priority;
 
 /// The guide for people who come from elsewhere: its blocks are tests.
 #[cfg(all(doctest, feature = "tower"))]
