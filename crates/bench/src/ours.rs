@@ -93,6 +93,20 @@ pub(crate) fn apart(audience: &mut impl Audience) {
         let bulkhead = bulkhead.clone();
         async move || drop(black_box(bulkhead.try_acquire().expect("two callers, 32 places")))
     });
+    audience.watch("alone/bulkhead, borrowed", || {
+        let bulkhead = bulkhead.clone();
+        async move || drop(black_box(bulkhead.try_enter().expect("two callers, 32 places")))
+    });
+    let adaptive = Some(bulkhead::Adaptive::default());
+    let options = bulkhead::Options { adaptive, ..bulkhead::Options::default() };
+    let adaptive = Bulkhead::new(options).expect("defaults are sound");
+    audience.watch("alone/bulkhead, adaptive", || {
+        let bulkhead = adaptive.clone();
+        async move || {
+            let place = bulkhead.try_enter().expect("two callers, 32 places");
+            black_box(place).settle(bulkhead::Ended::Worked);
+        }
+    });
     audience.watch("alone/timeout", || {
         async || {
             let outcome = seawall::timeout::within(std::future::ready(black_box(1)), ATTEMPT).await;

@@ -69,7 +69,7 @@ async fn health_says_why_it_is_not_well() {
 async fn every_list_is_an_object_under_its_own_name_whose_items_have_a_name_and_a_state() {
     let up = Upstream::start(Reply::ok("ok")).await.unwrap();
     let mut rig = Rig::of(["up", "limited"].map(|name| upstream(name, &up.url())));
-    rig.plan.upstreams[1].limits = vec![requests(100, ms(1000)), Limit::Concurrent(3)];
+    rig.plan.upstreams[1].limits = vec![requests(100, ms(1000)), Limit::Concurrent(3, None)];
     let gateway = rig.start();
     gateway.get("/up/x").await;
     gateway.get("/limited/x").await;
@@ -175,7 +175,7 @@ async fn seasoned() -> (Upstream, Running) {
     });
     let up = Upstream::start(script).await.unwrap();
     let mut rig = Rig::of(["up", "limited", "slowed"].map(|name| upstream(name, &up.url())));
-    rig.plan.upstreams[1].limits = vec![requests(1, ms(60_000)), Limit::Concurrent(2)];
+    rig.plan.upstreams[1].limits = vec![requests(1, ms(60_000)), Limit::Concurrent(2, None)];
     rig.plan.upstreams[1].queue.wait = ms(0);
     rig.plan.upstreams[2].limits = vec![requests(1, ms(50))];
     // One retry in all: the second is denied.

@@ -141,7 +141,7 @@ async fn every_429_and_503_of_our_own_says_when_to_come_back() {
     }
     rig.plan.upstreams[0].queue.wait = ms(0);
     rig.plan.upstreams[1].queue.max = 0;
-    rig.plan.upstreams[2].limits = vec![Limit::Concurrent(1)];
+    rig.plan.upstreams[2].limits = vec![Limit::Concurrent(1, None)];
     rig.plan.upstreams[2].queue.wait = ms(0);
     let broken = answering(Reply::status(500)).await;
     rig.plan.upstreams[4].url = broken.url().parse().unwrap();

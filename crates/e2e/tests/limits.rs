@@ -140,7 +140,7 @@ async fn a_full_queue_answers_429_and_a_caller_who_leaves_makes_room_in_it() {
 async fn no_more_than_so_many_are_ever_in_flight_at_once() {
     let up = Upstream::start(Reply::ok("ok").after(ms(5))).await.unwrap();
     let mut rig = Rig::new(&up.url());
-    rig.up().limits = vec![Limit::Concurrent(4)];
+    rig.up().limits = vec![Limit::Concurrent(4, None)];
     let gateway = rig.start();
     let answers = join_all((0..60).map(|_| gateway.get("/up/x"))).await;
     assert!(answers.iter().all(|answer| answer.status == 200), "the others wait their turn");
@@ -162,7 +162,7 @@ async fn a_place_is_held_until_the_body_has_ended() {
     });
     let up = Upstream::start(script).await.unwrap();
     let mut rig = Rig::new(&up.url());
-    rig.up().limits = vec![Limit::Concurrent(1)];
+    rig.up().limits = vec![Limit::Concurrent(1, None)];
     rig.up().queue.wait = ms(0);
     let gateway = rig.start();
     for read_to_the_end in [true, false] {

@@ -312,7 +312,7 @@ async fn a_caller_that_leaves_between_two_attempts_leaves_what_the_first_may_hav
 async fn a_caller_that_leaves_the_queue_frees_its_place() {
     let up = Upstream::start(Reply::sse(&["a"; 100]).stall_after_bytes(10)).await.unwrap();
     let mut rig = Rig::new(&up.url());
-    rig.up().limits = vec![Limit::Concurrent(1)];
+    rig.up().limits = vec![Limit::Concurrent(1, None)];
     rig.up().queue.max = 1;
     rig.up().queue.wait = PATIENCE;
     let gateway = rig.start();

@@ -78,7 +78,7 @@ async fn what_is_said_right_behind_the_request_is_not_lost() {
 async fn an_upgraded_connection_counts_and_holds_its_place_until_it_ends() {
     let up = Upstream::start(Reply::upgrade_echo()).await.unwrap();
     let mut rig = Rig::new(&up.url());
-    rig.up().limits = vec![Limit::Concurrent(1)];
+    rig.up().limits = vec![Limit::Concurrent(1, None)];
     rig.up().queue.wait = Duration::ZERO;
     let gateway = rig.start();
     let (mut caller, answer) = upgrade(&gateway).await;

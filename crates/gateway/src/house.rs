@@ -262,9 +262,14 @@ impl LiveUpstream {
                         common.push(limiter);
                     }
                 }
-                Limit::Concurrent(concurrent) => {
-                    let options = bulkhead::Options { concurrent: *concurrent, queue: plan.queue.clone() };
-                    bulkhead = Some(Bulkhead::new(options)?);
+                Limit::Concurrent(concurrent, adaptive) => {
+                    let options = bulkhead::Options {
+                        concurrent: *concurrent,
+                        adaptive: adaptive.clone(),
+                        queue: plan.queue.clone(),
+                    };
+                    let sink = Arc::new(events.clone());
+                    bulkhead = Some(Bulkhead::with(plan.name.clone(), options, clock.clone(), Some(sink))?);
                 }
             }
         }

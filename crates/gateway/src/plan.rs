@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, Uri};
+use seawall::bulkhead::Adaptive;
 use seawall::{breaker, compress, retry, timeout};
 use seawall_core::Effects;
 use seawall_core::provider::Provider;
@@ -93,8 +94,8 @@ pub enum Limit {
         /// The header whose value is the key, in lower case.
         per: Option<HeaderName>,
     },
-    /// So many at once.
-    Concurrent(u32),
+    /// So many at once, or as many as calls show to be well.
+    Concurrent(u32, Option<Adaptive>),
 }
 
 /// How calls are made.

@@ -32,7 +32,6 @@ pub mod hedge;
 pub mod lever;
 pub mod limiter;
 pub mod pipeline;
-#[allow(dead_code, reason = "its first user comes next")]
 mod queue;
 pub mod retry;
 pub mod time;

@@ -88,7 +88,14 @@ fn pipeline(
         }
     }
     for limit in &upstream.limits {
-        if let Limit::Concurrent(size) = limit {
+        if let Limit::Concurrent(size, adaptive) = limit {
+            let size = adaptive.as_ref().map_or_else(
+                || size.to_string(),
+                |adaptive| {
+                    let (min, max) = adaptive.bounds(size.get());
+                    format!("{min}..{max} by {}", adaptive.algorithm)
+                },
+            );
             order.push(format!("bulkhead {size} (wait {wait})"));
         }
     }

@@ -1,7 +1,7 @@
 //! The JSON Schema of the configuration, made from the types that read it.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use seawall::{breaker, compress, retry};
+use seawall::{breaker, bulkhead, compress, retry};
 use serde_json::Value;
 
 use super::Settings;
@@ -35,6 +35,12 @@ pub(super) fn breaker(generator: &mut SchemaGenerator) -> Schema {
 pub(super) fn compress(generator: &mut SchemaGenerator) -> Schema {
     let table = generator.subschema_for::<compress::Options>();
     json_schema!({ "anyOf": [{ "type": "boolean" }, table] })
+}
+
+/// A table of options for finding a size, or the name of an algorithm.
+pub(super) fn adaptive(generator: &mut SchemaGenerator) -> Schema {
+    let words: Vec<&str> = bulkhead::Algorithm::ALL.iter().map(|algorithm| algorithm.as_str()).collect();
+    word_or::<bulkhead::Adaptive>(generator, &words)
 }
 
 fn word_or<T: JsonSchema>(generator: &mut SchemaGenerator, words: &[&str]) -> Schema {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use schemars::JsonSchema;
+use seawall::bulkhead::Adaptive;
 use seawall::{breaker, compress, retry, timeout};
 use seawall_config::SecretRef;
 use seawall_core::units::{self, Rate};
@@ -139,8 +140,8 @@ pub(crate) enum Limit {
         /// The header.
         per: Option<Per>,
     },
-    /// So many at once.
-    Concurrent(NonZeroU32),
+    /// So many at once, or as many as calls show to be well.
+    Concurrent(NonZeroU32, Option<Adaptive>),
     /// A unit that is not counted yet.
     Later(Unit),
 }
@@ -174,6 +175,10 @@ struct LimitKeys {
     requests: Option<Rate>,
     /// Calls at once.
     concurrent: Option<NonZeroU32>,
+    /// Finds how many at once by how calls end; beside concurrent, which is where it begins.
+    #[serde(default)]
+    #[schemars(schema_with = "schema::adaptive")]
+    adaptive: Option<Adaptive>,
     /// Tokens in a span of time.
     tokens: Option<Rate>,
     /// Dollars in a span of time, like "5/day".
@@ -190,11 +195,14 @@ impl TryFrom<LimitKeys> for Limit {
     type Error = &'static str;
 
     fn try_from(keys: LimitKeys) -> Result<Self, Self::Error> {
-        let LimitKeys { requests, concurrent, tokens, usd, weight, per, burst } = keys;
+        let LimitKeys { requests, concurrent, adaptive, tokens, usd, weight, per, burst } = keys;
+        if adaptive.is_some() && concurrent.is_none() {
+            return Err("adaptive is for calls at once: write { concurrent = 32, adaptive = \"gradient\" }");
+        }
         match (requests, concurrent, tokens, usd, weight) {
             (Some(rate), None, None, None, None) => Ok(Limit::Requests { quota: Quota { rate, burst }, per }),
             (None, Some(size), None, None, None) if burst.is_none() && per.is_none() => {
-                Ok(Limit::Concurrent(size))
+                Ok(Limit::Concurrent(size, adaptive))
             }
             (None, Some(_), None, None, None) => {
                 Err("concurrent stands alone: write { concurrent = 32 }, and per or burst beside requests")

@@ -89,7 +89,7 @@ impl Wiring<'_> {
             Limit::Requests { quota, per } => {
                 Some(plan::Limit::Requests { quota: *quota, per: per.as_ref().map(|per| per.0.clone()) })
             }
-            Limit::Concurrent(size) => Some(plan::Limit::Concurrent(size.get())),
+            Limit::Concurrent(size, adaptive) => Some(plan::Limit::Concurrent(size.get(), adaptive.clone())),
             Limit::Later(_) => None,
         });
         plan::Upstream {

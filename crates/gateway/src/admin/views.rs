@@ -213,11 +213,12 @@ pub(super) async fn limits(State(board): State<Board>) -> Json<Limits> {
         }
         if let Some(bulkhead) = &up.bulkhead {
             let (load, size) = (bulkhead.load(), bulkhead.size());
+            let adaptive = if bulkhead.options().adaptive.is_some() { ", adaptive" } else { "" };
             limits.push(Limit {
                 name: name.clone(),
                 upstream: name.clone(),
                 state: state(load.waiting).into(),
-                rate: format!("{size} at once"),
+                rate: format!("{size} at once{adaptive}"),
                 remaining: Some(u64::from(size).saturating_sub(load.in_flight as u64)),
                 waiting: load.waiting as u64,
                 paused_ms,

@@ -45,6 +45,7 @@ struct Spot {
 impl Line {
     /// How many wait. One atomic read, in one order with everybody's: who first frees what is waited for and then finds
     /// the line empty, and who first joins and then looks whether it is free, cannot both have come too early.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.waiting.load(Ordering::SeqCst)
     }

@@ -100,7 +100,7 @@ impl Calling<'_> {
 }
 
 /// Repeats what the options say about themselves, at the place of the key they name. True when they are sound.
-fn invalid(checking: &mut Checking<'_>, at: &Key, outcome: Result<(), Invalid>) -> bool {
+pub(super) fn invalid(checking: &mut Checking<'_>, at: &Key, outcome: Result<(), Invalid>) -> bool {
     let Err(Invalid { key, message }) = outcome else { return true };
     let tree = &checking.loaded.tree;
     // A cap below its base is the base's doing where the cap is our own default.

@@ -68,6 +68,11 @@ fn limits(checking: &mut Checking<'_>, key: &Key, limits: &[Limit]) {
             checking.error(&at.then("requests"), invalid.message, "write a rate like \"50/s\"");
             continue;
         }
+        if let Limit::Concurrent(size, Some(adaptive)) = limit
+            && !calling::invalid(checking, &at, adaptive.check(size.get()))
+        {
+            continue;
+        }
         let others = limits.iter().enumerate().filter(|(other, _)| *other != place);
         for (other, tighter) in others {
             // Of two that are equal the later one is pointless.
@@ -86,7 +91,10 @@ fn limits(checking: &mut Checking<'_>, key: &Key, limits: &[Limit]) {
 /// Does whatever passes the first always pass the second?
 fn implies(first: &Limit, second: &Limit) -> bool {
     match (first, second) {
-        (Limit::Concurrent(first), Limit::Concurrent(second)) => first <= second,
+        (Limit::Concurrent(first, adaptive), Limit::Concurrent(second, None)) => {
+            let most = adaptive.as_ref().map_or(first.get(), |adaptive| adaptive.bounds(first.get()).1);
+            most <= second.get()
+        }
         (Limit::Requests { quota: first, per: None }, Limit::Requests { quota: second, .. }) => {
             tighter(first, second)
         }

@@ -131,6 +131,23 @@ fn upstreams_that_cannot_be_are_refused() {
            each in braces of its own",
         ],
     );
+    let adaptive = |limit: &str| format!("[upstream.a]\n{url}\nlimits = [{limit}]");
+    wrong(
+        &adaptive("{ concurrent = 8, adaptive = 'vegas' }"),
+        &["f:3:40: upstream.a.limits[0].adaptive: unknown value \"vegas\", write one of: gradient, aimd"],
+    );
+    wrong(
+        &adaptive("{ concurrent = 8, adaptive = { min = 9 } }"),
+        &[
+            "f:3:48: upstream.a.limits[0].adaptive.min: 9 is out of range, write 1 to 8, which is where it begins",
+        ],
+    );
+    wrong(
+        &adaptive("{ requests = '5/s', adaptive = 'aimd' }"),
+        &[
+            "f:3:11: upstream.a.limits[0]: adaptive is for calls at once: write { concurrent = 32, adaptive = \"gradient\" }",
+        ],
+    );
     wrong(
         &format!("[upstream.a]\n{url}\nauth = {{ header = 'x-api-key' }}"),
         &[

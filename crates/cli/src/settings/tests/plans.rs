@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use seawall::bulkhead::Adaptive;
 use seawall_core::Effects;
 use seawall_gateway::plan::Limit;
 
@@ -22,7 +23,7 @@ fn names_become_places_and_secrets_become_headers() {
     let loaded = good(
         "hosts = ['seawall:7070']\n\
          [upstream.a]\nurl = 'https://a/v1'\nprovider = 'openai'\nauth = { bearer = 'env:KEY' }\n\
-         limits = [{ requests = '60/min', per = 'header:X-User', burst = 5 }, { concurrent = 3 }]\n\
+         limits = [{ requests = '60/min', per = 'header:X-User', burst = 5 }, { concurrent = 3, adaptive = 'gradient' }]\n\
          [upstream.b]\nurl = 'http://127.0.0.1:9'\nauth = { header = 'X-Api-Key', value = 'env:KEY' }\nhttp2 = true\n\
          [upstream.c]\nurl = 'https://c'\nauth = { basic = 'env:PAIR' }\nerrors = 'anthropic'\n\
          [route.chat]\nmatch = { method = 'POST', path = '/a/chat' }\nto = ['c', 'a']\neffects = 'billable'\n\
@@ -46,8 +47,8 @@ fn names_become_places_and_secrets_become_headers() {
     assert_eq!(header(2), "authorization: Basic YW5hOnB3");
     assert!(!format!("{plan:?}").contains("k-123"));
     assert!(matches!(&plan.upstreams[0].limits[..], [
-        Limit::Requests { quota, per: Some(per) }, Limit::Concurrent(3)
-    ] if quota.burst.is_some_and(|burst| burst.get() == 5) && per == "x-user"));
+        Limit::Requests { quota, per: Some(per) }, Limit::Concurrent(3, Some(adaptive))
+    ] if *adaptive == Adaptive::default() && quota.burst.is_some_and(|burst| burst.get() == 5) && per == "x-user"));
     assert!(plan.upstreams[1].http2_prior_knowledge && !plan.upstreams[0].http2_prior_knowledge);
     assert_eq!((plan.upstreams[0].provider.name(), plan.upstreams[0].dialect.name()), ("openai", "openai"));
     assert_eq!((plan.upstreams[2].provider.name(), plan.upstreams[2].dialect.name()), ("http", "anthropic"));

@@ -45,6 +45,9 @@ fn each_route_is_drawn_in_the_order_a_call_passes_it() {
          limit 500/min (wait 10s) → limit 60/min per x-user burst 60 (wait 10s) → bulkhead 32 (wait 10s) → \
          attempt (connect 10s, first byte 30s) → call"
     );
+    let adaptive = "[upstream.a]\nurl = 'https://a'\nlimits = [{ concurrent = 32, adaptive = { algorithm = 'aimd', max = 90 } }]";
+    let drawn = &draw(&good(adaptive).settings).1[0].pipeline;
+    assert!(drawn.contains(" → bulkhead 1..90 by aimd (wait 10s) → "), "{drawn}");
     let names: Vec<&str> = upstreams.iter().map(|drawn| drawn.name.as_str()).collect();
     assert_eq!(names, ["backup", "exchange", "openai"]);
     let coded = good("[upstream.a]\nurl = 'https://a'\ncompress = { requests = true }");

@@ -42,6 +42,11 @@ fn limits_that_never_hold_anything_back_are_odd() {
     odd(&limits("[{ concurrent = 9 }, { concurrent = 3 }]"), &[&pointless("f:3:11", 0, 1)]);
     odd(&limits("[{ concurrent = 9 }, { concurrent = 9 }]"), &[&pointless("f:3:31", 1, 0)]);
     odd(
+        &limits("[{ concurrent = 9, adaptive = 'aimd' }, { concurrent = 9 }]"),
+        &[&pointless("f:3:50", 1, 0)],
+    );
+    odd(&limits("[{ concurrent = 3 }, { concurrent = 9, adaptive = 'aimd' }]"), &[]);
+    odd(
         &limits("[{ requests = '5/s' }, { requests = '6/s', per = 'header:x' }]"),
         &[&pointless("f:3:33", 1, 0)],
     );

@@ -1,0 +1,277 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use seawall_core::verdict::Seen;
+use seawall_core::{Instant, Verdict};
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error, MapDeserializer, StrDeserializer};
+
+use super::*;
+use crate::bulkhead::Options;
+
+const QUICK: Duration = Duration::from_millis(100);
+
+/// A machine and the moment it has come to.
+struct Run {
+    machine: Machine,
+    now: Instant,
+}
+
+impl Run {
+    fn new(adaptive: Adaptive, concurrent: u32) -> Self {
+        adaptive.check(concurrent).unwrap();
+        let now = Instant::ORIGIN + Duration::from_secs(3600);
+        Self { machine: Machine::new(adaptive, concurrent, now), now }
+    }
+
+    /// One window: ten calls that begin now and end together, a round trip later.
+    fn window(&mut self, demand: u32, trip: Duration, overloaded: u32) {
+        let began = self.now;
+        let in_flight = demand.min(self.machine.size());
+        self.now = self.now + trip.max(QUICK);
+        for call in 0..10 {
+            let ended = if call < overloaded { Ended::Overloaded } else { Ended::Worked };
+            let passed = Passed { began: self.now - (self.now.since(began).min(trip)), in_flight, ended };
+            self.machine.ended(passed, self.now);
+        }
+    }
+
+    fn windows(&mut self, count: u32, demand: u32, trip: impl Fn(u32) -> Duration) -> u32 {
+        for _ in 0..count {
+            let trip = trip(demand.min(self.machine.size()));
+            self.window(demand, trip, 0);
+        }
+        self.machine.settled()
+    }
+}
+
+fn bounded(algorithm: Algorithm, min: u32, max: u32) -> Adaptive {
+    Adaptive { min, max: Some(max), ..Adaptive::by(algorithm) }
+}
+
+#[test]
+fn a_word_stands_for_an_algorithm_with_its_defaults() {
+    let word = |word| <Adaptive as Deserialize>::deserialize(StrDeserializer::<Error>::new(word));
+    assert_eq!(word("gradient"), Ok(Adaptive::default()));
+    assert_eq!(word("aimd"), Ok(Adaptive::by(Algorithm::Aimd)));
+    assert!(word("vegas").unwrap_err().to_string().contains("`gradient` or `aimd`"));
+    let table = |key: &'static str| {
+        let entries = [(key, 4u32)].into_iter();
+        let table = MapDeserializer::<_, Error>::new(entries);
+        <Adaptive as Deserialize>::deserialize(table.into_deserializer())
+    };
+    assert_eq!(table("min"), Ok(Adaptive { min: 4, ..Adaptive::default() }));
+    assert!(table("most").is_err());
+}
+
+#[test]
+fn bounds_that_do_not_contain_the_beginning_are_refused_by_name() {
+    let refused =
+        |adaptive| Options { adaptive: Some(adaptive), ..Options::default() }.check().map_err(|e| e.key);
+    assert_eq!(refused(Adaptive::default()), Ok(()));
+    assert_eq!(refused(Adaptive { min: 0, ..Adaptive::default() }), Err("adaptive.min"));
+    assert_eq!(refused(Adaptive { min: 33, ..Adaptive::default() }), Err("adaptive.min"));
+    assert_eq!(refused(Adaptive { max: Some(31), ..Adaptive::default() }), Err("adaptive.max"));
+    assert_eq!(refused(Adaptive { max: Some(u32::MAX), ..Adaptive::default() }), Err("adaptive.max"));
+    for tolerance in [0.9, f64::NAN, f64::INFINITY, -1.0] {
+        assert_eq!(refused(Adaptive { tolerance, ..Adaptive::default() }), Err("adaptive.tolerance"));
+    }
+}
+
+#[test]
+fn an_overloaded_upstream_and_a_late_one_say_so_and_a_429_does_not() {
+    let says = |seen| Ended::from(Verdict::of(seen));
+    assert_eq!(says(Seen::Success), Ended::Worked);
+    for seen in [Seen::UnavailableForNow, Seen::ServerError, Seen::TimedOut] {
+        assert_eq!(says(seen), Ended::Overloaded);
+    }
+    for seen in [Seen::RateLimited, Seen::NotSent, Seen::Denied, Seen::Refused, Seen::CancelledAfter] {
+        assert_eq!(says(seen), Ended::Nothing);
+    }
+}
+
+#[test]
+fn aimd_adds_one_takes_a_tenth_and_spares_one_call_in_twenty() {
+    let mut run = Run::new(bounded(Algorithm::Aimd, 1, 100), 50);
+    run.window(50, QUICK, 0);
+    assert_eq!(run.machine.size(), 51);
+    run.window(50, QUICK, 1);
+    assert_eq!(run.machine.size(), 45, "one call in ten");
+    let began = run.now;
+    run.now = run.now + QUICK;
+    for call in 0..19 {
+        // Too early for the window to be over.
+        let ended = if call == 0 { Ended::Overloaded } else { Ended::Worked };
+        run.machine.ended(Passed { began, in_flight: 45, ended }, began + QUICK / 2);
+    }
+    run.machine.ended(Passed { began, in_flight: 45, ended: Ended::Worked }, run.now);
+    assert_eq!(run.machine.size(), 46, "one call in twenty");
+}
+
+#[test]
+fn what_began_before_a_cut_does_not_cut_again() {
+    let mut run = Run::new(Adaptive::by(Algorithm::Aimd), 100);
+    let (began, slow) = (run.now, Duration::from_secs(30));
+    run.now = run.now + slow;
+    for late in 0..100u32 {
+        let passed = Passed { began, in_flight: 100, ended: Ended::Overloaded };
+        run.machine.ended(passed, run.now + QUICK * late);
+    }
+    assert_eq!(run.machine.size(), 90, "a hundred calls that time out together are one piece of news");
+}
+
+/// As long as calls do not get slower, more of them are tried, and never more than the bound.
+#[test]
+fn at_a_constant_round_trip_a_busy_bulkhead_grows_to_its_bound() {
+    for (algorithm, windows) in [(Algorithm::Aimd, 100), (Algorithm::Gradient, 120)] {
+        let mut run = Run::new(bounded(algorithm, 1, 100), 10);
+        assert_eq!(run.windows(windows, 1000, |_| QUICK), 100, "{algorithm}");
+        assert_eq!(run.windows(500, 1000, |_| QUICK), 100, "{algorithm}");
+    }
+}
+
+#[test]
+fn a_steady_load_at_a_constant_round_trip_comes_to_rest() {
+    for algorithm in [Algorithm::Aimd, Algorithm::Gradient] {
+        let mut run = Run::new(bounded(algorithm, 1, 1000), 10);
+        let settled = run.windows(300, 20, |_| QUICK);
+        assert!((40..=50).contains(&settled), "{algorithm}: twice what is in use, not {settled}");
+        assert_eq!(run.windows(1000, 20, |_| QUICK), settled, "{algorithm}");
+    }
+}
+
+/// An upstream that works on 20 calls at once, the others wait for it.
+fn queueing(in_flight: u32) -> Duration {
+    QUICK * in_flight.max(20) / 20
+}
+
+#[test]
+fn the_gradient_finds_the_knee_even_if_it_begins_far_above_it() {
+    let mut run = Run::new(Adaptive::default(), 200);
+    let found = run.windows(100, 1000, queueing);
+    assert!((20..=45).contains(&found), "{found}");
+    for _ in 0..50 {
+        let later = run.windows(40, 1000, queueing);
+        assert!((20..=45).contains(&later), "{later}: it stays there");
+    }
+}
+
+/// Within forty windows: ten that shrink, a probe of a few, and the way back.
+#[test]
+fn a_round_trip_that_doubles_for_good_is_learnt_within_forty_windows() {
+    let mut run = Run::new(Adaptive::default(), 64);
+    assert_eq!(run.windows(150, 1000, |_| QUICK), 64);
+    assert!(run.windows(8, 1000, |_| QUICK * 2) < 60, "at first it looks like a queue");
+    assert_eq!(run.windows(32, 1000, |_| QUICK * 2), 64);
+    assert_eq!(run.windows(300, 1000, |_| QUICK * 2), 64);
+}
+
+#[test]
+fn a_probe_halves_the_size_for_a_window_and_gives_it_back() {
+    let mut run = Run::new(Adaptive::default(), 64);
+    run.windows(10, 1000, |_| QUICK);
+    assert_eq!((run.machine.size(), run.machine.settled()), (32, 64));
+    run.window(1000, QUICK, 0);
+    assert_eq!(run.machine.size(), 64);
+}
+
+/// Begun in the middle of a crowd, it has never seen the upstream quiet.
+#[test]
+fn a_probe_goes_on_halving_as_long_as_that_helps() {
+    let mut run = Run::new(Adaptive::default(), 160);
+    run.windows(10, 1000, queueing);
+    let mut sizes = Vec::new();
+    while run.machine.overdue().is_some() {
+        sizes.push(run.machine.size());
+        run.windows(1, 1000, queueing);
+    }
+    sizes.dedup();
+    assert_eq!(sizes, [80, 40, 20, 10]);
+    assert_eq!(run.machine.size(), 160, "only then it cuts, one window after the other");
+    assert!(run.windows(2, 1000, queueing) < 160);
+}
+
+#[test]
+fn a_probe_in_which_no_call_ends_is_given_up() {
+    let mut run = Run::new(Adaptive::default(), 64);
+    run.windows(10, 1000, |_| QUICK);
+    let until = run.machine.overdue().unwrap();
+    assert_eq!(until, run.now + QUICK * 4);
+    run.machine.look(until - Duration::from_nanos(1));
+    assert_eq!(run.machine.size(), 32);
+    run.machine.look(until);
+    assert_eq!((run.machine.size(), run.machine.overdue()), (64, None));
+}
+
+#[test]
+fn it_is_smaller_than_a_quarter_of_a_kilobyte() {
+    assert!(size_of::<Machine>() <= 256, "{}", size_of::<Machine>());
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    step: u64,
+    trip: u64,
+    in_flight: u32,
+    ended: Ended,
+}
+
+fn calls() -> impl Strategy<Value = Vec<Call>> {
+    let span = || prop_oneof![8 => 0..300_000_000u64, 1 => 0..60_000_000_000u64, 1 => any::<u64>()];
+    let ended =
+        || select(vec![Ended::Worked, Ended::Worked, Ended::Worked, Ended::Overloaded, Ended::Nothing]);
+    let in_flight = || prop_oneof![9 => 1..200u32, 1 => any::<u32>()];
+    let call = (span(), span(), in_flight(), ended()).prop_map(|(step, trip, in_flight, ended)| Call {
+        step: step / 8,
+        trip,
+        in_flight,
+        ended,
+    });
+    prop::collection::vec(call, 1..600)
+}
+
+fn algorithms() -> impl Strategy<Value = Algorithm> {
+    select(Algorithm::ALL)
+}
+
+proptest! {
+    /// Whatever happens, at whatever moments: never below the smallest size, never above the largest.
+    #[test]
+    fn the_size_stays_between_its_bounds(
+        calls in calls(),
+        algorithm in algorithms(),
+        (min, begin, max) in (1u32..50, 0u32..50, 0u32..50).prop_map(|(a, b, c)| (a, a + b, a + b + c)),
+        update_at in 0usize..600,
+    ) {
+        let mut run = Run::new(bounded(algorithm, min, max), begin);
+        let (mut min, mut max) = (min, max);
+        for (at, call) in calls.into_iter().enumerate() {
+            if at == update_at {
+                (min, max) = (max, max + 7);
+                run.machine.update(bounded(algorithm, min, max), max);
+            }
+            run.now = run.now + Duration::from_nanos(call.step);
+            let began = run.now - Duration::from_nanos(call.trip);
+            run.machine.ended(Passed { began, in_flight: call.in_flight, ended: call.ended }, run.now);
+            prop_assert!((min..=max).contains(&run.machine.size()), "{:?}", run.machine);
+            prop_assert!((min..=max).contains(&run.machine.settled()));
+            prop_assert!(run.machine.size() <= run.machine.settled(), "a probe only takes away");
+        }
+    }
+
+    /// A bulkhead of which less than half is in use learns nothing about more.
+    #[test]
+    fn it_never_grows_while_it_is_idle(calls in calls(), algorithm in algorithms(), begin in 4u32..100) {
+        let mut run = Run::new(bounded(algorithm, 1, 1000), begin);
+        let mut settled = run.machine.settled();
+        for call in calls {
+            run.now = run.now + Duration::from_nanos(call.step);
+            let in_flight = call.in_flight % settled.div_ceil(2).max(1);
+            let began = run.now - Duration::from_nanos(call.trip);
+            run.machine.ended(Passed { began, in_flight, ended: call.ended }, run.now);
+            prop_assert!(run.machine.settled() <= settled);
+            settled = run.machine.settled();
+        }
+    }
+}
