@@ -113,8 +113,17 @@ impl Bulkhead {
 
     /// The same, before those of a lower priority. In a full line a high one takes the place of the youngest low one.
     pub async fn acquire_as(&self, priority: Priority, deadline: Instant) -> Result<Permit, Rejection> {
+        self.enter_as(priority, deadline).await.map(Place::into_owned)
+    }
+
+    /// The same, borrowed.
+    pub(crate) async fn enter_as(
+        &self,
+        priority: Priority,
+        deadline: Instant,
+    ) -> Result<Place<'_>, Rejection> {
         if let Some(place) = self.try_enter() {
-            return Ok(place.into_owned());
+            return Ok(place);
         }
         let queue = lock(&self.0.guarded).options.queue.clone();
         let patience = self.0.clock.now().until(deadline).min(queue.wait);
@@ -125,7 +134,7 @@ impl Bulkhead {
             return Err(self.full("there is no place now, nor one to wait"));
         };
         match within(self.stand(waiter), patience).await {
-            Ok(Some(place)) => Ok(place.into_owned()),
+            Ok(Some(place)) => Ok(place),
             Ok(None) => Err(self.full("a more important call took its place in the line")),
             Err(_) => Err(self.full(format!("no place came free in {}", format_duration(patience)))),
         }

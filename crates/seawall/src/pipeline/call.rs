@@ -10,6 +10,7 @@ use seawall_core::event::{Fact, Sink};
 use seawall_core::verdict::Seen;
 use seawall_core::{Certainty, Code, Effects, Error, Instant, Rejection, Verdict};
 use seawall_policy::fallback::Doubt;
+use seawall_policy::queue::Priority;
 use seawall_policy::retry::{Attempts, Decision, Ended, Stop, step};
 
 use super::enter::Entered;
@@ -23,7 +24,7 @@ pub trait Keys: Sync {
     fn key(&self, per: &str) -> Option<Cow<'_, str>>;
 }
 
-impl Keys for str {
+impl Keys for String {
     fn key(&self, _: &str) -> Option<Cow<'_, str>> {
         Some(Cow::Borrowed(self))
     }
@@ -37,6 +38,7 @@ pub struct Call<'a> {
     deadline: Option<Instant>,
     fewer_attempts: u32,
     pub(super) credential: u64,
+    pub(super) priority: Priority,
     pub(super) keys: Option<&'a dyn Keys>,
     pub(super) key: Option<Arc<str>>,
     intent: Option<Arc<str>>,
@@ -75,6 +77,7 @@ impl<'a> Call<'a> {
             deadline: None,
             fewer_attempts: 0,
             credential: 0,
+            priority: Priority::Normal,
             keys: None,
             key: None,
             intent: None,
@@ -107,6 +110,18 @@ impl<'a> Call<'a> {
     pub fn credential(mut self, credential: u64) -> Self {
         self.credential = credential;
         self
+    }
+
+    /// Who goes first where calls wait. Default normal.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// The deadline of this call, so far from now.
+    pub fn deadline_in(self, span: Duration) -> Self {
+        let now = self.began.unwrap_or_else(|| self.pipeline.now());
+        self.began(now).deadline(now + span)
     }
 
     /// Whose call this is, under limits that are per key: a user, an organisation, a credential.

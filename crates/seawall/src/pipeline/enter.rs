@@ -9,14 +9,14 @@ use smallvec::SmallVec;
 
 use super::{Call, Held, Parts, Shadow};
 use crate::breaker::Admitted;
-use crate::bulkhead;
+use crate::bulkhead::Place;
 use crate::limiter::{Limiter, Taken};
 
 /// Past every gate. Dropped without a word it tells the breaker nothing.
 #[derive(Default)]
 pub(super) struct Entered<'p> {
     breaker: Option<Admitted<'p>>,
-    place: Option<bulkhead::Permit>,
+    place: Option<Place<'p>>,
 }
 
 impl Entered<'_> {
@@ -25,12 +25,15 @@ impl Entered<'_> {
         if let Some(admitted) = self.breaker {
             admitted.settle_at(verdict.lesson(), now);
         }
+        if let Some(place) = self.place {
+            place.settle_at(verdict, now);
+        }
     }
 
     /// The answer has begun, and its body is still to be read.
     pub(super) fn hold(self, verdict: Verdict) -> Held {
         let breaker = self.breaker.map(Admitted::into_owned);
-        Held { lesson: Some(verdict.lesson()), breaker, place: self.place }
+        Held { verdict: Some(verdict), breaker, place: self.place.map(Place::into_owned) }
     }
 }
 
@@ -64,7 +67,8 @@ impl Call<'_> {
     pub(super) fn enter_now<'p>(&self, parts: &'p Parts, now: Instant) -> Result<Entered<'p>, Rejection> {
         let breaker = self.admit(parts, now)?;
         let taken = self.pass_limits_now(parts, now).ok_or(const { Rejection::new(Code::RateLimited) })?;
-        let place = self.find_place(parts)?;
+        let full = |NoPlace| const { Rejection::new(Code::BulkheadFull) };
+        let place = self.find_place(parts).map_err(full)?;
         taken.keep();
         Ok(Entered { breaker, place })
     }
@@ -76,7 +80,7 @@ impl Call<'_> {
         now: &mut Instant,
         waited: &mut Duration,
     ) -> Result<Entered<'p>, Rejection> {
-        let mut place = None;
+        let mut place: Option<Place<'p>> = None;
         let taken = loop {
             let mut taken = TakenAll(SmallVec::new());
             let began = *now;
@@ -95,7 +99,7 @@ impl Call<'_> {
             drop(taken);
             let Some(bulkhead) = &parts.bulkhead else { continue };
             let began = *now;
-            let outcome = bulkhead.acquire(deadline).await;
+            let outcome = bulkhead.enter_as(self.priority, deadline).await;
             *now = self.note_wait(Policy::Bulkhead, began, waited);
             place = Some(outcome?);
         };
@@ -120,15 +124,15 @@ impl Call<'_> {
     }
 
     /// A place now, where one is needed; none where there is no bulkhead, or only its shadow.
-    fn find_place(&self, parts: &Parts) -> Result<Option<bulkhead::Permit>, Rejection> {
+    fn find_place<'p>(&self, parts: &'p Parts) -> Result<Option<Place<'p>>, NoPlace> {
         let Some(bulkhead) = &parts.bulkhead else { return Ok(None) };
-        match bulkhead.try_acquire() {
-            Ok(place) => Ok(Some(place)),
-            Err(rejection) if parts.shadow.holds(Shadow::BULKHEAD) => {
-                self.would_reject(&rejection);
+        match bulkhead.try_enter() {
+            Some(place) => Ok(Some(place)),
+            None if parts.shadow.holds(Shadow::BULKHEAD) => {
+                self.would_reject(&bulkhead.refusal());
                 Ok(None)
             }
-            Err(rejection) => Err(rejection),
+            None => Err(NoPlace),
         }
     }
 
@@ -198,6 +202,9 @@ impl Call<'_> {
         self.pipeline.tell(self.sink, Fact::WouldReject { code, policy });
     }
 }
+
+/// There is no place in the bulkhead now.
+struct NoPlace;
 
 /// Tokens of a call that has not left yet: given back unless it leaves.
 struct TakenAll<'a>(SmallVec<[Taken<'a>; 3]>);

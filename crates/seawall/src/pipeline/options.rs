@@ -117,7 +117,9 @@ impl Options {
         };
         let bulkhead = match (self.bulkhead, before.and_then(|before| before.bulkhead.clone())) {
             (Some(options), Some(bulkhead)) => bulkhead.update(options).map(|()| Some(bulkhead))?,
-            (Some(options), None) => Some(Bulkhead::new(options)?),
+            (Some(options), None) => {
+                Some(Bulkhead::with(name.clone(), options, clock.clone(), sink.cloned())?)
+            }
             (None, _) => None,
         };
         let hedge = match (self.hedge, before.and_then(|before| before.hedge.clone())) {

@@ -37,7 +37,7 @@ fn plain_retry(attempts: u32) -> retry::Options {
 
 fn places(concurrent: u32, waiting: usize) -> bulkhead::Options {
     let queue = bulkhead::Queue { max: waiting, ..bulkhead::Queue::default() };
-    bulkhead::Options { concurrent, queue }
+    bulkhead::Options { concurrent, queue, ..bulkhead::Options::default() }
 }
 
 fn at_once(count: u32, per: Duration) -> limiter::Options {
