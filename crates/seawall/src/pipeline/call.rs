@@ -260,13 +260,16 @@ impl<'a> Call<'a> {
                 }
             };
             let attempt = attempts.made + 1;
-            let trying = Trying { call: self, parts, classify, effects, deadline, attempt, nonce };
-            let tried = match &parts.hedge {
-                Some(hedge) if self.may_hedge.unwrap_or(effects == Effects::Repeatable) => {
+            let hedge =
+                parts.hedge.as_ref().filter(|_| self.may_hedge.unwrap_or(effects == Effects::Repeatable));
+            let is_last = attempt >= options.attempts && hedge.is_none();
+            let trying = Trying { call: self, parts, classify, effects, deadline, attempt, is_last, nonce };
+            let tried = match hedge {
+                Some(hedge) => {
                     // Boxed: the state of a race is large, and most pipelines have none.
                     Box::pin(trying.race(hedge, entered, now, &mut operation)).await
                 }
-                _ => {
+                None => {
                     let cx = trying.cx(now, false);
                     let patience = cx.remaining;
                     trying.once(entered, now, patience, operation(cx)).await
@@ -346,6 +349,7 @@ pub(super) struct Trying<'t, 'p, C> {
     pub(super) effects: Effects,
     pub(super) deadline: Instant,
     pub(super) attempt: u32,
+    pub(super) is_last: bool,
     pub(super) nonce: (u64, u64),
 }
 
@@ -366,6 +370,7 @@ impl<'p, C> Trying<'_, 'p, C> {
         Cx {
             attempt: self.attempt,
             is_hedge,
+            is_last: self.is_last,
             began,
             remaining,
             deadline: self.deadline,

@@ -11,6 +11,7 @@ use seawall_core::Instant;
 pub struct Cx {
     pub(super) attempt: u32,
     pub(super) is_hedge: bool,
+    pub(super) is_last: bool,
     pub(super) began: Instant,
     pub(super) remaining: Duration,
     pub(super) deadline: Instant,
@@ -28,6 +29,11 @@ impl Cx {
     /// Is it a second copy, sent while the first is still under way?
     pub fn is_hedge(&self) -> bool {
         self.is_hedge
+    }
+
+    /// Can no further attempt of this call follow, nor a hedge beside it? What the operation was given may be used up.
+    pub fn is_last(&self) -> bool {
+        self.is_last
     }
 
     /// When this attempt began.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use seawall_core::verdict::Seen;
 use seawall_core::{Effects, Verdict};
 
+use crate::Priority;
 use crate::classify::{self, Classify};
 use crate::pipeline::{Cx, Keys};
 
@@ -83,6 +84,8 @@ pub struct Terms {
     pub fewer_attempts: u32,
     /// Whose credential the provider sees: its pauses hold only those who share it. Default 0, everybody's.
     pub credential: u64,
+    /// Who goes first where calls wait. Default normal.
+    pub priority: Priority,
     /// Whose call this is, under limits that are per key. Default none: it shares the key of all who have none.
     pub key: Option<Arc<str>>,
     /// The same, where different limits have different keys. Default none.

@@ -105,6 +105,7 @@ where
         let now = pipeline.now();
         call = call.began(now).deadline(now + span);
     }
+    call = call.priority(terms.priority);
     if let Some(key) = terms.key {
         call = call.key(key);
     }
@@ -118,7 +119,7 @@ where
     let (mut kept, mut is_ready) = (Some(request), true);
     call.classified(&Judge { classify, progress }, |cx| {
         let mut request = kept.take().expect("there is another attempt only where the request was kept");
-        kept = repeat.repeat(&request);
+        kept = if cx.is_last() { None } else { repeat.repeat(&request) };
         progress.keeps(kept.is_some());
         read.stamp(&mut request, &cx);
         match std::mem::replace(&mut is_ready, false) {

@@ -38,6 +38,33 @@ async fn a_request_that_cannot_be_had_again_goes_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_that_goes_once_is_not_hedged_and_one_that_can_be_had_again_is() {
+    let hedge = || {
+        let delay = seawall::hedge::Delay::Fixed(ms(10));
+        let options = seawall::hedge::Options { delay, ..seawall::hedge::Options::default() };
+        built(Pipeline::builder("x").hedge(options).effects(Effects::Repeatable))
+    };
+    let slow = |calls: Arc<AtomicU32>| {
+        service_fn(move |()| {
+            calls.fetch_add(1, Ordering::Relaxed);
+            async {
+                tokio::time::sleep(ms(50)).await;
+                Ok::<_, Seen>(())
+            }
+        })
+    };
+    for (layer_once, sent) in [(true, 1), (false, 2)] {
+        let calls = Arc::<AtomicU32>::default();
+        let outcome = match layer_once {
+            true => hedge().once().layer(slow(calls.clone())).oneshot(()).await,
+            false => hedge().layer(slow(calls.clone())).oneshot(()).await,
+        };
+        assert_eq!(outcome, Ok(()));
+        assert_eq!(calls.load(Ordering::Relaxed), sent);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn guarded_is_the_default_and_the_request_may_say_more() {
     let build = || built(Pipeline::builder("x").retry(plain_retry(3)));
     let inner = scripted(&[Err(Seen::ReplyLost)]);
