@@ -97,7 +97,7 @@ pub enum Fact {
     ServedStale {
         /// How old it was.
         age: Duration,
-        /// Why it was given: `error` or `revalidating`.
+        /// Why it was given, such as `breaker-open`, `timeout`, `error` or `revalidating`.
         why: &'static str,
     },
     /// Calls go to another target of a failover group.

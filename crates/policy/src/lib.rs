@@ -6,6 +6,7 @@
 pub mod breaker;
 pub mod budget;
 pub mod bulkhead;
+pub mod cache;
 pub mod compress;
 pub mod degrade;
 pub mod effect;

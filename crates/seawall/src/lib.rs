@@ -23,6 +23,7 @@
 
 pub mod breaker;
 pub mod bulkhead;
+pub mod cache;
 pub mod classify;
 pub mod compress;
 pub mod degrade;
