@@ -85,7 +85,8 @@ fn check_says_every_error_on_stderr_and_exits_with_two() {
 #[test]
 fn a_good_check_in_json_tells_routes_and_warnings() {
     let home = tempfile::tempdir().unwrap();
-    let text = "[upstream.a]\nurl = 'https://a'\n[route.r]\nmatch.path = '/a/x'\ncache = { ttl = '1s' }\n";
+    let text =
+        "[upstream.a]\nurl = 'https://a'\n[route.r]\nmatch.path = '/a/x'\nmodel = { a = { x = 'y' } }\n";
     std::fs::write(home.path().join("seawall.toml"), text).unwrap();
     let ran = run(home.path(), &["check", "--json"]);
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
@@ -105,7 +106,7 @@ fn a_good_check_in_json_tells_routes_and_warnings() {
         "what is a warning to check is an error to serve"
     );
     assert!(
-        ran.err.starts_with("seawall.toml:5:1: route.r.cache: SW0090 not available yet: "),
+        ran.err.starts_with("seawall.toml:5:1: route.r.model: SW0090 not available yet: "),
         "{}",
         ran.err
     );

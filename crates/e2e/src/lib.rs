@@ -114,6 +114,7 @@ impl Rig {
             calling: calling(),
             terminal: None,
             allow: Allow::default(),
+            cache: None,
         });
         self
     }

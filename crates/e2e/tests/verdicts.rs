@@ -155,6 +155,7 @@ async fn every_outcome_is_repeated_counted_and_called_what_the_table_says_under_
             calling,
             terminal: None,
             allow: Allow::default(),
+            cache: None,
         });
     }
     let gateway = rig.start();

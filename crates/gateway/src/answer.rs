@@ -9,11 +9,14 @@ use hyper::upgrade::OnUpgrade;
 use seawall::fallback::Served;
 use seawall::pipeline::Held;
 use seawall::retry::Stop;
-use seawall::{Class, Error, Rejection, Verdict};
+use seawall::{Class, Code, Error, Rejection, Verdict};
 use seawall_core::CallId;
+use seawall_core::verdict::Seen;
+use seawall_signals::view::CacheResult;
 
 use crate::attempt::{Answer, Failure};
 use crate::body::{Ending, Outgoing, Passing, Watch};
+use crate::cache::{self, Captured, Keeper};
 use crate::compress::{Coding, Packed};
 use crate::decision::Decision;
 use crate::headers;
@@ -36,32 +39,64 @@ pub(crate) struct WayBack<'a> {
 pub(crate) fn answer(
     worker: &Arc<Worker>,
     record: Record,
-    served: Served<Answer, Failure>,
+    served: Served<'_, Answer, Failure>,
     back: WayBack<'_>,
+    keeping: Keeping,
 ) -> Response<Outgoing> {
     let Served { answer, attempts, from, .. } = served;
     let place = from.place;
     let note = note(&answer.result, answer.stop, record.over_budget());
-    let ending = Ended { place, attempts, waited: answer.waited, stop: answer.stop, note };
+    let (cache, keeper) = match keeping {
+        Keeping::Off => (None, None),
+        Keeping::Bypass => (Some(CacheResult::Bypass), None),
+        Keeping::Miss(keeper) => (Some(CacheResult::Miss), keeper),
+    };
+    let ending = Ended { place, attempts, waited: answer.waited, stop: answer.stop, note, cache, keeper };
     match answer.result {
-        Ok(answered) => pass(worker, record, answered, answer.held, &ending, back),
+        Ok(answered) => pass(worker, record, answered, answer.held, ending, back),
         Err(Error::Rejected(rejection)) => {
-            refuse(worker, record, rejection, answer.verdict, answer.held, &ending)
+            refuse(worker, record, rejection, answer.verdict, answer.held, ending)
         }
         Err(Error::Inner(failure)) => {
             let certainty = answer.verdict.certainty(record.effects);
             let rejection = Rejection::new(failure.code).because(failure.message).certainty(certainty);
-            refuse(worker, record, rejection, answer.verdict, answer.held, &ending)
+            refuse(worker, record, rejection, answer.verdict, answer.held, ending)
         }
     }
 }
 
-struct Ended {
-    place: usize,
-    attempts: u32,
+/// The answer to a call that waited for another until its own deadline.
+pub(crate) fn too_late(
+    worker: &Arc<Worker>,
+    record: Record,
+    rejection: Rejection,
     waited: Duration,
-    stop: Option<Stop>,
-    note: Option<&'static str>,
+) -> Response<Outgoing> {
+    let ending = Ended { waited, cache: Some(CacheResult::Miss), ..Ended::default() };
+    refuse(worker, record, rejection, Verdict::of(Seen::TimedOut), Held::default(), ending)
+}
+
+/// What becomes of an answer that passes, beside being passed on.
+pub(crate) enum Keeping {
+    /// Its route keeps none.
+    Off,
+    /// Its route does, and the call was left out of it.
+    Bypass,
+    /// There was none; this one is kept if it may be, and if somebody is there to keep it.
+    Miss(Option<Keeper>),
+}
+
+/// How a call stands when its answer begins.
+#[derive(Default)]
+pub(crate) struct Ended {
+    pub(crate) place: usize,
+    pub(crate) attempts: u32,
+    pub(crate) waited: Duration,
+    pub(crate) stop: Option<Stop>,
+    pub(crate) note: Option<&'static str>,
+    /// What the cache had to do with it; none where its route has no cache.
+    pub(crate) cache: Option<CacheResult>,
+    pub(crate) keeper: Option<Keeper>,
 }
 
 /// Names the answer: every one carries its call's id, and what was decided.
@@ -73,7 +108,8 @@ pub(crate) fn name(response: &mut Response<Outgoing>, id: CallId, decision: Head
     response.headers_mut().insert(headers::DECISION, decision);
 }
 
-fn decision(worker: &Worker, record: &Record, ended: &Ended) -> HeaderValue {
+/// The line that says what was decided.
+pub(crate) fn decision(worker: &Worker, record: &Record, ended: &Ended) -> HeaderValue {
     let house = &worker.house;
     let place = house.routes[record.route].to[ended.place];
     let upstream = &house.upstreams[place];
@@ -82,6 +118,7 @@ fn decision(worker: &Worker, record: &Record, ended: &Ended) -> HeaderValue {
         attempts: ended.attempts,
         waited: ended.waited,
         breaker: upstream.breaker.state().as_str(),
+        cache: ended.cache.map_or("none", CacheResult::as_str),
         generation: house.plan.generation,
         note: ended.note,
     };
@@ -94,25 +131,37 @@ fn pass(
     record: Record,
     answered: Answer,
     held: Held,
-    ended: &Ended,
+    mut ended: Ended,
     back: WayBack<'_>,
 ) -> Response<Outgoing> {
     let house = &worker.house;
     let Answer { mut head, body, verdict } = answered;
     let switching = head.status == StatusCode::SWITCHING_PROTOCOLS;
+    // Nobody can tell whether a body without an end of its own was whole. An answer to HEAD has none at all.
+    let bare = *back.method == Method::HEAD;
+    let whole = bare || cache::is_delimited(&head) || record.is_unpacked();
+    let keepable = verdict.is_ok() && !body.cut && whole;
     headers::strip_hop_by_hop(&mut head.headers, switching);
     // How old the upstream's HTTP is, is between the two of us.
     head.version = http::Version::default();
     let id = record.id;
     let route = &house.routes[record.route];
     let upstream = &house.upstreams[route.to[ended.place]];
-    let line = decision(worker, &record, ended);
+    let line = decision(worker, &record, &ended);
     let follower = follower(&head.headers, back.method, route.terminal.as_deref(), upstream, record.path());
     let packing = back.coding.and_then(|coding| Some((coding, coding.pack(&mut head, body.size())?)));
     if let Some((_, algorithm)) = packing {
         record.changed(|changed| changed.packed = Some(algorithm));
     }
     let certainty = record.certainty(verdict.certainty(record.effects));
+    let capture = match ended.keeper.take() {
+        Some(keeper) if keepable => keeper.begin(house, record.route, ended.place, &head, bare),
+        Some(keeper) => {
+            keeper.give_up();
+            None
+        }
+        None => None,
+    };
     let story = record.close(Outcome {
         place: ended.place,
         status: Some(head.status.as_u16()),
@@ -121,6 +170,7 @@ fn pass(
         waited: ended.waited,
         decision: Some(line.clone()),
         refusal: None,
+        from_cache: None,
     });
     let at_end = Box::new(AtEnd { worker: worker.clone(), story, place: ended.place, held });
     let body = if switching {
@@ -130,12 +180,16 @@ fn pass(
         let patience = &route.attempt;
         let mut passing = Passing::new(body, follower, patience.idle, patience.max_body_time, at_end);
         passing.settle_if_empty();
-        match packing {
+        let body = match packing {
             Some((coding, algorithm)) => {
                 let (encoder, stages) = (coding.encoder(algorithm), coding.stages(ended.place));
                 Outgoing::Packed(Box::new(Packed::new(passing, encoder, stages)))
             }
             None => Outgoing::Passing(Box::new(passing)),
+        };
+        match capture {
+            Some(capture) => Captured::of(body, capture),
+            None => body,
         }
     };
     let mut response = Response::from_parts(head, body);
@@ -154,15 +208,21 @@ fn refuse(
     rejection: Rejection,
     verdict: Verdict,
     held: Held,
-    ended: &Ended,
+    mut ended: Ended,
 ) -> Response<Outgoing> {
+    match ended.keeper.take() {
+        // Those who wait may have more time.
+        Some(keeper) if rejection.code == Code::DeadlineExceeded => drop(keeper),
+        Some(keeper) => keeper.give_up(),
+        None => {}
+    }
     let certainty = record.certainty(rejection.certainty);
     let rejection = rejection.certainty(certainty);
     let house = &worker.house;
     let id = record.id;
     let route = &house.routes[record.route];
     let dialect = house.upstreams[route.to[0]].plan.dialect.clone();
-    let line = decision(worker, &record, ended);
+    let line = decision(worker, &record, &ended);
     let mut response = refusal::answer(&rejection, id, Some(dialect.as_ref()));
     if ended.attempts > 1 {
         // What could be mended by repeating was repeated here: the caller's SDK need not do it all again.
@@ -182,6 +242,7 @@ fn refuse(
         waited: ended.waited,
         decision: Some(line),
         refusal: Some(rejection),
+        from_cache: None,
     });
     let at_end: Box<dyn Watch> = Box::new(AtEnd { worker: worker.clone(), story, place: ended.place, held });
     at_end.ended(Ending::Complete, 0);

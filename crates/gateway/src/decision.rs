@@ -12,6 +12,8 @@ pub(crate) struct Decision<'a> {
     pub(crate) attempts: u32,
     pub(crate) waited: Duration,
     pub(crate) breaker: &'a str,
+    /// What the cache had to do with it, or `none`.
+    pub(crate) cache: &'a str,
     pub(crate) generation: u64,
     /// Why it was not sent again though that might have helped, where that needs saying.
     pub(crate) note: Option<&'static str>,
@@ -20,7 +22,15 @@ pub(crate) struct Decision<'a> {
 impl<'a> Decision<'a> {
     /// What most calls come to.
     pub(crate) fn ordinary(upstream: &'a str, generation: u64) -> Self {
-        Self { upstream, attempts: 1, waited: Duration::ZERO, breaker: "closed", generation, note: None }
+        Self {
+            upstream,
+            attempts: 1,
+            waited: Duration::ZERO,
+            breaker: "closed",
+            cache: "none",
+            generation,
+            note: None,
+        }
     }
 
     /// Nothing was decided: the request was refused at the door.
@@ -30,18 +40,22 @@ impl<'a> Decision<'a> {
 
     /// Is it what most calls come to?
     pub(crate) fn is_ordinary(&self) -> bool {
-        self.attempts == 1 && self.waited.is_zero() && self.breaker == "closed" && self.note.is_none()
+        self.attempts == 1
+            && self.waited.is_zero()
+            && self.breaker == "closed"
+            && self.cache == "none"
+            && self.note.is_none()
     }
 
-    /// The line. There is no cache and no journal in this release, and it says so.
+    /// The line. There is no journal in this release, and it says so.
     fn line(&self) -> String {
         let mut line = String::with_capacity(128);
-        let Self { upstream, attempts, waited, breaker, generation, note } = self;
+        let Self { upstream, attempts, waited, breaker, cache, generation, note } = self;
         let waited = waited.as_millis();
         // Formatting into a String cannot fail.
         let _ = write!(
             line,
-            "upstream={upstream}; attempts={attempts}; waited={waited}ms; breaker={breaker}; cache=none; effect=none; \
+            "upstream={upstream}; attempts={attempts}; waited={waited}ms; breaker={breaker}; cache={cache}; effect=none; \
              generation={generation}"
         );
         if let Some(note) = note {
@@ -69,12 +83,13 @@ mod tests {
             attempts: 2,
             waited: Duration::from_micros(120_900),
             breaker: "closed",
+            cache: "miss",
             generation: 3,
             note: None,
         };
         assert_eq!(
             decision.line(),
-            "upstream=openai; attempts=2; waited=120ms; breaker=closed; cache=none; effect=none; generation=3"
+            "upstream=openai; attempts=2; waited=120ms; breaker=closed; cache=miss; effect=none; generation=3"
         );
     }
 }

@@ -91,7 +91,9 @@ fn in_our_words(worker: &Worker, code: Code) -> Vec<u8> {
     let (head, body) = response.into_parts();
     let body = match body {
         Outgoing::Whole(bytes) => bytes,
-        Outgoing::Empty | Outgoing::Passing(_) | Outgoing::Packed(_) => bytes::Bytes::new(),
+        Outgoing::Empty | Outgoing::Passing(_) | Outgoing::Packed(_) | Outgoing::Captured(_) => {
+            bytes::Bytes::new()
+        }
     };
     let mut words = format!("HTTP/1.1 {}\r\n", head.status).into_bytes();
     for (name, value) in &head.headers {

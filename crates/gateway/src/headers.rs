@@ -7,6 +7,8 @@ use seawall_core::CallId;
 pub(crate) const CALL: HeaderName = HeaderName::from_static("seawall-call");
 /// On every answer: what was decided up to its head.
 pub(crate) const DECISION: HeaderName = HeaderName::from_static("seawall-decision");
+/// On an answer that is no longer fresh: how old it is, and why it was given.
+pub(crate) const STALE: HeaderName = HeaderName::from_static("seawall-stale");
 /// Obeyed by the SDKs that Stainless generates (openai, anthropic and others).
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// Obeyed by Stripe's SDKs.
@@ -53,11 +55,11 @@ fn hop_by_hop(name: &str) -> bool {
 }
 
 /// A caller's proof of who pays, in all the places providers look for it.
+pub(crate) const CREDENTIALS: [&str; 6] =
+    ["authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "proxy-authorization"];
+
 fn credential_name(name: &str) -> bool {
-    matches!(
-        name,
-        "authorization" | "x-api-key" | "api-key" | "x-goog-api-key" | "cookie" | "proxy-authorization"
-    )
+    CREDENTIALS.contains(&name)
 }
 
 /// One look at every header: most messages have little to remove, and then this costs a few comparisons.

@@ -17,10 +17,11 @@ use seawall_core::{Clock, Code, Instant};
 use seawall_signals::metrics::{CounterBy, Observer, Registry, names};
 use seawall_signals::view::BreakerState;
 
+use crate::cache::Answers;
 use crate::compress::{Live, Traffic};
 use crate::decision::Decision;
 use crate::meters::{CallMeters, UpstreamMeters, transitions};
-use crate::plan::{Allow, Limit, Plan, Upstream};
+use crate::plan::{Allow, Cache, Limit, Plan, Upstream};
 use crate::route::Pattern;
 use crate::story::Ring;
 
@@ -43,6 +44,8 @@ pub(crate) struct House {
     pub(crate) started_wall: SystemTime,
     /// Calls in flight at every worker.
     pub(crate) in_flight: Vec<Arc<AtomicUsize>>,
+    /// What was answered and may be answered again, where a route keeps anything.
+    pub(crate) answers: Option<Arc<Answers>>,
     pub(crate) draining: AtomicBool,
     pub(crate) ready: AtomicBool,
     pub(crate) hasher: RandomState,
@@ -85,6 +88,7 @@ pub(crate) struct LiveRoute {
     pub(crate) compress: Option<Live>,
     pub(crate) terminal: Option<Arc<str>>,
     pub(crate) allow: Allow,
+    pub(crate) cache: Option<Cache>,
     pub(crate) meters: Vec<CallMeters>,
 }
 
@@ -134,6 +138,7 @@ impl House {
         }
         let by_name = plan.upstreams.iter().enumerate().map(|(place, up)| (up.name.clone(), place)).collect();
         let observers = observe(&registry, &upstreams, &events, plan.generation);
+        let answers = Answers::new(&plan.routes, &clock)?;
         Ok(Arc::new(Self {
             plan,
             upstreams,
@@ -145,6 +150,7 @@ impl House {
             started: clock.now(),
             started_wall: seawall_core::clock::wall_now(),
             in_flight: (0..workers).map(|_| Arc::default()).collect(),
+            answers,
             draining: AtomicBool::new(false),
             ready: AtomicBool::new(false),
             hasher: RandomState::new(),
@@ -312,6 +318,9 @@ impl LiveRoute {
         upstreams: &[LiveUpstream],
         registry: &Registry,
     ) -> Result<Self, Invalid> {
+        if plan.cache.is_some() {
+            upstreams[plan.to[0]].meters.show_cache();
+        }
         Ok(Self {
             name: plan.name.clone(),
             method: plan.method.clone(),
@@ -325,7 +334,13 @@ impl LiveRoute {
             compress: compress(&plan.to, &plan.calling, upstreams, registry)?,
             terminal: plan.terminal.clone(),
             allow: plan.allow,
+            cache: plan.cache,
         })
+    }
+
+    /// The one method it is for, if it is for one.
+    pub(crate) fn method(&self) -> Option<&Method> {
+        self.method.as_ref()
     }
 
     fn plain(place: usize, upstreams: &[LiveUpstream], registry: &Registry) -> Result<Self, Invalid> {
@@ -343,6 +358,7 @@ impl LiveRoute {
             compress: compress(&[place], defaults, upstreams, registry)?,
             terminal: None,
             allow: Allow::default(),
+            cache: None,
         })
     }
 }

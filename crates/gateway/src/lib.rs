@@ -13,6 +13,7 @@ mod admin;
 mod answer;
 mod attempt;
 mod body;
+mod cache;
 mod compress;
 mod decision;
 mod door;

@@ -4,7 +4,7 @@ use seawall::Class;
 use seawall_core::Code;
 use seawall_signals::metrics::{Counter, CounterBy, Histogram, Registry, names};
 use seawall_signals::rate::Rate;
-use seawall_signals::view::BreakerState;
+use seawall_signals::view::{BreakerState, CacheResult};
 
 /// What is counted about one upstream.
 #[derive(Debug)]
@@ -13,6 +13,7 @@ pub(crate) struct UpstreamMeters {
     pub(crate) retries: CounterBy<Class>,
     pub(crate) over_budget: Counter,
     pub(crate) rejections: CounterBy<Code>,
+    pub(crate) cache: CounterBy<CacheResult>,
     pub(crate) waits: Histogram,
     pub(crate) rate: Rate,
     /// All calls to it, whatever the route, for the board.
@@ -26,6 +27,7 @@ impl UpstreamMeters {
             retries: names::retries(registry, upstream),
             over_budget: names::RETRY_BUDGET_EXHAUSTED.with(registry, [upstream]),
             rejections: names::rejections(registry, upstream),
+            cache: names::cache(registry, upstream),
             waits: names::LIMITER_WAIT.with(registry, [upstream]),
             rate: Rate::default(),
             durations: Histogram::new(seawall_signals::metrics::BUCKETS),
@@ -33,6 +35,11 @@ impl UpstreamMeters {
         // Visible at zero from the start.
         let _ = (meters.attempts.of(Class::Ok), meters.retries.of(Class::Overloaded));
         meters
+    }
+
+    /// Shows what its cache does from the start: one of its routes has one.
+    pub(crate) fn show_cache(&self) {
+        CacheResult::ALL.iter().for_each(|result| _ = self.cache.of(*result));
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, Uri};
 use seawall::bulkhead::Adaptive;
+use seawall::cache::Life;
 use seawall::{breaker, compress, retry, timeout};
 use seawall_core::Effects;
 use seawall_core::provider::Provider;
@@ -130,6 +131,17 @@ pub struct Route {
     pub terminal: Option<Arc<str>>,
     /// What callers may say with headers of their own.
     pub allow: Allow,
+    /// Which of its answers may be given again.
+    pub cache: Option<Cache>,
+}
+
+/// What is kept of a route's answers: those to GET and HEAD, and those to its own method where it names one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cache {
+    /// How long they live. The upstream's word can only shorten it.
+    pub life: Life,
+    /// The largest body that is kept.
+    pub max_body: usize,
 }
 
 /// Which headers of a caller are listened to.

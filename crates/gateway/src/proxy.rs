@@ -5,18 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use http::header::HeaderMap;
-use http::{HeaderName, HeaderValue, Request, Response, request};
+use http::{HeaderName, HeaderValue, Method, Request, Response, request};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use seawall::fallback::Served;
 use seawall::pipeline::Keys;
-use seawall::{Code, Effects, Rejection};
-use seawall_core::CallId;
+use seawall::{Certainty, Code, Effects, Rejection};
 use seawall_core::units::parse_duration;
+use seawall_core::{CallId, Instant};
 
-use crate::answer::{self, WayBack};
-use crate::attempt::{Asked, Asking, Reading};
+use crate::answer::{self, Keeping, WayBack};
+use crate::attempt::{Answer, Asked, Asking, Failure, Reading};
 use crate::body::{Outgoing, Replay, Sending};
-use crate::compress::{Coding, Upload};
+use crate::cache;
+use crate::compress::{Coding, Reads, Upload};
 use crate::entry::{Entry, enter};
 use crate::headers;
 use crate::house::{House, LiveRoute};
@@ -72,11 +74,35 @@ pub(crate) async fn call(worker: Arc<Worker>, request: Request<Incoming>) -> Res
     match tokio::spawn(run(worker, record, entry, parts, body, on_upgrade)).await {
         Ok(response) => response,
         Err(_) => {
-            let rejection = Rejection::new(Code::ReplyLost).certainty(seawall::Certainty::Unknown);
+            let rejection = Rejection::new(Code::ReplyLost).certainty(Certainty::Unknown);
             let mut response = refusal::answer(&rejection, id, None);
             answer::name(&mut response, id, undecided);
             response
         }
+    }
+}
+
+/// A request as it goes on: everything that does not change from one attempt, or one target, to the next.
+pub(crate) struct Errand {
+    pub(crate) entry: Entry,
+    pub(crate) method: Method,
+    /// Without what stops here.
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Replay,
+    pub(crate) deadline: Instant,
+    /// How often the client itself has tried already.
+    pub(crate) made: u32,
+    pub(crate) credential: u64,
+    /// It asks to become something else than HTTP.
+    pub(crate) once_only: bool,
+    /// What its caller reads; none where the answer passes as it is.
+    pub(crate) reads: Option<Reads>,
+}
+
+impl Errand {
+    /// How its answer may change its coding.
+    pub(crate) fn coding<'a>(&'a self, route: &'a LiveRoute) -> Option<Coding<'a>> {
+        Coding::of(route.compress.as_ref(), self.reads.as_ref())
     }
 }
 
@@ -99,39 +125,69 @@ async fn run(
     headers::trace(&mut headers, record.id);
     // What becomes another protocol is nobody's to change.
     let compress = if on_upgrade.is_none() { route.compress.as_ref() } else { None };
-    let coding = Coding::begin(compress, &method, version, &mut headers);
+    let reads = Reads::begin(compress, &method, version, &mut headers);
     let (body, packed) = Upload::begin(compress, &mut headers, body);
     if packed.is_some() {
         record.changed(|changed| changed.request = packed);
     }
-    let caller = Caller(&headers);
     let body = Replay::new(body, house.plan.replay);
+    let once_only = on_upgrade.is_some();
+    let errand = Errand { entry, method, headers, body, deadline, made, credential, once_only, reads };
+    if route.cache.is_some() && cache::covers(route.method(), &errand.method) {
+        // Boxed: most calls are on no such route, and its state is large.
+        return Box::pin(cache::call(worker, record, errand, on_upgrade)).await;
+    }
+    let writing = match &house.answers {
+        Some(answers) if !errand.method.is_safe() => Some(answers.writing(&errand.entry, &house.hasher)),
+        _ => None,
+    };
+    let served = send(&worker, &record, &errand).await;
+    if let Some(writing) = writing
+        && served.certainty == Certainty::NotDone
+    {
+        writing.not_done();
+    }
+    let coding = errand.coding(route);
+    let back = WayBack { method: &errand.method, on_upgrade, coding: coding.as_ref() };
+    answer::answer(&worker, record, served, back, Keeping::Off)
+}
+
+/// Sends it to each target in turn, where trying again is safe.
+pub(crate) async fn send<'h>(
+    worker: &'h Arc<Worker>,
+    record: &Record,
+    errand: &Errand,
+) -> Served<'h, Answer, Failure> {
+    let house = &worker.house;
+    let route = &house.routes[record.route];
+    let Errand { entry, method, headers, body, deadline, made, credential, once_only, .. } = errand;
+    let coding = errand.coding(route);
+    let caller = Caller(headers);
     let progress = Progress::new();
-    let reading = || Reading { record: &record, progress: &progress, body: &body };
+    let reading = || Reading { record, progress: &progress, body };
     let asking = Asking {
-        record: &record,
-        method: &method,
-        headers: &headers,
+        record,
+        method,
+        headers,
         path: &entry.path,
         bare: entry.bare,
-        body: &body,
+        body,
         effects: record.effects,
         patience: &route.attempt,
         progress: &progress,
         coding: coding.as_ref(),
     };
-    let once_only = on_upgrade.is_some();
-    let served = route
+    route
         .chain
         .run(
             record.effects,
-            deadline,
-            Some(&record),
+            *deadline,
+            Some(record),
             |_| reading(),
             |place, call| {
                 let upstream = &house.upstreams[route.to[place]];
-                let credential = if upstream.plan.auth.is_some() { 0 } else { credential };
-                let fewer = if once_only { u32::MAX } else { made };
+                let credential = if upstream.plan.auth.is_some() { 0 } else { *credential };
+                let fewer = if *once_only { u32::MAX } else { *made };
                 let call = call.fewer_attempts(fewer).credential(credential).keeps_time();
                 let call = if place == 0 { call.began(record.began) } else { call };
                 if upstream.keyed_by.is_empty() { call } else { call.keys(&caller) }
@@ -148,9 +204,7 @@ async fn run(
                 asking.send(asked, cx)
             },
         )
-        .await;
-    let back = WayBack { method: &method, on_upgrade, coding: coding.as_ref() };
-    answer::answer(&worker, record, served, back)
+        .await
 }
 
 /// The keys of a call under limits that are per header.

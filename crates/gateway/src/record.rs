@@ -55,6 +55,8 @@ pub(crate) struct Outcome {
     pub(crate) waited: Duration,
     pub(crate) decision: Option<HeaderValue>,
     pub(crate) refusal: Option<Rejection>,
+    /// The age of the answer, where it was kept and fresh.
+    pub(crate) from_cache: Option<Duration>,
 }
 
 impl Record {
@@ -117,6 +119,11 @@ impl Record {
         }
     }
 
+    /// Is the answer decompressed on its way? Then its coding tells where it ends.
+    pub(crate) fn is_unpacked(&self) -> bool {
+        self.notes().changed.unpacked.is_some()
+    }
+
     /// The path as it came, cut where it was very long.
     pub(crate) fn path(&self) -> &str {
         &self.path
@@ -167,6 +174,7 @@ impl Record {
             certainty: outcome.certainty,
             decision: outcome.decision,
             refusal: outcome.refusal,
+            from_cache: outcome.from_cache,
             attempts: notes.attempts,
             moments: notes.moments,
             changed: notes.changed,
@@ -182,6 +190,11 @@ impl Record {
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something worth telling happens now.
+    pub(crate) fn note(&self, what: String) {
+        self.moment(self.worker.house.now(), what);
     }
 
     fn moment(&self, at: Instant, what: String) {
@@ -210,6 +223,7 @@ impl Drop for Record {
             waited: Duration::ZERO,
             decision: None,
             refusal: None,
+            from_cache: None,
         };
         let story = self.settle(outcome);
         count_end(&self.worker, &story, place, Class::Cancelled, self.worker.house.now());
@@ -249,6 +263,7 @@ pub(crate) fn refused_at_the_door(
         certainty: rejection.certainty,
         decision: None,
         refusal: Some(rejection.clone()),
+        from_cache: None,
         attempts: SmallVec::new(),
         moments: Vec::new(),
         changed: Changed::default(),

@@ -38,6 +38,8 @@ pub(crate) struct Story {
     pub(crate) certainty: Certainty,
     pub(crate) decision: Option<HeaderValue>,
     pub(crate) refusal: Option<Rejection>,
+    /// The age of the answer, where it was kept and fresh: nothing notable, so no moment.
+    pub(crate) from_cache: Option<Duration>,
     pub(crate) attempts: SmallVec<[Attempt; 1]>,
     pub(crate) moments: Vec<Moment>,
     pub(crate) changed: Changed,

@@ -5,9 +5,11 @@
 //! `state`. Durations are numbers with their unit in the key; shares go from 0 to 1; what is not known is left out.
 
 mod breaker;
+mod cache;
 mod call;
 
 pub use breaker::{Breaker, BreakerState, Breakers, Override};
+pub use cache::CacheResult;
 pub use call::{Attempt, Call, Calls, Moment, Refusal};
 
 use serde::{Deserialize, Serialize};

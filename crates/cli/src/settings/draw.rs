@@ -6,6 +6,7 @@ use serde::Serialize;
 use std::time::Duration;
 
 use super::Settings;
+use super::route::Cache;
 use super::upstream::{Limit, Upstream};
 use super::words::Word;
 
@@ -42,7 +43,8 @@ pub(crate) fn draw(settings: &Settings) -> (Vec<Drawn>, Vec<Drawn>) {
             path: route.matched.path.0.to_string(),
             effects,
             pipeline: first.map_or_else(String::new, |first| {
-                let order = pipeline(route.deadline, &route.attempt, &route.retry, first, to.len());
+                let cache = route.cache.as_ref().filter(|_| !route.is_once());
+                let order = pipeline(route.deadline, cache, &route.attempt, &route.retry, first, to.len());
                 compressed(order, &route.compress)
             }),
             to,
@@ -55,7 +57,7 @@ pub(crate) fn draw(settings: &Settings) -> (Vec<Drawn>, Vec<Drawn>) {
         to: vec![name.clone()],
         effects: Word::Auto.as_str().to_owned(),
         pipeline: compressed(
-            pipeline(upstream.deadline, &upstream.attempt, &upstream.retry, upstream, 1),
+            pipeline(upstream.deadline, None, &upstream.attempt, &upstream.retry, upstream, 1),
             &upstream.compress,
         ),
     });
@@ -64,12 +66,14 @@ pub(crate) fn draw(settings: &Settings) -> (Vec<Drawn>, Vec<Drawn>) {
 
 fn pipeline(
     deadline: Duration,
+    cache: Option<&Cache>,
     attempt: &timeout::Options,
     retry: &retry::Options,
     upstream: &Upstream,
     targets: usize,
 ) -> String {
     let mut order = vec![format!("deadline {}", format_duration(deadline))];
+    order.extend(cache.map(cache_words));
     if targets > 1 {
         order.push(format!("each of {targets} targets"));
     }
@@ -115,6 +119,14 @@ fn compressed(order: String, options: &compress::Options) -> String {
         (false, true) => format!("{order}, answers compressed"),
         (true, true) => format!("{order}, requests and answers compressed"),
     }
+}
+
+fn cache_words(cache: &Cache) -> String {
+    let spans = [("while revalidating", cache.stale_while_revalidate), ("if an error", cache.stale_if_error)];
+    let stale = spans.into_iter().filter(|(_, span)| !span.is_zero());
+    let stale: Vec<_> =
+        stale.map(|(when, span)| format!(", stale {when} {}", format_duration(span))).collect();
+    format!("cache ({}{})", format_duration(cache.ttl), stale.concat())
 }
 
 fn breaker_words(options: &breaker::Options) -> Option<String> {

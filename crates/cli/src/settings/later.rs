@@ -10,20 +10,6 @@ use serde::Deserialize;
 
 use super::words::{Url, spelled};
 
-/// Answers that may be given again.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Cache {
-    /// How long an answer is fresh.
-    #[serde(default, with = "units::option_duration")]
-    #[schemars(schema_with = "units::option_duration_schema")]
-    pub(crate) ttl: Option<Duration>,
-    /// How much older it may be when the upstream fails.
-    #[serde(default, with = "units::option_duration")]
-    #[schemars(schema_with = "units::option_duration_schema")]
-    pub(crate) stale_if_error: Option<Duration>,
-}
-
 /// How a call that must not happen twice is told from others.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

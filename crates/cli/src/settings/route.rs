@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use seawall::{compress, retry, timeout};
+use seawall::{cache, compress, retry, timeout};
 use seawall_core::Effects;
-use seawall_core::units;
+use seawall_core::units::{self, Size};
 use serde::Deserialize;
 
-use super::later::{Cache, Once, Unknown};
+use super::later::{Once, Unknown};
 use super::words::{Listened, Path, Verb, Word};
 use super::{minute, schema};
 
@@ -90,6 +90,42 @@ pub(crate) struct Match {
     pub(crate) method: Option<Verb>,
     /// The path, from the upstream's name on.
     pub(crate) path: Path,
+}
+
+/// Answers that may be given again: those to GET and HEAD, and those to the route's own method where it names one.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Cache {
+    /// How long an answer is fresh. Default 60 s; the upstream's own word can only shorten it.
+    #[serde(with = "units::duration")]
+    #[schemars(schema_with = "units::duration_schema")]
+    pub(crate) ttl: Duration,
+    /// How much longer it is given at once while one call fetches a new one. Default 0.
+    #[serde(with = "units::duration")]
+    #[schemars(schema_with = "units::duration_schema")]
+    pub(crate) stale_while_revalidate: Duration,
+    /// How much longer it is given when the upstream cannot be asked or fails. Default 0.
+    #[serde(with = "units::duration")]
+    #[schemars(schema_with = "units::duration_schema")]
+    pub(crate) stale_if_error: Duration,
+    /// The largest body that is kept. Default 1 MiB, at most 16 MiB.
+    pub(crate) max_body: Size,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        let cache::Options { ttl, stale_while_revalidate, stale_if_error, max_entry, .. } =
+            cache::Options::default();
+        Self { ttl, stale_while_revalidate, stale_if_error, max_body: max_entry }
+    }
+}
+
+impl Cache {
+    /// What the policy knows of it.
+    pub(crate) fn options(&self) -> cache::Options {
+        let Self { ttl, stale_while_revalidate, stale_if_error, .. } = *self;
+        cache::Options { ttl, stale_while_revalidate, stale_if_error, ..cache::Options::default() }
+    }
 }
 
 /// How a stream ends.

@@ -55,6 +55,10 @@ pub(crate) fn plan(loaded: &Loaded, environment: Environment<'_>) -> (Plan, Find
                 effects: route.allow.contains(&Listened::Effects),
                 deadline: route.allow.contains(&Listened::Deadline),
             },
+            cache: route.cache.as_ref().filter(|_| !route.is_once()).map(|cache| plan::Cache {
+                life: cache.options().life(),
+                max_body: usize::try_from(cache.max_body.0).unwrap_or(usize::MAX),
+            }),
         })
         .collect();
     let plan = Plan {

@@ -125,7 +125,7 @@ fn refused(rejection: &Rejection) -> Response {
     let (parts, body) = refusal::answer(rejection, CallId::new(), None).into_parts();
     let body = match body {
         Outgoing::Whole(bytes) => Body::from(bytes),
-        Outgoing::Empty | Outgoing::Passing(_) | Outgoing::Packed(_) => Body::empty(),
+        Outgoing::Empty | Outgoing::Passing(_) | Outgoing::Packed(_) | Outgoing::Captured(_) => Body::empty(),
     };
     Response::from_parts(parts, body)
 }

@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use seawall::{Certainty, Class, Code, Effects, Rejection};
 use seawall_core::CallId;
+use seawall_core::units::format_duration;
 use seawall_signals::view::{Attempt, Call, Calls, Moment, Refusal};
 
 use super::{Board, refused};
@@ -64,6 +65,13 @@ fn tell(house: &House, story: &Story) -> Call {
         .collect();
     let changed = story.changed.told().map(|what| Moment { at_ms: millis(story.duration), what });
     moments.extend(changed);
+    if let Some(age) = story.from_cache {
+        let age = format_duration(Duration::from_secs(age.as_secs()));
+        moments.push(Moment {
+            at_ms: millis(story.duration),
+            what: format!("answered from the cache, {age} old"),
+        });
+    }
     if let Some(end) = end {
         let how = match end.ending {
             Ending::Complete => "its body ended",

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{BodyError, Passing};
+use crate::cache::Captured;
 use crate::compress::Packed;
 
 /// What the caller reads.
@@ -19,6 +20,15 @@ pub(crate) enum Outgoing {
     Passing(Box<Passing>),
     /// The same, compressed for a caller that reads that.
     Packed(Box<Packed<Passing>>),
+    /// Either of them, copied as it passes, to be given again.
+    Captured(Box<Captured>),
+}
+
+impl Outgoing {
+    /// Is a copy of it being made while it passes?
+    pub(crate) fn is_captured(&self) -> bool {
+        matches!(self, Outgoing::Captured(captured) if captured.is_under_way())
+    }
 }
 
 impl Body for Outgoing {
@@ -37,6 +47,7 @@ impl Body for Outgoing {
             }
             Outgoing::Passing(passing) => Pin::new(passing.as_mut()).poll_frame(cx),
             Outgoing::Packed(packed) => Pin::new(packed.as_mut()).poll_frame(cx),
+            Outgoing::Captured(captured) => Pin::new(captured.as_mut()).poll_frame(cx),
         }
     }
 
@@ -46,6 +57,7 @@ impl Body for Outgoing {
             Outgoing::Whole(bytes) => bytes.is_empty(),
             Outgoing::Passing(passing) => passing.is_end_stream(),
             Outgoing::Packed(packed) => packed.is_end_stream(),
+            Outgoing::Captured(captured) => captured.is_end_stream(),
         }
     }
 
@@ -55,6 +67,7 @@ impl Body for Outgoing {
             Outgoing::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Outgoing::Passing(passing) => passing.size_hint(),
             Outgoing::Packed(packed) => packed.size_hint(),
+            Outgoing::Captured(captured) => captured.size_hint(),
         }
     }
 }

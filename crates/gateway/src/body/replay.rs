@@ -1,12 +1,16 @@
 //! A request body that is passed on as it comes, and kept, up to a limit, in case it must be sent again.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
+
+use seawall::timeout::within;
 
 use super::BodyError;
 use crate::compress::Upload;
@@ -90,6 +94,13 @@ impl Replay {
     /// Is an attempt waiting for the caller's next byte?
     pub(crate) fn starving(&self) -> bool {
         self.look(|kept| kept.starving).unwrap_or(false)
+    }
+
+    /// Reads the whole body before anybody sends it. None where that cannot be: it is larger than what is kept, has
+    /// trailers, broke off, or did not come within `patience`. What was read is sent on all the same.
+    pub(crate) async fn whole(&self, patience: Duration) -> Option<Vec<Bytes>> {
+        let Some(kept) = &self.0 else { return Some(Vec::new()) };
+        within(poll_fn(|cx| lock(kept).poll_whole(cx)), patience).await.unwrap_or(None)
     }
 
     /// Has the whole body been read from the caller?
@@ -207,6 +218,37 @@ impl Body for Sending {
 }
 
 impl Kept {
+    fn poll_whole(&mut self, cx: &mut Context<'_>) -> Poll<Option<Vec<Bytes>>> {
+        loop {
+            match self.state {
+                Source::Ended if self.trailers.is_none() && self.gone == 0 => {
+                    return Poll::Ready(Some(self.frames.clone()));
+                }
+                Source::Ended | Source::Failed => return Poll::Ready(None),
+                Source::Open => {}
+            }
+            let announced = (self.kept as u64).saturating_add(self.source.size_hint().lower());
+            if announced > self.limit as u64 {
+                return Poll::Ready(None);
+            }
+            let read = ready!(Pin::new(&mut self.source).poll_frame(cx));
+            self.moved += 1;
+            match read.map(|frame| frame.map(Frame::into_data)) {
+                None => self.state = Source::Ended,
+                Some(Err(_)) => self.state = Source::Failed,
+                // Not `keep`: nobody has read it yet, so even the piece that is too much must not be let go.
+                Some(Ok(Ok(data))) => {
+                    self.kept += data.len();
+                    self.frames.push(data);
+                }
+                Some(Ok(Err(other))) => {
+                    self.state = Source::Ended;
+                    self.trailers = other.into_trailers().ok();
+                }
+            }
+        }
+    }
+
     fn keep(&mut self, data: Bytes) {
         self.kept += data.len();
         if self.gone == 0 && self.kept <= self.limit {

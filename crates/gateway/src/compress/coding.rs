@@ -6,20 +6,26 @@ use seawall::compress::{Accept, Algorithm, Decoder, Encoder, Options, is_worth_i
 
 use super::{Live, Stages, Unpacked, heads};
 
-/// How the answer of one call may change its coding.
+/// What the caller of one call reads.
 #[derive(Debug)]
-pub(crate) struct Coding<'r> {
-    live: &'r Live,
+pub(crate) struct Reads {
     accept: Accept,
     /// We asked the upstream for a compressed answer, which the caller did not.
     asked: bool,
 }
 
-impl<'r> Coding<'r> {
+/// How the answer of one call may change its coding.
+#[derive(Debug)]
+pub(crate) struct Coding<'r> {
+    live: &'r Live,
+    reads: &'r Reads,
+}
+
+impl Reads {
     /// Looks at what the caller reads; none where its answer passes as it is. A caller that reads plain bodies only
     /// does not hear that the upstream is asked for compressed ones.
     pub(crate) fn begin(
-        live: Option<&'r Live>,
+        live: Option<&Live>,
         method: &Method,
         version: Version,
         headers: &mut HeaderMap,
@@ -37,7 +43,19 @@ impl<'r> Coding<'r> {
         if asked && let Ok(value) = HeaderValue::from_str(&names(&live.options)) {
             headers.insert(ACCEPT_ENCODING, value);
         }
-        Some(Self { live, accept, asked })
+        Some(Self { accept, asked })
+    }
+
+    /// We asked the upstream for a compressed answer, which the caller did not.
+    pub(crate) fn asked(&self) -> bool {
+        self.asked
+    }
+}
+
+impl<'r> Coding<'r> {
+    /// Of a call on a route that compresses so.
+    pub(crate) fn of(live: Option<&'r Live>, reads: Option<&'r Reads>) -> Option<Self> {
+        Some(Self { live: live?, reads: reads? })
     }
 
     pub(crate) fn options(&self) -> &Options {
@@ -47,9 +65,9 @@ impl<'r> Coding<'r> {
     /// The coding to take off an answer, because its caller does not read it.
     pub(crate) fn to_unpack(&self, head: &response::Parts) -> Option<Algorithm> {
         let heads::Sent::Coded(algorithm) = heads::sent(&head.headers) else { return None };
-        let foreign = !self.accept.reads(algorithm) && self.accept.reads_plain();
+        let foreign = !self.reads.accept.reads(algorithm) && self.reads.accept.reads_plain();
         // What we asked for ourselves has to be undone, whatever is said about it.
-        let free = self.asked || !(heads::no_transform(&head.headers) || heads::sealed(&head.headers));
+        let free = self.reads.asked || !(heads::no_transform(&head.headers) || heads::sealed(&head.headers));
         (foreign && free && heads::changeable(head)).then_some(algorithm)
     }
 
@@ -75,10 +93,10 @@ impl<'r> Coding<'r> {
         // Another caller would be answered in another coding.
         heads::varies(&mut head.headers);
         let small = size.is_some_and(|size| size < self.options().min_size.0);
-        if small && self.accept.reads_plain() {
+        if small && self.reads.accept.reads_plain() {
             return None;
         }
-        let algorithm = self.accept.choose(&self.options().algorithms)?;
+        let algorithm = self.reads.accept.choose(&self.options().algorithms)?;
         heads::packed(&mut head.headers, algorithm);
         Some(algorithm)
     }

@@ -18,7 +18,7 @@ use http::header::HeaderMap;
 use seawall::compress::{Algorithm, Bounds, Decoder, Options};
 use seawall_signals::metrics::{Counter, Registry, names};
 
-pub(crate) use coding::Coding;
+pub(crate) use coding::{Coding, Reads};
 pub(crate) use packed::Packed;
 pub(crate) use unpacked::Unpacked;
 pub(crate) use upload::Upload;

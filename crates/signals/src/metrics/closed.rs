@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use seawall_core::{Certainty, Class, Code};
 
 use super::Counter;
-use crate::view::BreakerState;
+use crate::view::{BreakerState, CacheResult};
 
 /// A set of values known when the program was built: the only thing beside configuration that may become a label.
 pub trait Closed: Copy + Send + Sync + 'static {
@@ -33,6 +33,13 @@ impl Closed for Certainty {
 
 impl Closed for BreakerState {
     const ALL: &'static [Self] = &BreakerState::ALL;
+    fn place(self) -> usize {
+        self as usize
+    }
+}
+
+impl Closed for CacheResult {
+    const ALL: &'static [Self] = &CacheResult::ALL;
     fn place(self) -> usize {
         self as usize
     }

@@ -7,12 +7,13 @@
 //! | [`BREAKER_STATE`], [`BREAKER_OPEN`], [`BREAKER_TRANSITIONS`] | circuit breakers |
 //! | [`COMPRESS_BYTES`] | bodies that changed their coding |
 //! | [`LIMITER_WAIT`], [`BULKHEAD_IN_FLIGHT`], [`REJECTIONS`] | who waited, who is inside, who was refused |
+//! | [`CACHE`] | what came of asking the cache |
 //! | [`CONFIG_GENERATION`], [`EVENTS_DROPPED`], [`SERIES_DROPPED`], [`BUILD_INFO`] | seawall itself |
 
 use seawall_core::{Class, Code};
 
 use super::{Counter, CounterBy, Described, Family, Gauge, Histogram, Observer, Registry};
-use crate::view::BreakerState;
+use crate::view::{BreakerState, CacheResult};
 
 /// `seawall_calls_total{upstream,route,outcome}`; see [`calls`].
 pub const CALLS: Family<Counter, 3> = Family::counter(
@@ -88,6 +89,13 @@ pub const REJECTIONS: Family<Counter, 3> = Family::counter(
 pub const BULKHEAD_IN_FLIGHT: Family<Gauge, 1> =
     Family::gauge("seawall_bulkhead_in_flight", "Attempts an upstream is working on now.", ["upstream"]);
 
+/// `seawall_cache_total{upstream,result}`; see [`cache`].
+pub const CACHE: Family<Counter, 2> = Family::counter(
+    "seawall_cache_total",
+    "Calls of routes that keep answers, by what came of asking the cache.",
+    ["upstream", "result"],
+);
+
 /// `seawall_compress_bytes_total{upstream,direction,stage}`: `direction` is `request` or `response`, `stage` is `plain` or
 /// `coded`.
 pub const COMPRESS_BYTES: Family<Counter, 3> = Family::counter(
@@ -129,6 +137,7 @@ pub const ALL: &[Described] = &[
     BREAKER_TRANSITIONS.describe(),
     BUILD_INFO.describe(),
     BULKHEAD_IN_FLIGHT.describe(),
+    CACHE.describe(),
     CALL_DURATION.describe(),
     CALLS.describe(),
     COMPRESS_BYTES.describe(),
@@ -163,6 +172,12 @@ pub fn retries(registry: &Registry, upstream: &str) -> CounterBy<Class> {
 pub fn rejections(registry: &Registry, upstream: &str) -> CounterBy<Code> {
     let upstream = upstream.to_owned();
     REJECTIONS.by(registry, move |code: Code| [upstream.clone(), code.policy().to_string(), code.to_string()])
+}
+
+/// The calls of routes that keep answers of one upstream, by what came of asking the cache.
+pub fn cache(registry: &Registry, upstream: &str) -> CounterBy<CacheResult> {
+    let upstream = upstream.to_owned();
+    CACHE.by(registry, move |result: CacheResult| [upstream.clone(), result.as_str().to_owned()])
 }
 
 /// The changes of one breaker, by the state it entered. `upstream` is empty where it guards something else.

@@ -1,11 +1,16 @@
 //! Routes: targets that do not exist, and paths that two routes want equally.
 
+use http::Method;
 use seawall_config::Origin;
+use seawall_core::units::Size;
 
 use super::super::route::Route;
-use super::super::words::{Listened, Word};
-use super::calling::Calling;
+use super::super::words::{Listened, Verb, Word};
+use super::calling::{Calling, invalid};
 use super::{Checking, Key, choose, is_name};
+
+/// The largest body a cache keeps: a few larger ones would be all that 64 MiB hold.
+const LARGEST_KEPT: u64 = 16 << 20;
 
 pub(super) fn check(checking: &mut Checking<'_>) {
     let loaded = checking.loaded;
@@ -25,6 +30,7 @@ pub(super) fn check(checking: &mut Checking<'_>) {
                 "write the data of the last event, such as \"[DONE]\"",
             );
         }
+        cache(checking, &key, route);
         once(checking, &key, route);
         later(checking, &key, route);
     }
@@ -73,6 +79,28 @@ fn targets(checking: &mut Checking<'_>, key: &Key, route: &Route) {
     }
 }
 
+/// Answers that are given again though they must not be, or never are.
+fn cache(checking: &mut Checking<'_>, key: &Key, route: &Route) {
+    let Some(cache) = &route.cache else { return };
+    let key = key.then("cache");
+    invalid(checking, &key, cache.options().check());
+    if !(1..=LARGEST_KEPT).contains(&cache.max_body.0) {
+        let message = format!("{} is out of range", cache.max_body);
+        let advice = format!("write \"1B\" to \"{}\"", Size(LARGEST_KEPT));
+        checking.error(&key.then("max_body"), message, advice);
+    }
+    if route.is_once() {
+        let message = "is not looked at: what must happen once is never answered from memory";
+        checking.warning(&key, message, "remove it, or write other effects");
+    }
+    if let Some(Verb(method)) = &route.matched.method
+        && [Method::PUT, Method::DELETE, Method::PATCH].contains(method)
+    {
+        let message = format!("a {method} that is repeated is answered from memory and not done");
+        checking.warning(&key, message, "remove it, or match GET");
+    }
+}
+
 /// Until there is a journal a `once` route is served as guarded, and that is said.
 fn once(checking: &mut Checking<'_>, key: &Key, route: &Route) {
     let table = match (&route.once, &route.unknown) {
@@ -96,9 +124,6 @@ fn once(checking: &mut Checking<'_>, key: &Key, route: &Route) {
 fn later(checking: &mut Checking<'_>, key: &Key, route: &Route) {
     if !route.model.is_empty() {
         checking.unbuilt(&key.then("model"), "every target gets the caller's model");
-    }
-    if route.cache.is_some() {
-        checking.unbuilt(&key.then("cache"), "answers are not cached");
     }
     for (place, header) in route.allow.iter().enumerate() {
         if !matches!(header, Listened::Effects | Listened::Deadline) {

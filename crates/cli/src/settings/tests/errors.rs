@@ -313,3 +313,23 @@ fn compression_that_does_nothing_or_refuses_everything_is_refused() {
         &["f:3:28: upstream.a.compress.max_decoded: 1B refuses every answer, write at least \"1KiB\""],
     );
 }
+
+#[test]
+fn a_cache_that_keeps_nothing_or_too_much_is_refused() {
+    let cache = |body: &str| format!("{UP}[route.r]\nmatch.path = '/up/**'\ncache = {{ {body} }}");
+    wrong(
+        &cache("ttl = '0s'"),
+        &["f:4:17: route.r.cache.ttl: nothing is ever fresh, write at least \"1ms\""],
+    );
+    for size in ["0B", "17MiB"] {
+        let told =
+            format!("f:4:22: route.r.cache.max_body: {size} is out of range, write \"1B\" to \"16MiB\"");
+        wrong(&cache(&format!("max_body = '{size}'")), &[&told]);
+    }
+    wrong(
+        &cache("stale = '1h'"),
+        &[
+            "f:4:11: route.r.cache.stale: unknown key `stale`, known keys: ttl, stale_while_revalidate, stale_if_error, max_body",
+        ],
+    );
+}

@@ -27,7 +27,7 @@ fn names_become_places_and_secrets_become_headers() {
          [upstream.b]\nurl = 'http://127.0.0.1:9'\nauth = { header = 'X-Api-Key', value = 'env:KEY' }\nhttp2 = true\n\
          [upstream.c]\nurl = 'https://c'\nauth = { basic = 'env:PAIR' }\nerrors = 'anthropic'\n\
          [route.chat]\nmatch = { method = 'POST', path = '/a/chat' }\nto = ['c', 'a']\neffects = 'billable'\n\
-         stream = { terminal = '[DONE]' }\nallow = ['seawall-deadline']\ndeadline = '9s'\n\
+         stream = { terminal = '[DONE]' }\nallow = ['seawall-deadline']\ncache = { ttl = '5s', stale_if_error = '1h', max_body = '64KiB' }\ndeadline = '9s'\n\
          attempt = { first_byte = '2s', escalate = 1.5 }\nretry.adaptive = true\n\
          [route.orders]\nmatch.path = '/b/orders'\neffects = 'once'",
     );
@@ -60,7 +60,14 @@ fn names_become_places_and_secrets_become_headers() {
     assert_eq!(chat.terminal.as_deref(), Some("[DONE]"));
     assert!(chat.allow.deadline && !chat.allow.effects);
     assert!(chat.calling.compress.is_off() && plan.upstreams[0].defaults.compress.is_off());
+    let cache = chat.cache.unwrap();
+    assert_eq!(
+        (cache.life.ttl.as_secs(), cache.life.stale_if_error.as_secs(), cache.max_body),
+        (5, 3600, 64 << 10)
+    );
+    assert!(cache.life.stale_while_revalidate.is_zero());
     let orders = &plan.routes[1];
+    assert_eq!(orders.cache, None);
     assert_eq!((&orders.to[..], orders.effects, &orders.method), (&[1][..], Some(Effects::Guarded), &None));
 }
 

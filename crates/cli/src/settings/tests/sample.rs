@@ -16,7 +16,6 @@ fn the_published_sample_is_good_and_says_what_is_not_built_yet() {
              it to serve",
             "warning f:29:1: route.chat.model: SW0090 not available yet: every target gets the caller's model, remove it to \
              serve",
-            "warning f:31:1: route.chat.cache: SW0090 not available yet: answers are not cached, remove it to serve",
             "warning f:38:1: route.orders.effects: SW0090 not available yet: the route is served as guarded, sent again only \
              when provably not processed",
             "warning f:42:8: alert.exchange_down: SW0090 not available yet: nobody is told, remove it to serve",
@@ -41,7 +40,7 @@ fn each_route_is_drawn_in_the_order_a_call_passes_it() {
     );
     assert_eq!(
         routes[0].pipeline,
-        "deadline 1m → each of 2 targets → retry ×3 (500ms..5s, budget 20%) → breaker (5 in a row or 50% of 20 in 30s) → \
+        "deadline 1m → cache (1m, stale if an error 1h) → each of 2 targets → retry ×3 (500ms..5s, budget 20%) → breaker (5 in a row or 50% of 20 in 30s) → \
          limit 500/min (wait 10s) → limit 60/min per x-user burst 60 (wait 10s) → bulkhead 32 (wait 10s) → \
          attempt (connect 10s, first byte 30s) → call"
     );

@@ -132,6 +132,26 @@ fn a_once_route_is_served_as_guarded_and_says_so() {
 }
 
 #[test]
+fn a_cache_in_front_of_what_must_happen_is_odd() {
+    let route = |body: &str| format!("{UP}[route.r]\nmatch.path = '/up/**'\ncache = {{}}\n{body}");
+    let said = said(&route("effects = 'once'"));
+    assert_eq!(
+        said[0],
+        "warning f:4:9: route.r.cache: is not looked at: what must happen once is never answered from memory, remove it, \
+         or write other effects"
+    );
+    let (loaded, _) = read(&route("effects = 'once'")).unwrap();
+    assert_eq!(crate::settings::plan(&loaded, &|_| None).0.routes[0].cache, None);
+    odd(
+        &format!("{UP}[route.r]\nmatch = {{ path = '/up/**', method = 'PUT' }}\ncache = {{}}"),
+        &[
+            "f:4:9: route.r.cache: a PUT that is repeated is answered from memory and not done, remove it, or match GET",
+        ],
+    );
+    odd(&route("stream = {}"), &[]);
+}
+
+#[test]
 fn what_is_not_built_yet_is_named_at_its_place_and_stops_serving() {
     let text = "\
 listen = '0.0.0.0:7070'

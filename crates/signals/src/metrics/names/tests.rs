@@ -22,6 +22,7 @@ fn full() -> Registry {
         COMPRESS_BYTES.with(&registry, [upstream, "response", "coded"]).add(512);
         LIMITER_WAIT.with(&registry, [upstream]).record(Duration::from_micros(80));
         rejections(&registry, upstream).of(Code::BreakerOpen).inc();
+        cache(&registry, upstream).of(CacheResult::Hit).inc();
     }
     let each = |show: &mut dyn FnMut(&str, &str, BreakerState)| {
         show("openai", "openai", BreakerState::Open);
@@ -46,6 +47,7 @@ fn the_list_is_the_published_one() {
         "seawall_breaker_transitions_total{breaker,upstream,to}",
         "seawall_build_info{version}",
         "seawall_bulkhead_in_flight{upstream}",
+        "seawall_cache_total{upstream,result}",
         "seawall_call_duration_seconds{upstream,route}",
         "seawall_calls_total{upstream,route,outcome}",
         "seawall_compress_bytes_total{upstream,direction,stage}",
