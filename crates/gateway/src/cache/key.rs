@@ -7,15 +7,44 @@ use aws_lc_rs::rand::SystemRandom;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method};
 use seawall::Invalid;
+use smallvec::SmallVec;
 
 use super::Answers;
 use crate::entry::Entry;
-use crate::headers;
 use crate::house::House;
 
-/// Headers of a request that may make a difference to its answer, beside those that carry a credential.
-pub(super) const SELECTING: [&str; 6] =
-    ["accept", "accept-encoding", "accept-language", "content-encoding", "content-type", "origin"];
+/// Headers of a request that make no difference to its answer, unless a `Vary` says so: who asks with what, and which of
+/// many calls it is. Every other header is part of the question.
+const INDIFFERENT: [&str; 17] = [
+    "baggage",
+    "cache-control",
+    "content-length",
+    "date",
+    "dnt",
+    "expect",
+    "forwarded",
+    "host",
+    "idempotency-key",
+    "pragma",
+    "request-id",
+    "traceparent",
+    "tracestate",
+    "user-agent",
+    "via",
+    "x-correlation-id",
+    "x-request-id",
+];
+
+/// The same, for whole families: what SDKs say of themselves, proxies of the way, and browsers of their page.
+const INDIFFERENT_FAMILIES: [&str; 4] = ["sec-", "seawall-", "x-forwarded-", "x-stainless-"];
+
+/// May a header of this name make a difference to the answer?
+pub(super) fn matters(name: &str) -> bool {
+    let begins =
+        |family: &&str| name.get(..family.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(family));
+    !INDIFFERENT.iter().any(|other| other.eq_ignore_ascii_case(name))
+        && !INDIFFERENT_FAMILIES.iter().any(begins)
+}
 
 /// A keyed digest: it can be compared, and neither a credential nor a body can be read from it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -57,8 +86,9 @@ pub(super) struct Question<'a> {
 }
 
 impl Answers {
-    /// The key of a question: route, upstream, method, path and query, credentials, the headers that select an answer, those
-    /// that a limit tells callers apart by, the body, and how often the path was written to.
+    /// The key of a question: route, upstream, method, path and query, every header that may make a difference
+    /// (credentials among them, and those that a limit tells callers apart by), the body, and how often the path was
+    /// written to.
     pub(super) fn key(&self, question: &Question<'_>, house: &House) -> Key {
         let Question { route, entry, method, headers, reads, body } = question;
         let mut digest = Digest(Context::with_key(&self.secret.0));
@@ -69,10 +99,14 @@ impl Answers {
         digest.number(self.mark(entry, &house.hasher).load(Ordering::Acquire) as usize);
         digest.field(method.as_str().as_bytes());
         digest.field(entry.path.as_str().as_bytes());
-        for name in headers::CREDENTIALS.iter().chain(&SELECTING) {
-            digest.header(headers, name);
-        }
-        for name in tells_apart(*route, house) {
+        // In the order of their names: a client may write them in any.
+        let mut names: SmallVec<[&HeaderName; 16]> =
+            headers.keys().filter(|name| matters(name.as_str())).collect();
+        names.extend(tells_apart(*route, house).filter(|name| !matters(name.as_str())));
+        names.sort_unstable_by_key(|name| name.as_str());
+        digest.number(names.len());
+        for name in names {
+            digest.field(name.as_str().as_bytes());
             digest.header(headers, name.as_str());
         }
         digest.number(body.iter().map(Bytes::len).sum());

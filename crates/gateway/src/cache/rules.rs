@@ -14,8 +14,7 @@ use http::header::{
 use http::{HeaderName, StatusCode, Version, response};
 use seawall::cache::Life;
 
-use super::key::SELECTING;
-use crate::headers;
+use super::key::matters;
 
 /// What a caller says about answers that were kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,9 +103,7 @@ fn varies_within<'k>(headers: &HeaderMap, known: &(impl Iterator<Item = &'k Head
         value.to_str().is_ok_and(|names| {
             names.split(',').map(str::trim).filter(|name| !name.is_empty()).all(|name| {
                 let is = |own: &&str| own.eq_ignore_ascii_case(name);
-                SELECTING.iter().any(is)
-                    || headers::CREDENTIALS.iter().any(is)
-                    || known.clone().any(|own| is(&own.as_str()))
+                name != "*" && matters(name) || known.clone().any(|own| is(&own.as_str()))
             })
         })
     })
