@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
+use seawall::pipeline::Shadow;
 use seawall::{Effects, breaker, compress, limiter, retry, timeout};
 use seawall_core::provider::{Http, Provider};
 use seawall_core::units::Rate;
@@ -54,6 +55,7 @@ pub fn upstream(name: &str, url: &str) -> Upstream {
         breaker: breaker::Options::default(),
         defaults: calling(),
         ca: None,
+        shadow: Shadow::NONE,
         http2_prior_knowledge: false,
     }
 }
@@ -115,6 +117,7 @@ impl Rig {
             terminal: None,
             allow: Allow::default(),
             cache: None,
+            hedge: None,
         });
         self
     }

@@ -135,7 +135,7 @@ fn pass(
     back: WayBack<'_>,
 ) -> Response<Outgoing> {
     let house = &worker.house;
-    let Answer { mut head, body, verdict } = answered;
+    let Answer { mut head, body, verdict, .. } = answered;
     let switching = head.status == StatusCode::SWITCHING_PROTOCOLS;
     // Nobody can tell whether a body without an end of its own was whole. An answer to HEAD has none at all.
     let bare = *back.method == Method::HEAD;

@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use seawall::classify::Classify;
 use seawall::timeout::{self, within};
 use seawall::{Code, Cx, Effects, Verdict, compress};
+use seawall_core::Instant;
 use seawall_core::provider::Head;
 use seawall_core::verdict::Seen;
 
@@ -33,6 +34,8 @@ pub(crate) struct Answer {
     pub(crate) head: response::Parts,
     pub(crate) body: Answered,
     pub(crate) verdict: Verdict,
+    /// When this attempt began.
+    pub(crate) began: Instant,
 }
 
 /// No answer.
@@ -41,6 +44,14 @@ pub(crate) struct Failure {
     pub(crate) code: Code,
     pub(crate) seen: Seen,
     pub(crate) message: String,
+    /// When this attempt began; the origin where nothing was begun.
+    pub(crate) began: Instant,
+}
+
+impl Failure {
+    fn new(code: Code, seen: Seen, message: impl Into<String>) -> Self {
+        Self { code, seen, message: message.into(), began: Instant::ORIGIN }
+    }
 }
 
 /// What every attempt of one call has in common.
@@ -56,7 +67,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) body: &'a Replay,
     pub(crate) effects: Effects,
     pub(crate) patience: &'a timeout::Options,
-    pub(crate) progress: &'a Progress,
+    /// A second attempt may be under way beside this one.
+    pub(crate) may_hedge: bool,
     /// How the answer may change its coding; none where it passes as it is.
     pub(crate) coding: Option<&'a Coding<'a>>,
 }
@@ -75,16 +87,22 @@ impl Asking<'_> {
     /// Sends it to one upstream and waits for the head of the answer, within the patience of one attempt and before the
     /// deadline of the call.
     pub(crate) async fn send(&self, asked: Asked<'_>, cx: Cx) -> Result<Answer, Failure> {
+        let began = cx.began();
+        self.ask(asked, cx).await.map_err(|failure| Failure { began, ..failure })
+    }
+
+    async fn ask(&self, asked: Asked<'_>, cx: Cx) -> Result<Answer, Failure> {
         let request = self.request(&asked)?;
+        let (progress, began) = (Progress::new(), cx.began());
         let Asked { place, upstream, pool, .. } = asked;
         let now = || self.record.worker.house.now();
         let outcome = {
-            // Before what it watches, so that it looks after that has been dropped.
-            let _told = Told(self);
-            let mut send = pin!(pool.send(request, self.patience.connect, self.progress));
+            // Before what it watches, so that it looks after that has been dropped. An attempt that loses a race is dropped too.
+            let mut told = Told { asking: self, progress: &progress, began, ended: false };
+            let mut send = pin!(pool.send(request, self.patience.connect, &progress));
             let mut moved = self.body.moved();
             let mut patience = self.patience.first_byte_of(cx.attempt(), cx.remaining());
-            loop {
+            let outcome = loop {
                 let waited = within(send.as_mut(), patience).await;
                 let Err(_) = waited else { break waited.map_err(|_| Code::AttemptTimeout) };
                 let left = now().until(cx.deadline());
@@ -92,7 +110,7 @@ impl Asking<'_> {
                     break Err(Code::DeadlineExceeded);
                 }
                 patience = self.patience.first_byte_of(cx.attempt(), left);
-                if self.progress.connected() {
+                if progress.connected() {
                     // A long upload is not a slow answer, as long as it moves. Connecting has a patience of its own.
                     if self.body.moved() == moved || self.body.complete() {
                         break Err(if self.body.starving() {
@@ -103,16 +121,18 @@ impl Asking<'_> {
                     }
                     moved = self.body.moved();
                 }
-            }
+            };
+            told.ended = true;
+            outcome
         };
         match outcome {
             Ok(Ok(response)) => self.read(upstream, place, response, cx).await,
             Ok(Err(error)) => Err(self.failure(&error)),
-            Err(code) => Err(self.out_of_time(code)),
+            Err(code) => Err(self.out_of_time(code, progress.written())),
         }
     }
 
-    fn out_of_time(&self, code: Code) -> Failure {
+    fn out_of_time(&self, code: Code, written: bool) -> Failure {
         let (before, after, message) = match code {
             Code::BodyStalled => {
                 (Seen::CancelledBefore, Seen::CancelledAfter, "the caller's body stood still for too long")
@@ -122,8 +142,8 @@ impl Asking<'_> {
             }
             _ => (Seen::NotSent, Seen::TimedOut, "no answer within the patience of one attempt"),
         };
-        let seen = if self.progress.written() { after } else { before };
-        Failure { code, seen, message: message.into() }
+        let seen = if written { after } else { before };
+        Failure::new(code, seen, message)
     }
 
     fn request(
@@ -135,11 +155,7 @@ impl Asking<'_> {
         } else {
             let below = if self.bare { &self.path.as_str()[1..] } else { self.path.as_str() };
             let whole = [upstream.base.as_str(), below].concat();
-            let unsent = |_| Failure {
-                code: Code::Malformed,
-                seen: Seen::Refused,
-                message: "the path cannot be sent on".into(),
-            };
+            let unsent = |_| Failure::new(Code::Malformed, Seen::Refused, "the path cannot be sent on");
             PathAndQuery::from_maybe_shared(Bytes::from(whole)).map_err(unsent)?
         };
         let mut headers = self.headers.clone();
@@ -194,7 +210,7 @@ impl Asking<'_> {
             body.unpack(unpacked).map_err(|error| unreadable(&error, verdict))?;
             self.record.changed(|changed| changed.unpacked = Some(algorithm));
         }
-        Ok(Answer { head, body, verdict })
+        Ok(Answer { head, body, verdict, began: cx.began() })
     }
 
     fn failure(&self, error: &SendError<Sending>) -> Failure {
@@ -202,7 +218,7 @@ impl Asking<'_> {
         if error.kind == SendErrorKind::RequestBody || self.body.failed() {
             let seen = if error.sent == Sent::No { Seen::CancelledBefore } else { Seen::CancelledAfter };
             let message = format!("the request's body cannot be read: {message}");
-            return Failure { code: Code::Malformed, seen, message };
+            return Failure::new(Code::Malformed, seen, message);
         }
         let (code, seen) = match (error.sent, error.kind) {
             (Sent::No, _) => (Code::ConnectionFailed, Seen::NotSent),
@@ -211,7 +227,7 @@ impl Asking<'_> {
             }
             (Sent::Maybe, _) => (Code::ReplyLost, Seen::ReplyLost),
         };
-        Failure { code, seen, message }
+        Failure::new(code, seen, message)
     }
 }
 
@@ -219,16 +235,28 @@ impl Asking<'_> {
 /// same bomb would come back.
 fn unreadable(error: &compress::Error, verdict: Verdict) -> Failure {
     let seen = if verdict.is_ok() { Seen::BodyCut } else { verdict.seen };
-    Failure { code: error.code(), seen, message: error.to_string() }
+    Failure::new(error.code(), seen, error.to_string())
 }
 
 /// Tells the record whether something left, even of an attempt that is dropped because its caller went away.
-struct Told<'a>(&'a Asking<'a>);
+struct Told<'a> {
+    asking: &'a Asking<'a>,
+    progress: &'a Progress,
+    began: Instant,
+    ended: bool,
+}
 
 impl Drop for Told<'_> {
     fn drop(&mut self) {
-        if self.0.progress.written() {
-            self.0.record.something_left();
+        let Asking { record, may_hedge, .. } = *self.asking;
+        if self.progress.written() {
+            record.something_left();
+        }
+        if may_hedge && !self.ended {
+            // The upstream has borne it all the same.
+            let seen = if self.progress.written() { Seen::CancelledAfter } else { Seen::CancelledBefore };
+            let why = "given up: the other copy was faster, or the caller went away";
+            record.attempt_ended(self.began, None, Verdict::of(seen), Some(why.into()));
         }
     }
 }
@@ -267,7 +295,6 @@ async fn read_ahead(mut reply: Reply<Sending>, patience: Duration) -> Answered {
 /// Reads outcomes as the attempt classified them, and takes note of each exactly once.
 pub(crate) struct Reading<'a> {
     pub(crate) record: &'a Record,
-    pub(crate) progress: &'a Progress,
     pub(crate) body: &'a Replay,
 }
 
@@ -275,21 +302,16 @@ impl Classify<Answer, Failure> for Reading<'_> {
     fn classify(&self, outcome: &Result<Answer, Failure>) -> Verdict {
         match outcome {
             Ok(answer) => {
-                self.record.attempt_ended(Some(answer.head.status.as_u16()), answer.verdict, None);
+                let Answer { head, verdict, began, .. } = answer;
+                self.record.attempt_ended(*began, Some(head.status.as_u16()), *verdict, None);
                 answer.verdict
             }
             Err(failure) => {
                 let verdict = Verdict::of(failure.seen);
-                self.record.attempt_ended(None, verdict, Some(failure.message.clone()));
+                self.record.attempt_ended(failure.began, None, verdict, Some(failure.message.clone()));
                 verdict
             }
         }
-    }
-
-    fn timed_out(&self) -> Verdict {
-        let verdict = Verdict::of(if self.progress.written() { Seen::TimedOut } else { Seen::NotSent });
-        self.record.attempt_ended(None, verdict, Some("the deadline passed".into()));
-        verdict
     }
 
     fn can_repeat(&self) -> bool {

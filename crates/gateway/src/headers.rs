@@ -19,6 +19,8 @@ pub(crate) const CLIENT_RETRIES: HeaderName = HeaderName::from_static("x-stainle
 pub(crate) const EFFECTS: HeaderName = HeaderName::from_static("seawall-effects");
 /// See [`EFFECTS`].
 pub(crate) const DEADLINE: HeaderName = HeaderName::from_static("seawall-deadline");
+/// See [`EFFECTS`].
+pub(crate) const PRIORITY: HeaderName = HeaderName::from_static("seawall-priority");
 /// The key that makes an operation `once`.
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");

@@ -11,7 +11,7 @@ use seawall::breaker::Breaker;
 use seawall::bulkhead::{self, Bulkhead};
 use seawall::fallback::{Chain, Target};
 use seawall::limiter::{self, Limiter, Pauses};
-use seawall::{Effects, Invalid, Pipeline, pipeline, retry, time, timeout};
+use seawall::{Effects, Invalid, Pipeline, hedge, pipeline, retry, time, timeout};
 use seawall_core::event::{Channel, Event, Fact, Sink};
 use seawall_core::{Clock, Code, Instant};
 use seawall_signals::metrics::{CounterBy, Observer, Registry, names};
@@ -89,6 +89,8 @@ pub(crate) struct LiveRoute {
     pub(crate) terminal: Option<Arc<str>>,
     pub(crate) allow: Allow,
     pub(crate) cache: Option<Cache>,
+    /// Calls that are slow may get a second copy.
+    pub(crate) hedges: bool,
     pub(crate) meters: Vec<CallMeters>,
 }
 
@@ -293,10 +295,16 @@ impl LiveUpstream {
         })
     }
 
-    fn pipeline(&self, calling: &crate::plan::Calling) -> Result<Pipeline, Invalid> {
+    fn pipeline(
+        &self,
+        calling: &crate::plan::Calling,
+        hedge: Option<&hedge::Options>,
+    ) -> Result<Pipeline, Invalid> {
         let options = pipeline::Options {
             deadline: calling.deadline,
             retry: calling.retry.clone(),
+            hedge: hedge.cloned(),
+            shadow: self.plan.shadow,
             ..pipeline::Options::default()
         };
         let mut builder = Pipeline::builder(self.plan.name.clone())
@@ -325,7 +333,7 @@ impl LiveRoute {
             name: plan.name.clone(),
             method: plan.method.clone(),
             path: Some(plan.path.clone()),
-            chain: chain(&plan.to, &plan.calling, upstreams)?,
+            chain: chain(&plan.to, &plan.calling, plan.hedge.as_ref(), upstreams)?,
             meters: meters(&plan.to, &plan.name, upstreams, registry),
             to: plan.to.clone(),
             effects: plan.effects,
@@ -335,6 +343,7 @@ impl LiveRoute {
             terminal: plan.terminal.clone(),
             allow: plan.allow,
             cache: plan.cache,
+            hedges: plan.hedge.is_some(),
         })
     }
 
@@ -349,7 +358,7 @@ impl LiveRoute {
             name: "".into(),
             method: None,
             path: None,
-            chain: chain(&[place], defaults, upstreams)?,
+            chain: chain(&[place], defaults, None, upstreams)?,
             meters: meters(&[place], "", upstreams, registry),
             to: vec![place],
             effects: None,
@@ -359,6 +368,7 @@ impl LiveRoute {
             terminal: None,
             allow: Allow::default(),
             cache: None,
+            hedges: false,
         })
     }
 }
@@ -378,10 +388,15 @@ fn compress(
     Ok(Some(Live { options, traffic }))
 }
 
-fn chain(to: &[usize], calling: &crate::plan::Calling, upstreams: &[LiveUpstream]) -> Result<Chain, Invalid> {
+fn chain(
+    to: &[usize],
+    calling: &crate::plan::Calling,
+    hedge: Option<&hedge::Options>,
+    upstreams: &[LiveUpstream],
+) -> Result<Chain, Invalid> {
     let targets: Vec<Target> = to
         .iter()
-        .map(|place| Ok(Target { pipeline: upstreams[*place].pipeline(calling)?, confidence: 1.0 }))
+        .map(|place| Ok(Target { pipeline: upstreams[*place].pipeline(calling, hedge)?, confidence: 1.0 }))
         .collect::<Result<_, Invalid>>()?;
     Chain::new(targets)
 }

@@ -11,7 +11,8 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method, Uri};
 use seawall::bulkhead::Adaptive;
 use seawall::cache::Life;
-use seawall::{breaker, compress, retry, timeout};
+use seawall::pipeline::Shadow;
+use seawall::{breaker, compress, hedge, retry, timeout};
 use seawall_core::Effects;
 use seawall_core::provider::Provider;
 use seawall_policy::limiter::{Queue, Quota};
@@ -64,6 +65,8 @@ pub struct Upstream {
     pub breaker: breaker::Options,
     /// The share and floor of its retry budget come from here; routes may say otherwise for the rest.
     pub defaults: Calling,
+    /// Policies that only say what they would have done.
+    pub shadow: Shadow,
     /// Certificates trusted beside the public ones, as PEM.
     pub ca: Option<Arc<[u8]>>,
     /// HTTP/2 without TLS.
@@ -133,6 +136,8 @@ pub struct Route {
     pub allow: Allow,
     /// Which of its answers may be given again.
     pub cache: Option<Cache>,
+    /// When a second copy is sent beside one that is slow: of GET and HEAD, and of its own method where it names one.
+    pub hedge: Option<hedge::Options>,
 }
 
 /// What is kept of a route's answers: those to GET and HEAD, and those to its own method where it names one.
@@ -151,4 +156,6 @@ pub struct Allow {
     pub effects: bool,
     /// `seawall-deadline`
     pub deadline: bool,
+    /// `seawall-priority`
+    pub priority: bool,
 }

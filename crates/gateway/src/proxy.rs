@@ -6,11 +6,11 @@ use std::sync::atomic::AtomicUsize;
 
 use http::header::HeaderMap;
 use http::{HeaderName, HeaderValue, Method, Request, Response, request};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 use seawall::fallback::Served;
 use seawall::pipeline::Keys;
-use seawall::{Certainty, Code, Effects, Rejection};
+use seawall::{Certainty, Code, Effects, Priority, Rejection};
 use seawall_core::units::parse_duration;
 use seawall_core::{CallId, Instant};
 
@@ -25,7 +25,7 @@ use crate::house::{House, LiveRoute};
 use crate::record::{Record, refused_at_the_door};
 use crate::refusal;
 use crate::story::Ring;
-use crate::upstream::{Pool, Progress};
+use crate::upstream::Pool;
 
 /// One worker: its own connections to every upstream, and its own stories.
 #[derive(Debug)]
@@ -90,6 +90,9 @@ pub(crate) struct Errand {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Replay,
     pub(crate) deadline: Instant,
+    pub(crate) priority: Priority,
+    /// May a second copy go beside a slow one?
+    pub(crate) may_hedge: bool,
     /// How often the client itself has tried already.
     pub(crate) made: u32,
     pub(crate) credential: u64,
@@ -118,7 +121,7 @@ async fn run(
     let route = &house.routes[entry.route];
     let request::Parts { method, mut headers, version, .. } = parts;
     let deadline = record.began + deadline(&headers, route);
-    let made = client_retries(&headers);
+    let (made, priority) = (client_retries(&headers), priority(&headers, route));
     let credential = headers::credential(&headers, &house.hasher);
     headers::strip_ours(&mut headers);
     headers::strip_hop_by_hop(&mut headers, on_upgrade.is_some());
@@ -130,9 +133,26 @@ async fn run(
     if packed.is_some() {
         record.changed(|changed| changed.request = packed);
     }
+    // Two copies of a body cannot be read from one caller.
+    let may_hedge = route.hedges
+        && record.effects == Effects::Repeatable
+        && body.is_end_stream()
+        && (matches!(method, Method::GET | Method::HEAD) || route.method() == Some(&method));
     let body = Replay::new(body, house.plan.replay);
     let once_only = on_upgrade.is_some();
-    let errand = Errand { entry, method, headers, body, deadline, made, credential, once_only, reads };
+    let errand = Errand {
+        entry,
+        method,
+        headers,
+        body,
+        deadline,
+        priority,
+        may_hedge,
+        made,
+        credential,
+        once_only,
+        reads,
+    };
     if route.cache.is_some() && cache::covers(route.method(), &errand.method) {
         // Boxed: most calls are on no such route, and its state is large.
         return Box::pin(cache::call(worker, record, errand, on_upgrade)).await;
@@ -160,11 +180,11 @@ pub(crate) async fn send<'h>(
 ) -> Served<'h, Answer, Failure> {
     let house = &worker.house;
     let route = &house.routes[record.route];
-    let Errand { entry, method, headers, body, deadline, made, credential, once_only, .. } = errand;
+    let Errand { entry, method, headers, body, deadline, priority, may_hedge, .. } = errand;
+    let Errand { made, credential, once_only, .. } = errand;
     let coding = errand.coding(route);
     let caller = Caller(headers);
-    let progress = Progress::new();
-    let reading = || Reading { record, progress: &progress, body };
+    let reading = || Reading { record, body };
     let asking = Asking {
         record,
         method,
@@ -174,7 +194,7 @@ pub(crate) async fn send<'h>(
         body,
         effects: record.effects,
         patience: &route.attempt,
-        progress: &progress,
+        may_hedge: *may_hedge,
         coding: coding.as_ref(),
     };
     route
@@ -189,12 +209,15 @@ pub(crate) async fn send<'h>(
                 let credential = if upstream.plan.auth.is_some() { 0 } else { *credential };
                 let fewer = if *once_only { u32::MAX } else { *made };
                 let call = call.fewer_attempts(fewer).credential(credential).keeps_time();
+                let call = call.priority(*priority).may_hedge(*may_hedge);
                 let call = if place == 0 { call.began(record.began) } else { call };
                 if upstream.keyed_by.is_empty() { call } else { call.keys(&caller) }
             },
             |place, cx| {
                 let upstream = route.to[place];
-                record.attempt_begins(place, cx.began());
+                if !cx.is_hedge() {
+                    record.attempt_begins(place);
+                }
                 let asked = Asked {
                     place,
                     upstream: &house.upstreams[upstream],
@@ -240,6 +263,13 @@ fn effects(parts: &request::Parts, entry: &Entry, route: &LiveRoute, house: &Hou
 fn deadline(headers: &HeaderMap, route: &LiveRoute) -> std::time::Duration {
     let asked = if route.allow.deadline { text(headers, &headers::DEADLINE) } else { None };
     asked.and_then(|text| parse_duration(text).ok()).map_or(route.deadline, |asked| asked.min(route.deadline))
+}
+
+/// Who goes first where calls wait: what an allowed caller says.
+fn priority(headers: &HeaderMap, route: &LiveRoute) -> Priority {
+    let asked = if route.allow.priority { text(headers, &headers::PRIORITY) } else { None };
+    let word = |priority: &&Priority| asked == Some(priority.as_str());
+    Priority::ALL.iter().find(word).copied().unwrap_or_default()
 }
 
 /// How often the client's own SDK has tried already.

@@ -37,7 +37,6 @@ pub(crate) struct Record {
 #[derive(Default)]
 struct Notes {
     place: usize,
-    attempt_began: Instant,
     attempts: SmallVec<[Attempt; 1]>,
     moments: Vec<Moment>,
     /// Something of the attempt under way has left.
@@ -77,11 +76,10 @@ impl Record {
     }
 
     /// An attempt at the target in `place` begins.
-    pub(crate) fn attempt_begins(&self, place: usize, now: Instant) {
+    pub(crate) fn attempt_begins(&self, place: usize) {
         let mut notes = self.notes();
         notes.place = place;
         notes.sent = false;
-        notes.attempt_began = now;
         notes.changed.unpacked = None;
     }
 
@@ -96,13 +94,18 @@ impl Record {
     }
 
     /// An attempt ended.
-    pub(crate) fn attempt_ended(&self, status: Option<u16>, verdict: Verdict, failure: Option<String>) {
+    pub(crate) fn attempt_ended(
+        &self,
+        began: Instant,
+        status: Option<u16>,
+        verdict: Verdict,
+        failure: Option<String>,
+    ) {
         let mut notes = self.notes();
         let upstream = self.upstream(notes.place);
         notes.sent = false;
         self.worker.house.upstreams[upstream].meters.attempts.of(verdict.class()).inc();
         if notes.attempts.len() < MOMENTS {
-            let began = notes.attempt_began;
             let at = began.since(self.began);
             // One that worked is the last: its end is the head's, and the clock is read there.
             let duration =

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use seawall::{cache, compress, retry, timeout};
+use seawall::{cache, compress, hedge, retry, timeout};
 use seawall_core::Effects;
 use seawall_core::units::{self, Size};
 use serde::Deserialize;
@@ -37,6 +37,8 @@ pub(crate) struct Route {
     pub(crate) unknown: Option<Unknown>,
     /// How a stream ends.
     pub(crate) stream: Option<Stream>,
+    /// A second copy beside a slow one, for GET and HEAD, and for the method the route names. Default none.
+    pub(crate) hedge: Option<hedge::Options>,
     /// Headers of callers that are listened to. Default none.
     #[serde(default)]
     pub(crate) allow: Vec<Listened>,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use seawall::bulkhead::Adaptive;
+use seawall::pipeline::Shadow;
 use seawall::{breaker, compress, retry, timeout};
 use seawall_config::SecretRef;
 use seawall_core::units::{self, Rate};
@@ -56,6 +57,10 @@ pub(crate) struct Upstream {
     #[serde(default = "compress::Options::off")]
     #[schemars(schema_with = "schema::compress")]
     pub(crate) compress: compress::Options,
+    /// Policies that only say what they would have done: retry, breaker, limiter, bulkhead, hedge. Default none.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub(crate) shadow: Shadow,
     /// A file of certificates (PEM) trusted beside the public ones.
     pub(crate) ca: Option<PathBuf>,
     /// HTTP/2 without TLS and without asking first.

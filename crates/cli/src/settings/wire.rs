@@ -54,11 +54,13 @@ pub(crate) fn plan(loaded: &Loaded, environment: Environment<'_>) -> (Plan, Find
             allow: Allow {
                 effects: route.allow.contains(&Listened::Effects),
                 deadline: route.allow.contains(&Listened::Deadline),
+                priority: route.allow.contains(&Listened::Priority),
             },
             cache: route.cache.as_ref().filter(|_| !route.is_once()).map(|cache| plan::Cache {
                 life: cache.options().life(),
                 max_body: usize::try_from(cache.max_body.0).unwrap_or(usize::MAX),
             }),
+            hedge: route.hedge.clone(),
         })
         .collect();
     let plan = Plan {
@@ -111,6 +113,7 @@ impl Wiring<'_> {
                 retry: upstream.retry.clone(),
                 compress: upstream.compress.clone(),
             },
+            shadow: upstream.shadow,
             ca: upstream.ca.as_deref().and_then(|path| self.certificates(&key.then("ca"), path)),
             http2_prior_knowledge: upstream.http2,
         }

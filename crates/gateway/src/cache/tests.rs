@@ -151,6 +151,7 @@ fn answers() -> Arc<Answers> {
         },
         terminal: None,
         allow: crate::plan::Allow::default(),
+        hedge: None,
         cache: None,
     };
     let clock = seawall::time::default_clock();

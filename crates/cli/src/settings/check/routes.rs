@@ -126,7 +126,7 @@ fn later(checking: &mut Checking<'_>, key: &Key, route: &Route) {
         checking.unbuilt(&key.then("model"), "every target gets the caller's model");
     }
     for (place, header) in route.allow.iter().enumerate() {
-        if !matches!(header, Listened::Effects | Listened::Deadline) {
+        if !matches!(header, Listened::Effects | Listened::Deadline | Listened::Priority) {
             checking
                 .unbuilt(&key.then("allow").item(place), &format!("{} is not listened to", header.as_str()));
         }
