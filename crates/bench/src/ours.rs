@@ -79,7 +79,7 @@ pub(crate) fn apart(audience: &mut impl Audience) {
         let breaker = breaker.clone();
         async move || breaker.try_acquire().expect("nothing fails").success()
     });
-    for (name, options) in [("alone/bucket", bucket()), ("alone/window", window())] {
+    for (name, options) in [("limiter/unkeyed, bucket", bucket()), ("limiter/unkeyed, window", window())] {
         let limiter = Limiter::new(options).expect("these are sound");
         audience.watch(name, || {
             let limiter = limiter.clone();
@@ -115,15 +115,19 @@ pub(crate) fn apart(audience: &mut impl Audience) {
     });
 }
 
-/// A limit for each of [`KEYS`] keys.
+/// A limit for each of [`KEYS`] keys, all of which are remembered and owe something when they are met.
 pub(crate) fn keyed(audience: &mut impl Audience) {
     let keys = keys();
-    for (name, options) in [("keyed/seawall, bucket", bucket()), ("keyed/seawall, window", window())] {
+    let slower = limiter::Options { rate: "1000000/s".parse().expect("a rate"), ..bucket() };
+    let contenders =
+        [("limiter/keyed_100k, bucket", slower, 1_000_000), ("limiter/keyed_100k, window", window(), 1)];
+    for (name, options, begin) in contenders {
         let options = limiter::Options { max_keys: KEYS, ..options };
         let limiter = Limiter::per_key("user", options).expect("these are sound");
         for key in &*keys {
-            limiter.try_acquire_for(key, 1).expect("nobody reaches it");
+            limiter.try_acquire_for(key, begin).expect("nobody reaches it");
         }
+        assert_eq!(limiter.keys(), Some(KEYS));
         audience.watch(name, || {
             let (limiter, keys, mut walk) = (limiter.clone(), keys.clone(), Walk::new());
             async move || {

@@ -59,7 +59,7 @@ pub(crate) fn tower_resilience(audience: &mut impl Audience) {
 pub(crate) fn governor(audience: &mut impl Audience) {
     let quota = Quota::per_second(NonZeroU32::new(PER_SECOND).expect("it is above zero"));
     let direct = RateLimiter::direct(quota);
-    audience.watch("governor/direct", || {
+    audience.watch("limiter/unkeyed, governor", || {
         let limiter = &direct;
         async move || {
             limiter.check().expect("nobody reaches it");
@@ -70,13 +70,13 @@ pub(crate) fn governor(audience: &mut impl Audience) {
     for key in &*keys {
         let _ = (sharded.check_key(key), locked.check_key(key));
     }
-    audience.watch("keyed/governor, sharded map", || {
+    audience.watch("limiter/keyed_100k, governor sharded", || {
         let (limiter, keys, mut walk) = (&sharded, keys.clone(), Walk::new());
         async move || {
             limiter.check_key(&keys[walk.step()]).expect("nobody reaches it");
         }
     });
-    audience.watch("keyed/governor, locked map", || {
+    audience.watch("limiter/keyed_100k, governor locked", || {
         let (limiter, keys, mut walk) = (&locked, keys.clone(), Walk::new());
         async move || {
             limiter.check_key(&keys[walk.step()]).expect("nobody reaches it");

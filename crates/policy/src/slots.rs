@@ -10,15 +10,14 @@ use seawall_core::Instant;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Slots<T, const N: usize> {
     slot: u64,
-    current: u64,
-    seen: [T; N],
+    ring: Ring<T, N>,
 }
 
 impl<T: Copy + Default, const N: usize> Slots<T, N> {
     /// An empty ring whose slots are `slot` long, at least a nanosecond.
     pub(crate) fn new(slot: Duration) -> Self {
         let slot = u64::try_from(slot.as_nanos()).unwrap_or(u64::MAX).max(1);
-        Self { slot, current: 0, seen: [T::default(); N] }
+        Self { slot, ring: Ring::default() }
     }
 
     /// How long one slot is.
@@ -29,42 +28,75 @@ impl<T: Copy + Default, const N: usize> Slots<T, N> {
     /// The count of the present slot, after everything too old has been forgotten. A moment before the present slot
     /// counts in it: monotonic clocks of several threads may differ by a little.
     pub(crate) fn now(&mut self, now: Instant) -> &mut T {
+        self.ring.now(self.slot, now)
+    }
+
+    /// Every count, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.ring.iter()
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.ring.seen = [T::default(); N];
+    }
+}
+
+/// The same without its slot's length, which is above zero and always the same: for whoever keeps a great many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ring<T, const N: usize> {
+    current: u64,
+    seen: [T; N],
+}
+
+impl<T: Copy + Default, const N: usize> Default for Ring<T, N> {
+    fn default() -> Self {
+        Self { current: 0, seen: [T::default(); N] }
+    }
+}
+
+impl<T: Copy + Default, const N: usize> Ring<T, N> {
+    pub(crate) fn now(&mut self, slot: u64, now: Instant) -> &mut T {
         let nanos = now.as_nanos();
-        let begins = self.current.saturating_mul(self.slot);
-        if nanos >= begins && nanos - begins >= self.slot {
-            let number = nanos / self.slot;
+        let begins = self.current.saturating_mul(slot);
+        if nanos >= begins && nanos - begins >= slot {
+            let number = nanos / slot;
             let gone = (number - self.current).min(N as u64);
             for back in 0..gone {
                 self.seen[Self::place(number - back)] = T::default();
             }
             self.current = number;
         }
+        self.present()
+    }
+
+    /// The count of the slot last written.
+    pub(crate) fn present(&mut self) -> &mut T {
         &mut self.seen[Self::place(self.current)]
     }
 
-    /// The count of the slot that holds `then`, if it is still remembered. Call [`Slots::now`] first.
-    pub(crate) fn at(&mut self, then: Instant) -> Option<&mut T> {
-        let number = then.as_nanos() / self.slot;
+    /// The moment at which the slot last written ends.
+    pub(crate) fn ends(&self, slot: u64) -> Instant {
+        Instant::from_nanos(self.current.saturating_add(1).saturating_mul(slot))
+    }
+
+    /// The count of the slot that holds `then`, if it is still remembered. Call [`Ring::now`] first.
+    pub(crate) fn at(&mut self, slot: u64, then: Instant) -> Option<&mut T> {
+        let number = then.as_nanos() / slot;
         (number <= self.current && self.current - number < N as u64)
             .then(|| &mut self.seen[Self::place(number)])
     }
 
-    /// Every count, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.seen.iter()
     }
 
     /// Every count from the oldest, each with the moment at which it will be forgotten.
-    pub(crate) fn oldest_first(&self) -> impl Iterator<Item = (Instant, &T)> {
-        (0..N as u64).rev().filter_map(|age| self.current.checked_sub(age)).map(|number| {
-            let forgotten = number.saturating_add(N as u64).saturating_mul(self.slot);
+    pub(crate) fn oldest_first(&self, slot: u64) -> impl Iterator<Item = (Instant, &T)> {
+        (0..N as u64).rev().filter_map(|age| self.current.checked_sub(age)).map(move |number| {
+            let forgotten = number.saturating_add(N as u64).saturating_mul(slot);
             (Instant::from_nanos(forgotten), &self.seen[Self::place(number)])
         })
-    }
-
-    /// Forgets everything.
-    pub(crate) fn clear(&mut self) {
-        self.seen = [T::default(); N];
     }
 
     fn place(number: u64) -> usize {
@@ -83,16 +115,16 @@ mod tests {
     proptest! {
         #[test]
         fn a_ring_remembers_exactly_its_slots(steps in prop::collection::vec(0u64..50, 1..200)) {
-            let mut ring = Slots::<u32, 4>::new(Duration::from_nanos(10));
+            let mut ring = Ring::<u32, 4>::default();
             let mut all = VecDeque::new();
             let mut now = 0;
             for step in steps {
                 now += step;
-                *ring.now(Instant::from_nanos(now)) += 1;
+                *ring.now(10, Instant::from_nanos(now)) += 1;
                 all.push_back(now / 10);
                 all.retain(|slot| now / 10 - slot < 4);
                 prop_assert_eq!(ring.iter().sum::<u32>() as usize, all.len());
-                let oldest = ring.oldest_first().find(|(_, count)| **count > 0).map(|(gone, _)| gone.as_nanos());
+                let oldest = ring.oldest_first(10).find(|(_, count)| **count > 0).map(|(gone, _)| gone.as_nanos());
                 prop_assert_eq!(oldest, all.front().map(|slot| (slot + 4) * 10));
             }
         }
@@ -100,15 +132,15 @@ mod tests {
 
     #[test]
     fn a_moment_that_comes_late_counts_in_the_present_slot() {
-        let mut ring = Slots::<u32, 4>::new(Duration::from_nanos(10));
-        *ring.now(Instant::from_nanos(100)) += 1;
-        *ring.now(Instant::from_nanos(95)) += 1;
-        assert_eq!(ring.at(Instant::from_nanos(105)), Some(&mut 2));
-        assert_eq!(ring.at(Instant::from_nanos(95)), Some(&mut 0));
-        assert_eq!(ring.at(Instant::from_nanos(59)), None, "forgotten");
-        assert_eq!(ring.at(Instant::from_nanos(119)), None, "not yet");
-        assert_eq!(ring.at(Instant::FAR_FUTURE), None);
-        *ring.now(Instant::FAR_FUTURE) += 1;
+        let mut ring = Ring::<u32, 4>::default();
+        *ring.now(10, Instant::from_nanos(100)) += 1;
+        *ring.now(10, Instant::from_nanos(95)) += 1;
+        assert_eq!(ring.at(10, Instant::from_nanos(105)), Some(&mut 2));
+        assert_eq!(ring.at(10, Instant::from_nanos(95)), Some(&mut 0));
+        assert_eq!(ring.at(10, Instant::from_nanos(59)), None, "forgotten");
+        assert_eq!(ring.at(10, Instant::from_nanos(119)), None, "not yet");
+        assert_eq!(ring.at(10, Instant::FAR_FUTURE), None);
+        *ring.now(10, Instant::FAR_FUTURE) += 1;
         assert_eq!(ring.iter().sum::<u32>(), 1);
     }
 }

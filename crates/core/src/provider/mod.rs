@@ -3,6 +3,7 @@
 //! [`Http`] is the plain one. Packs bring the others; the gateway knows only the trait.
 
 mod http_plain;
+mod rate_limit;
 mod retry_after;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use std::fmt;
 use http::{HeaderMap, Method, StatusCode};
 
 pub use http_plain::{Http, seen_of_status};
+pub use rate_limit::{RateLimit, rate_limit};
 pub use retry_after::{LONGEST_WAIT, retry_after};
 
 use crate::id::CallId;

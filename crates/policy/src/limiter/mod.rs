@@ -1,10 +1,16 @@
 //! Lets through only so many in so much time; the others wait their turn, or are told when to come back.
 
+pub mod adaptive;
 mod bucket;
+mod gauge;
+mod keyed;
+mod limit;
 mod meter;
 mod pause;
+mod table;
 #[cfg(test)]
 mod tests;
+pub mod tiers;
 mod window;
 
 use std::num::NonZeroU32;
@@ -15,7 +21,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Invalid;
 
-pub use meter::Meter;
+pub use keyed::{House, Keyed};
+pub use limit::Limit;
+pub use meter::{Lease, Meter};
 pub use pause::Pause;
 
 /// How much may pass: a rate, and how it is measured.
@@ -40,10 +48,13 @@ pub struct Options {
     pub burst: Option<NonZeroU32>,
     /// Who may wait for a slot, and for how long.
     pub queue: Queue,
-    /// How many keys are remembered where the limit is per key. Default 10 000. Beyond it the key that was idle
-    /// longest is forgotten if it owes nothing, else newcomers share one meter: memory stays bounded and no key gains
-    /// by being forgotten.
+    /// How many keys are remembered where the limit is per key. Default 10 000. Beyond it a key that owes nothing makes
+    /// room for a newcomer; where none is found at once, newcomers share one meter: memory stays bounded and no key
+    /// gains by being forgotten.
     pub max_keys: usize,
+    /// Falls when the provider complains, and recovers. Default none: the rate is the rate. Only for a limit without
+    /// keys: a provider's complaint is about all of them.
+    pub adaptive: Option<adaptive::Options>,
 }
 
 /// Who may wait for a slot, and for how long.
@@ -72,6 +83,7 @@ impl Default for Options {
             burst: None,
             queue: Queue::default(),
             max_keys: 10_000,
+            adaptive: None,
         }
     }
 }
@@ -88,6 +100,9 @@ impl Options {
         if self.max_keys == 0 {
             return Err(Invalid::new("max_keys", "0 keys cannot be told apart: write at least 1"));
         }
+        if let Some(adaptive) = &self.adaptive {
+            adaptive.check()?;
+        }
         Ok(())
     }
 }
@@ -101,9 +116,24 @@ impl Quota {
                 "its span is out of range: write 1 millisecond to 1 year, as \"50/s\"",
             ));
         }
+        let fill = self.rate.per.as_secs_f64() / f64::from(self.rate.count.get()) * f64::from(self.most());
+        if fill > LONGEST_FILL.as_secs_f64() {
+            return Err(Invalid::new(
+                "burst",
+                format!("{} would take years to refill: write less, or a faster rate", self.most()),
+            ));
+        }
         Ok(())
     }
+
+    /// What passes at once at the most.
+    pub fn most(&self) -> u32 {
+        self.burst.unwrap_or(self.rate.count).get()
+    }
 }
+
+/// The longest that a bucket may take to refill.
+const LONGEST_FILL: Duration = Duration::from_secs(10 * 366 * 86_400);
 
 /// What a limiter answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

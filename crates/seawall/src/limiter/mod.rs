@@ -3,30 +3,43 @@
 //!
 #![doc = include_str!("../../../../docs/policies/limiter.md")]
 
+mod common;
+mod gate;
 mod keys;
-mod line;
 mod pauses;
+mod reservation;
 #[cfg(test)]
 mod tests;
+mod tiered;
+mod waiting;
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use seawall_core::{Clock, Code, Instant, Rejection};
+use seawall_core::event::{Event, Fact, Sink};
+use seawall_core::provider::RateLimit;
+use seawall_core::{Clock, Code, Instant, Rejection, Verdict};
 use seawall_policy::Invalid;
-use seawall_policy::limiter::Quota;
-pub use seawall_policy::limiter::{Options, Queue};
+use seawall_policy::limiter::Decision;
+use seawall_policy::limiter::adaptive::Change;
+pub use seawall_policy::limiter::tiers::{Tier, Tiers};
+pub use seawall_policy::limiter::{Options, Queue, adaptive};
+pub use seawall_policy::queue::Priority;
 
 use crate::lock;
 use crate::time::default_clock;
-use keys::Keys;
-use line::Line;
+use common::Common;
+use keys::{Keys, Meant};
 pub use pauses::Pauses;
+pub use reservation::Reservation;
+pub use tiered::{Tiered, TieredTaken};
 
 /// A rate limiter, for everybody together or for each key apart. Clones share it.
 ///
-/// Without keys an uncontended [`Limiter::try_acquire`] takes one short lock and allocates nothing; with keys it takes
-/// two.
+/// Without keys [`Limiter::try_acquire`] swaps one word and takes no lock, unless somebody waits, the limit is reached,
+/// the provider holds its pace, or (without a burst) a twentieth of the rate's span has gone by. With keys it takes one
+/// short lock of many. For a key that is known neither allocates.
 #[derive(Clone)]
 pub struct Limiter(Arc<Inner>);
 
@@ -34,11 +47,31 @@ struct Inner {
     clock: Arc<dyn Clock>,
     options: Mutex<Options>,
     scope: Scope,
+    told: Option<(Arc<str>, Arc<dyn Sink>)>,
+    refused: AtomicU64,
+    waited: AtomicU64,
 }
 
 enum Scope {
-    Everybody(Line),
-    EachKey { per: Arc<str>, keys: Mutex<Keys> },
+    Everybody(Common),
+    EachKey { per: Arc<str>, keys: Keys },
+}
+
+/// What a limiter has done since it was made, and what it knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// How many were counted, given back or not.
+    pub passed: u64,
+    /// How many times somebody was refused.
+    pub refused: u64,
+    /// How many times somebody passed after a wait.
+    pub waited: u64,
+    /// How many wait now.
+    pub waiting: usize,
+    /// How many keys are remembered; none where the limit is for everybody.
+    pub keys: usize,
+    /// How many keys were forgotten that owed nothing.
+    pub evicted: u64,
 }
 
 impl Limiter {
@@ -54,12 +87,23 @@ impl Limiter {
 
     /// The same on a clock of your own.
     pub fn with(options: Options, per: Option<Arc<str>>, clock: Arc<dyn Clock>) -> Result<Self, Invalid> {
-        options.check()?;
+        Self::telling(options, per, clock, None)
+    }
+
+    /// The same, offering the changes of its pace to a sink, under a name.
+    pub fn telling(
+        options: Options,
+        per: Option<Arc<str>>,
+        clock: Arc<dyn Clock>,
+        told: Option<(Arc<str>, Arc<dyn Sink>)>,
+    ) -> Result<Self, Invalid> {
+        check(&options, per.is_some())?;
         let scope = match per {
-            None => Scope::Everybody(Line::new(&options.quota())),
-            Some(per) => Scope::EachKey { per, keys: Mutex::new(Keys::new(&options)) },
+            None => Scope::Everybody(Common::new(&options)),
+            Some(per) => Scope::EachKey { per, keys: Keys::new(&options) },
         };
-        Ok(Self(Arc::new(Inner { clock, options: Mutex::new(options), scope })))
+        let (options, refused, waited) = (Mutex::new(options), AtomicU64::new(0), AtomicU64::new(0));
+        Ok(Self(Arc::new(Inner { clock, options, scope, told, refused, waited })))
     }
 
     /// What the key is, where there is one.
@@ -72,44 +116,90 @@ impl Limiter {
 
     /// Counts one call, or refuses with [`Code::RateLimited`] and when to come back. Where the limit is per key, all
     /// callers of this share the key of those who have none.
+    #[inline]
     pub fn try_acquire(&self) -> Result<Taken<'_>, Rejection> {
         self.try_acquire_for("", 1)
     }
 
     /// Counts `n` calls of one key, or refuses with [`Code::RateLimited`] and when to come back. A limit for everybody
     /// ignores the key.
+    #[inline]
     pub fn try_acquire_for(&self, key: &str, n: u32) -> Result<Taken<'_>, Rejection> {
         self.try_acquire_at(key, n, self.0.clock.now())
     }
 
+    #[inline]
     pub(crate) fn try_acquire_at(&self, key: &str, n: u32, now: Instant) -> Result<Taken<'_>, Rejection> {
-        let quota = lock(&self.0.options).quota();
-        let line = self.line(key, &quota, now);
-        line.try_take(&quota, n, now)?;
-        Ok(Taken { limiter: self, line, quota, n, at: now })
+        // What usually happens is small enough to become part of the caller.
+        if let Scope::Everybody(common) = &self.0.scope
+            && common.passes(n, now)
+        {
+            return Ok(Taken { limiter: self, counted: Counted { meant: Meant::CROWD, n, at: now } });
+        }
+        self.try_count(key, n, now)
+            .map(|meant| Taken { limiter: self, counted: Counted { meant, n, at: now } })
+    }
+
+    fn try_count(&self, key: &str, n: u32, now: Instant) -> Result<Meant, Rejection> {
+        match self.count(key, n, now) {
+            (meant, Decision::Go) => Ok(meant),
+            (_, decision) => Err(self.refuse(decision)),
+        }
     }
 
     /// Counts `n` calls as soon as there is room, in order of arrival, within the queue's patience and before
     /// `deadline`. A waiter that is dropped leaves the queue and has taken nothing.
     pub async fn acquire_for(&self, key: &str, n: u32, deadline: Instant) -> Result<Taken<'_>, Rejection> {
-        let (quota, queue) = self.settings();
-        let line = self.line(key, &quota, self.0.clock.now());
-        let at = line.take(&quota, &queue, n, deadline, self.0.clock.as_ref()).await?;
-        Ok(Taken { limiter: self, line, quota, n, at })
+        self.acquire_as(key, n, Priority::Normal, deadline).await
+    }
+
+    /// The same for a call that is more or less important than those who wait with it: the more important go first, and
+    /// every eighth turn goes to whoever has waited longest, so that nobody waits for ever. In a full queue a high call
+    /// takes the place of the youngest low one, which is refused with [`Code::QueueFull`].
+    pub async fn acquire_as(
+        &self,
+        key: &str,
+        n: u32,
+        priority: Priority,
+        deadline: Instant,
+    ) -> Result<Taken<'_>, Rejection> {
+        let counted = self.count_in_time(key, n, priority, deadline).await?;
+        Ok(Taken { limiter: self, counted })
+    }
+
+    /// Counts the estimate of a cost that is known only afterwards, as [`Limiter::acquire_as`] does.
+    /// [`Reservation::settle`] says what it was.
+    pub async fn reserve(
+        &self,
+        key: &str,
+        estimate: u32,
+        priority: Priority,
+        deadline: Instant,
+    ) -> Result<Reservation, Rejection> {
+        let counted = self.count_in_time(key, estimate, priority, deadline).await?;
+        Ok(Reservation::new(self.clone(), counted))
+    }
+
+    /// Counts an estimate at once, or refuses with [`Code::RateLimited`] and when to come back.
+    pub fn try_reserve(&self, key: &str, estimate: u32) -> Result<Reservation, Rejection> {
+        let counted = self.try_acquire_for(key, estimate)?.counted;
+        Ok(Reservation::new(self.clone(), counted))
     }
 
     /// How many calls could pass at once now.
     pub fn remaining(&self, key: &str) -> u32 {
-        let (quota, _) = self.settings();
         let now = self.0.clock.now();
-        self.line(key, &quota, now).remaining(&quota, now)
+        match &self.0.scope {
+            Scope::Everybody(common) => common.remaining(now),
+            Scope::EachKey { keys, .. } => keys.remaining(keys.id(key), now),
+        }
     }
 
     /// How many calls wait.
     pub fn waiting(&self) -> usize {
         match &self.0.scope {
-            Scope::Everybody(line) => line.waiting(),
-            Scope::EachKey { keys, .. } => lock(keys).waiting(),
+            Scope::Everybody(common) => common.line.len(),
+            Scope::EachKey { keys, .. } => keys.waiting(),
         }
     }
 
@@ -117,7 +207,24 @@ impl Limiter {
     pub fn keys(&self) -> Option<usize> {
         match &self.0.scope {
             Scope::Everybody(_) => None,
-            Scope::EachKey { keys, .. } => Some(lock(keys).len()),
+            Scope::EachKey { keys, .. } => Some(keys.len()),
+        }
+    }
+
+    /// What it has done, and what it knows. Takes every lock once: for people and metrics, not for a call.
+    pub fn stats(&self) -> Stats {
+        let now = self.0.clock.now();
+        let (passed, evicted) = match &self.0.scope {
+            Scope::Everybody(common) => (common.passed(now), 0),
+            Scope::EachKey { keys, .. } => (keys.passed(now), keys.evicted()),
+        };
+        Stats {
+            passed,
+            refused: self.0.refused.load(Ordering::Relaxed),
+            waited: self.0.waited.load(Ordering::Relaxed),
+            waiting: self.waiting(),
+            keys: self.keys().unwrap_or(0),
+            evicted,
         }
     }
 
@@ -126,39 +233,110 @@ impl Limiter {
         lock(&self.0.options).clone()
     }
 
-    /// Other options, same counts.
+    /// Other options, same counts: what was used is used under the new rate as well, no earlier than it was.
     pub fn update(&self, options: Options) -> Result<(), Invalid> {
-        options.check()?;
-        *lock(&self.0.options) = options;
+        check(&options, self.per().is_some())?;
+        let now = self.0.clock.now();
+        // Held to the end: of two updates one comes last everywhere.
+        let mut current = lock(&self.0.options);
+        match &self.0.scope {
+            Scope::Everybody(common) => common.refit(&options, now),
+            Scope::EachKey { keys, .. } => keys.refit(&options, now),
+        }
+        *current = options;
         Ok(())
     }
 
-    /// Forgets what one key has used.
+    /// Forgets what one key has used. A key that is not remembered may be one of those who share a meter: that is reset
+    /// then.
     pub fn reset(&self, key: &str) {
-        let (quota, _) = self.settings();
-        self.line(key, &quota, self.0.clock.now()).reset(&quota);
+        let now = self.0.clock.now();
+        match &self.0.scope {
+            Scope::Everybody(common) => common.reset(now),
+            Scope::EachKey { keys, .. } => keys.reset(keys.id(key), now),
+        }
     }
 
     /// Forgets what everybody has used.
     pub fn reset_all(&self) {
-        let (quota, _) = self.settings();
+        let now = self.0.clock.now();
         match &self.0.scope {
-            Scope::Everybody(line) => line.reset(&quota),
-            Scope::EachKey { keys, .. } => lock(keys).reset(&quota),
+            Scope::Everybody(common) => common.reset(now),
+            Scope::EachKey { keys, .. } => keys.reset_all(now),
         }
     }
 
-    fn settings(&self) -> (Quota, Queue) {
-        let options = lock(&self.0.options);
-        (options.quota(), options.queue.clone())
-    }
-
-    fn line(&self, key: &str, quota: &Quota, now: Instant) -> Standing<'_> {
-        match &self.0.scope {
-            Scope::Everybody(line) => Standing::Common(line),
-            Scope::EachKey { keys, .. } => Standing::Own(lock(keys).line(key, quota, now)),
+    /// An attempt ended so. An adaptive limit slows down on a 429, an overload error and a time-out, and recovers while
+    /// calls succeed; any other limit ignores it.
+    pub fn feedback(&self, verdict: Verdict) {
+        if let Scope::Everybody(common) = &self.0.scope {
+            self.tell(common.hear(verdict.class(), self.0.clock.now()));
         }
     }
+
+    /// The provider says what is left of its own limit: a pace slower than ours holds until its count begins anew. A
+    /// limit per key ignores it: the provider counts otherwise.
+    pub fn learn(&self, said: &RateLimit) {
+        if let Scope::Everybody(common) = &self.0.scope {
+            self.tell(common.learn(said, self.0.clock.now()));
+        }
+    }
+
+    /// The share of the configured rate that passes now, above 0 and at most 1.
+    pub fn pace(&self) -> f64 {
+        match &self.0.scope {
+            Scope::Everybody(common) => common.share(self.0.clock.now()),
+            Scope::EachKey { .. } => 1.0,
+        }
+    }
+
+    fn tell(&self, change: Option<Change>) {
+        if let (Some(Change { share, why }), Some((name, sink))) = (change, &self.0.told) {
+            let fact = Fact::PaceChanged { share, why };
+            sink.offer(Event { at: self.0.clock.now(), name: name.clone(), fact });
+        }
+    }
+
+    fn count(&self, key: &str, n: u32, now: Instant) -> (Meant, Decision) {
+        match &self.0.scope {
+            Scope::Everybody(common) => (Meant::CROWD, common.take(n, now)),
+            Scope::EachKey { keys, .. } => keys.take(keys.id(key), n, now),
+        }
+    }
+
+    fn settle(&self, counted: Counted, actual: u64) {
+        let Counted { meant, n, at } = counted;
+        let now = self.0.clock.now();
+        let estimate = u64::from(n);
+        match &self.0.scope {
+            Scope::Everybody(common) if actual > estimate => common.charge(actual - estimate, now),
+            Scope::Everybody(common) if actual < estimate => common.give_back(estimate - actual, at, now),
+            Scope::EachKey { keys, .. } if actual > estimate => keys.charge(meant, actual - estimate, now),
+            Scope::EachKey { keys, .. } if actual < estimate => {
+                keys.give_back(meant, estimate - actual, at, now);
+            }
+            Scope::Everybody(_) | Scope::EachKey { .. } => {}
+        }
+    }
+
+    #[cold]
+    fn refuse(&self, decision: Decision) -> Rejection {
+        self.0.refused.fetch_add(1, Ordering::Relaxed);
+        let rejection = Rejection::new(Code::RateLimited);
+        match decision {
+            Decision::Wait(wait) => rejection.after(wait),
+            _ => rejection.because("more is asked for at once than the limit ever holds"),
+        }
+    }
+}
+
+fn check(options: &Options, keyed: bool) -> Result<(), Invalid> {
+    options.check()?;
+    if keyed && options.adaptive.is_some() {
+        let why = "a limit per key cannot adapt, for a complaint is about all keys: write it on a limit without keys";
+        return Err(Invalid::new("adaptive", why));
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Limiter {
@@ -167,45 +345,25 @@ impl fmt::Debug for Limiter {
     }
 }
 
+/// What was counted, where and when.
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    meant: Meant,
+    n: u32,
+    at: Instant,
+}
+
 /// Proof that calls were counted. Dropping it keeps them counted; [`Taken::give_back`] takes them back, for a call that
 /// never left.
 #[derive(Debug)]
 pub struct Taken<'a> {
     limiter: &'a Limiter,
-    line: Standing<'a>,
-    quota: Quota,
-    n: u32,
-    at: Instant,
-}
-
-/// The line a call stands in: the one of everybody, or its key's own, which others may forget meanwhile.
-#[derive(Debug)]
-enum Standing<'a> {
-    Common(&'a Line),
-    Own(Arc<Line>),
-}
-
-impl std::ops::Deref for Standing<'_> {
-    type Target = Line;
-    fn deref(&self) -> &Line {
-        match self {
-            Standing::Common(line) => line,
-            Standing::Own(line) => line,
-        }
-    }
+    counted: Counted,
 }
 
 impl Taken<'_> {
     /// The call did not go: somebody else may.
     pub fn give_back(self) {
-        self.line.give_back(&self.quota, self.n, self.at, self.limiter.0.clock.now());
-    }
-}
-
-fn refused(wait: Option<std::time::Duration>) -> Rejection {
-    let rejection = Rejection::new(Code::RateLimited);
-    match wait {
-        Some(wait) => rejection.after(wait),
-        None => rejection.because("more is asked for at once than the limit ever holds"),
+        self.limiter.settle(self.counted, 0);
     }
 }

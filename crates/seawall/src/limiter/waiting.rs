@@ -1,0 +1,110 @@
+//! Waiting for room: in line, with whoever is first watching the clock.
+
+use std::time::Duration;
+
+use seawall_core::{Code, Instant, Rejection};
+use seawall_policy::limiter::Decision;
+use seawall_policy::queue::Priority;
+use std::sync::atomic::Ordering;
+
+use super::{Counted, Limiter, Meant, Scope};
+use crate::lock;
+use crate::queue::{Line, Stood, Turn};
+use crate::timeout::within;
+
+impl Limiter {
+    /// Counts `n` as soon as there is room for them, or says why it is no use waiting.
+    pub(super) async fn count_in_time(
+        &self,
+        key: &str,
+        n: u32,
+        priority: Priority,
+        deadline: Instant,
+    ) -> Result<Counted, Rejection> {
+        let now = self.0.clock.now();
+        let (meant, decision) = self.count(key, n, now);
+        let wait = match decision {
+            Decision::Go => return Ok(Counted { meant, n, at: now }),
+            Decision::Wait(wait) => wait,
+            Decision::Never => return Err(self.refuse(decision)),
+        };
+        let queue = lock(&self.0.options).queue.clone();
+        let patience = now.until(deadline).min(queue.wait);
+        if wait > patience {
+            return Err(self.refuse(decision));
+        }
+        let place = Place { priority, max: queue.max, wait, patience };
+        // Boxed: waiting is rare and its state large.
+        let counted = match &self.0.scope {
+            Scope::Everybody(common) => {
+                let take = |now| (meant, common.take_in_turn(n, now));
+                Box::pin(self.wait(&common.line, place, n, take)).await
+            }
+            Scope::EachKey { keys, .. } => {
+                let id = keys.id(key);
+                let standing = keys.line(id, meant);
+                let take = |now| keys.take_in_turn(id, n, now);
+                Box::pin(self.wait(standing.line(), place, n, take)).await
+            }
+        };
+        if counted.is_ok() {
+            self.0.waited.fetch_add(1, Ordering::Relaxed);
+        }
+        counted
+    }
+
+    async fn wait(
+        &self,
+        line: &Line,
+        place: Place,
+        n: u32,
+        take: impl Fn(Instant) -> (Meant, Decision),
+    ) -> Result<Counted, Rejection> {
+        let full = || {
+            self.0.refused.fetch_add(1, Ordering::Relaxed);
+            Rejection::new(Code::QueueFull).after(place.wait)
+        };
+        let Some(mut waiter) = line.join(place.priority, place.max) else { return Err(full()) };
+        let until = self.0.clock.now() + place.patience;
+        let turn = async {
+            loop {
+                if waiter.turn().await == Turn::PushedOut {
+                    return Err(full());
+                }
+                let now = self.0.clock.now();
+                let (meant, decision) = take(now);
+                let wait = match decision {
+                    Decision::Go => {
+                        waiter.served();
+                        return Ok(Counted { meant, n, at: now });
+                    }
+                    Decision::Wait(wait) if now + wait <= until => wait,
+                    decision => return Err(self.refuse(decision)),
+                };
+                match waiter.while_first(tokio::time::sleep(timer(wait))).await {
+                    Stood::Done(()) | Stood::Called | Stood::Overtaken => {}
+                    Stood::PushedOut => return Err(full()),
+                }
+            }
+        };
+        match within(turn, place.patience).await {
+            Ok(counted) => counted,
+            // Those before it in the line were too many.
+            Err(_) => Err(self.refuse(Decision::Wait(place.wait))),
+        }
+    }
+}
+
+/// Who waits, with how many others, and how long.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    priority: Priority,
+    max: usize,
+    wait: Duration,
+    patience: Duration,
+}
+
+/// Tokio's timer counts whole milliseconds and rounds up by itself; never ask it for nothing at all.
+fn timer(wait: Duration) -> Duration {
+    wait.max(Duration::from_micros(1))
+}
