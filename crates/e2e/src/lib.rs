@@ -52,6 +52,7 @@ pub fn upstream(name: &str, url: &str) -> Upstream {
         auth: None,
         limits: Vec::new(),
         queue: limiter::Queue::default(),
+        learn: false,
         breaker: breaker::Options::default(),
         defaults: calling(),
         ca: None,

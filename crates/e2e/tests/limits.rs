@@ -277,3 +277,46 @@ async fn nonsense_in_a_retry_after_pauses_nobody() {
     let answer = gateway.get("/up/x").await;
     assert_eq!((answer.status, decision(&answer, "attempts").as_str()), (200, "5"));
 }
+
+/// An upstream that says of its own limit what these headers say.
+async fn saying(headers: &[(&str, &str)]) -> Upstream {
+    let reply = headers.iter().fold(Reply::ok("ok"), |reply, (name, value)| reply.header(*name, *value));
+    Upstream::start(reply).await.unwrap()
+}
+
+#[tokio::test]
+async fn whoever_has_nothing_left_at_the_provider_waits_for_its_reset() {
+    let left = [("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "700ms")];
+    for learn in [true, false] {
+        let up = saying(&left).await;
+        let mut rig = Rig::new(&up.url());
+        rig.up().learn = learn;
+        let gateway = rig.start();
+        let waited = async |credential| decision(&as_user(&gateway, credential).await, "waited");
+        assert_eq!(waited("Bearer ann").await, "0ms");
+        assert_eq!(waited("Bearer bob").await, "0ms", "it is another's");
+        assert_eq!(waited("Bearer ann").await == "0ms", !learn);
+    }
+}
+
+#[tokio::test]
+async fn a_slower_pace_of_the_provider_is_kept_until_its_reset() {
+    let up = saying(&[("ratelimit", "limit=100, remaining=10, reset=3")]).await;
+    let mut rig = Rig::new(&up.url());
+    rig.up().learn = true;
+    rig.up().limits = vec![requests(100, ms(1000))];
+    let gateway = rig.start();
+    for _ in 0..4 {
+        assert_eq!(gateway.get("/up/x").await.status, 200);
+    }
+    // The first comes before anything is known, the second begins the pace.
+    assert_eq!(up.ledger().max_in_any_window(ms(250)), 2, "ten in three seconds are 300 ms apart");
+    assert_eq!(as_user(&gateway, "Bearer another").await.status, 200);
+    let fast = saying(&[("ratelimit", "limit=100, remaining=90, reset=0")]).await;
+    let mut rig = Rig::new(&fast.url());
+    rig.up().learn = true;
+    rig.up().limits = vec![requests(100, ms(1000))];
+    let gateway = rig.start();
+    join_all((0..50).map(|_| gateway.get("/up/x"))).await;
+    assert!(fast.ledger().max_in_any_window(ms(900)) > 10, "a faster word changes nothing");
+}

@@ -13,7 +13,8 @@ use seawall::classify::Classify;
 use seawall::timeout::{self, within};
 use seawall::{Code, Cx, Effects, Verdict, compress};
 use seawall_core::Instant;
-use seawall_core::provider::Head;
+use seawall_core::clock::wall_now;
+use seawall_core::provider::{Head, rate_limit};
 use seawall_core::verdict::Seen;
 
 use crate::body::{Answered, Replay, Sending};
@@ -71,6 +72,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) may_hedge: bool,
     /// How the answer may change its coding; none where it passes as it is.
     pub(crate) coding: Option<&'a Coding<'a>>,
+    /// Stands for the caller's credential.
+    pub(crate) credential: u64,
 }
 
 /// Who is asked.
@@ -183,6 +186,12 @@ impl Asking<'_> {
         cx: Cx,
     ) -> Result<Answer, Failure> {
         let (mut head, reply) = response.into_parts();
+        if upstream.plan.learn
+            && let Some(said) = rate_limit(&head.headers, wall_now)
+        {
+            let house = &self.record.worker.house;
+            upstream.learn(&said, upstream.paid_by(self.credential), house.now(), &house.events);
+        }
         let provider = &upstream.plan.provider;
         let classify =
             |body: &[u8]| provider.classify(&Head { status: head.status, headers: &head.headers, body });

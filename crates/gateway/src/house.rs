@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderName, HeaderValue, Method};
@@ -13,6 +13,7 @@ use seawall::fallback::{Chain, Target};
 use seawall::limiter::{self, Limiter, Pauses};
 use seawall::{Effects, Invalid, Pipeline, hedge, pipeline, retry, time, timeout};
 use seawall_core::event::{Channel, Event, Fact, Sink};
+use seawall_core::provider::RateLimit;
 use seawall_core::{Clock, Code, Instant};
 use seawall_signals::metrics::{CounterBy, Observer, Registry, names};
 use seawall_signals::view::BreakerState;
@@ -68,8 +69,25 @@ pub(crate) struct LiveUpstream {
     pub(crate) keyed_by: Vec<HeaderName>,
     pub(crate) bulkhead: Option<Bulkhead>,
     pub(crate) pauses: Pauses,
+    sole: Sole,
     pub(crate) budget: retry::Budget,
     pub(crate) meters: UpstreamMeters,
+}
+
+/// The credential that all callers of an upstream have come with until now, if it is one.
+#[derive(Debug, Default)]
+struct Sole {
+    first: OnceLock<u64>,
+    others: AtomicBool,
+}
+
+impl Sole {
+    fn is(&self, credential: u64) -> bool {
+        if *self.first.get_or_init(|| credential) != credential {
+            self.others.store(true, Ordering::Relaxed);
+        }
+        !self.others.load(Ordering::Relaxed)
+    }
 }
 
 /// A route and the chain of its targets.
@@ -261,7 +279,8 @@ impl LiveUpstream {
                         ..limiter::Options::default()
                     };
                     let label = per.as_ref().map(|per| Arc::from(per.as_str()));
-                    let limiter = Limiter::with(options, label, clock.clone())?;
+                    let told = (plan.name.clone(), Arc::new(events.clone()) as Arc<dyn Sink>);
+                    let limiter = Limiter::telling(options, label, clock.clone(), Some(told))?;
                     // A caller over its own limit must not hold the line for everybody: its own comes first.
                     if let Some(per) = per {
                         keyed_by.push(per.clone());
@@ -289,10 +308,31 @@ impl LiveUpstream {
             keyed_by,
             bulkhead,
             pauses: Pauses::new(clock.clone()),
+            sole: Sole::default(),
             budget: retry::Budget::new(&plan.defaults.retry),
             meters: UpstreamMeters::new(registry, &plan.name),
             plan: plan.clone(),
         })
+    }
+
+    /// Stands for the credential that a caller's requests reach the provider with.
+    pub(crate) fn paid_by(&self, callers: u64) -> u64 {
+        if self.plan.auth.is_some() { 0 } else { callers }
+    }
+
+    /// What the provider says is left, to whoever bears `credential`. With nothing left that one waits. A pace is kept by
+    /// everybody under the limits without keys, so it is learnt only while all come with the same credential.
+    pub(crate) fn learn(&self, said: &RateLimit, credential: u64, now: Instant, events: &Channel) {
+        let sole = self.sole.is(credential);
+        if said.remaining == 0 && !said.reset.is_zero() {
+            if self.pauses.left(credential).is_zero() {
+                let fact = Fact::Paused { wait: said.reset };
+                events.offer(Event { at: now, name: self.plan.name.clone(), fact });
+            }
+            self.pauses.extend(credential, said.reset);
+        } else if sole {
+            self.limits.iter().for_each(|limit| limit.learn(said));
+        }
     }
 
     fn pipeline(

@@ -61,6 +61,8 @@ pub struct Upstream {
     pub limits: Vec<Limit>,
     /// Who may wait for a slot, and for how long.
     pub queue: Queue,
+    /// Lets the provider's own rate-limit headers tighten the limits, never loosen them.
+    pub learn: bool,
     /// When it is left alone.
     pub breaker: breaker::Options,
     /// The share and floor of its retry budget come from here; routes may say otherwise for the rest.

@@ -196,6 +196,7 @@ pub(crate) async fn send<'h>(
         patience: &route.attempt,
         may_hedge: *may_hedge,
         coding: coding.as_ref(),
+        credential: *credential,
     };
     route
         .chain
@@ -206,8 +207,8 @@ pub(crate) async fn send<'h>(
             |_| reading(),
             |place, call| {
                 let upstream = &house.upstreams[route.to[place]];
-                let credential = if upstream.plan.auth.is_some() { 0 } else { *credential };
                 let fewer = if *once_only { u32::MAX } else { *made };
+                let credential = upstream.paid_by(*credential);
                 let call = call.fewer_attempts(fewer).credential(credential).keeps_time();
                 let call = call.priority(*priority).may_hedge(*may_hedge);
                 let call = if place == 0 { call.began(record.began) } else { call };

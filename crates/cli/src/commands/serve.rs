@@ -139,6 +139,7 @@ fn told(event: &Event, spent: &mut Quiet) -> Option<String> {
     match &event.fact {
         Fact::BreakerMoved { to, why } => Some(format!("breaker {to} ({why})")),
         Fact::Paused { wait } => Some(format!("asked to be left alone for {}", format_duration(*wait))),
+        Fact::PaceChanged { share, why } => Some(format!("pace {:.0} % of the limit ({why})", share * 100.0)),
         Fact::FailedOver { from, to, why } => Some(format!("failed over from {from} to {to} ({why})")),
         Fact::Degraded { level, why } => Some(format!("degraded to {level} ({why})")),
         Fact::Lever { action, by, reason } => Some(format!("{action} by {by}: {reason}")),

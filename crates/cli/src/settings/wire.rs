@@ -106,6 +106,7 @@ impl Wiring<'_> {
             auth: upstream.auth.as_ref().and_then(|auth| self.credential(&key, auth)),
             limits: limits.collect(),
             queue: upstream.queue.clone(),
+            learn: upstream.learn,
             breaker: upstream.breaker.clone(),
             defaults: Calling {
                 deadline: upstream.deadline,

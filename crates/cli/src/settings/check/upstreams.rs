@@ -132,7 +132,4 @@ fn later(checking: &mut Checking<'_>, key: &Key, upstream: &Upstream) {
             &format!("refusals are not said in the words of {}", errors.as_str()),
         );
     }
-    if upstream.learn {
-        checking.unbuilt(&key.then("learn"), "rate-limit headers are not learnt from");
-    }
 }

@@ -12,8 +12,6 @@ fn the_published_sample_is_good_and_says_what_is_not_built_yet() {
         said(SAMPLE),
         [
             "warning f:18:22: upstream.openai.auth.bearer: SW0090 the vault is not available yet, write env:NAME or file:PATH",
-            "warning f:21:1: upstream.openai.learn: SW0090 not available yet: rate-limit headers are not learnt from, remove \
-             it to serve",
             "warning f:29:1: route.chat.model: SW0090 not available yet: every target gets the caller's model, remove it to \
              serve",
             "warning f:38:1: route.orders.effects: SW0090 not available yet: the route is served as guarded, sent again only \
