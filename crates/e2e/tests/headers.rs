@@ -333,7 +333,7 @@ async fn a_callers_words_to_us_are_ignored_and_never_sent_on() {
 async fn a_route_may_allow_its_callers_words() {
     let up = answering(Reply::status(500)).await;
     let mut rig = Rig::new(&up.url()).route("free", "/up/**", Some(Effects::Guarded));
-    rig.plan.routes[0].allow = Allow { effects: true, deadline: true };
+    rig.plan.routes[0].allow = Allow { effects: true, deadline: true, ..Allow::default() };
     let gateway = rig.start();
     let answer = gateway.send(Request::post("/up/x").header("seawall-effects", "repeatable").body("x")).await;
     assert_eq!(decision(&answer, "attempts"), "3");

@@ -9,7 +9,6 @@ mod tests;
 use std::borrow::Cow;
 use std::fmt;
 use std::future::pending;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -316,19 +315,3 @@ macro_rules! settles {
 }
 settles!(Permit);
 settles!(Place<'_>);
-
-/// Counts one who waits, for as long as it waits.
-pub(crate) struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    pub(crate) fn join(line: &'a AtomicUsize) -> Self {
-        line.fetch_add(1, Ordering::Relaxed);
-        Self(line)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}

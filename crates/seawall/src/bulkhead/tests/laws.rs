@@ -1,6 +1,6 @@
 //! Laws over random callers, on virtual time.
 
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use proptest::prelude::*;
 use proptest::sample::select;
