@@ -151,6 +151,9 @@ crate::words! {
         Banned = "banned",
         /// The provider says the operation had already taken place (a provider pack knows).
         AlreadyDone = "already-done",
+        /// The provider answered, and its answer leaves open whether it took place, or how much of it did (a provider
+        /// pack knows).
+        InDoubt = "in-doubt",
     }
 }
 
@@ -201,6 +204,7 @@ pub const TABLE: [Row; Seen::ALL.len()] = {
         row(Seen::QuotaGone,         Class::QuotaGone,   NotDone,     NotDone,     [0, 0, 0, 0], Nothing),
         row(Seen::Banned,            Class::Banned,      NotDone,     NotDone,     [0, 0, 0, 0], Nothing),
         row(Seen::AlreadyDone,       Class::Ok,          AlreadyDone, AlreadyDone, [0, 0, 0, 0], Lesson::Success),
+        row(Seen::InDoubt,           Class::Invalid,     Unknown,     Unknown,     [0, 0, 0, 0], Answered),
     ]
 };
 
@@ -211,17 +215,24 @@ pub struct Verdict {
     pub seen: Seen,
     /// How long the provider asks to be left alone.
     pub retry_after: Option<Duration>,
+    /// Sending it again is pointless, whatever the row allows: the provider says so, or its user does.
+    pub settled: bool,
 }
 
 impl Verdict {
     /// The verdict of a row, with no request to wait.
     pub const fn of(seen: Seen) -> Self {
-        Self { seen, retry_after: None }
+        Self { seen, retry_after: None, settled: false }
     }
 
     /// The same verdict with the provider's request to wait.
     pub const fn after(self, retry_after: Option<Duration>) -> Self {
         Self { retry_after, ..self }
+    }
+
+    /// The same verdict, not to be sent again by anybody. It narrows what the row allows; nothing widens it.
+    pub const fn settled(self) -> Self {
+        Self { settled: true, ..self }
     }
 
     /// The row everything follows from.
@@ -244,7 +255,7 @@ impl Verdict {
 
     /// May the operation be sent again (by retry, fallback, failover or hedge alike)?
     pub const fn may_repeat(self, effects: Effects) -> bool {
-        self.row().again[effects as usize]
+        !self.settled && self.row().again[effects as usize]
     }
 
     /// What a breaker learns from it.
@@ -291,6 +302,7 @@ mod tests {
             ("quota-gone", "quota-gone", "not-done", "not-done", "", "nothing"),
             ("banned", "banned", "not-done", "not-done", "", "nothing"),
             ("already-done", "ok", "already-done", "already-done", "", "success"),
+            ("in-doubt", "invalid", "unknown", "unknown", "", "answered"),
         ];
         assert_eq!(published.len(), TABLE.len());
         for ((seen, class, certainty, once, again, lesson), row) in published.into_iter().zip(TABLE) {
@@ -325,6 +337,15 @@ mod tests {
                 let verdict = Verdict::of(row.seen);
                 assert!(!verdict.may_repeat(effects) || verdict.certainty(effects) == Certainty::NotDone);
             }
+        }
+    }
+
+    #[test]
+    fn what_is_settled_is_repeated_by_nobody_and_means_the_same() {
+        for row in TABLE {
+            let (verdict, settled) = (Verdict::of(row.seen), Verdict::of(row.seen).settled());
+            assert!(Effects::ALL.iter().all(|effects| !settled.may_repeat(*effects)), "{}", row.seen);
+            assert_eq!((settled.row(), settled.lesson()), (verdict.row(), verdict.lesson()));
         }
     }
 

@@ -20,9 +20,11 @@ pub(crate) fn answer(
 ) -> Response<Outgoing> {
     let status = StatusCode::from_u16(rejection.code.status()).unwrap_or(StatusCode::BAD_GATEWAY);
     let refusal = Refusal { rejection, status, call };
-    let (kind, body) = match dialect.and_then(|dialect| dialect.dialect(&refusal)) {
-        Some(body) => ("application/json", body),
-        None => ("application/problem+json", problem(rejection, status, call)),
+    let said =
+        dialect.and_then(|dialect| Some((dialect.dialect_status(&refusal), dialect.dialect(&refusal)?)));
+    let (status, kind, body) = match said {
+        Some((status, body)) => (status, "application/json", body),
+        None => (status, "application/problem+json", problem(rejection, status, call)),
     };
     let mut response = Response::new(Outgoing::Whole(Bytes::from(body)));
     *response.status_mut() = status;

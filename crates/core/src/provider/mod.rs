@@ -70,4 +70,15 @@ pub trait Provider: fmt::Debug + Send + Sync {
     fn dialect(&self, _refusal: &Refusal<'_>) -> Option<String> {
         None
     }
+
+    /// The status a refusal is answered with where it is said in this dialect; the refusal's own for most.
+    fn dialect_status(&self, refusal: &Refusal<'_>) -> StatusCode {
+        refusal.status
+    }
+
+    /// Parts of a request that differ between two tries of one operation, such as its timestamp and signature, in the
+    /// words of a route's `once.ignore`.
+    fn ignores(&self) -> &'static [&'static str] {
+        &[]
+    }
 }

@@ -5,12 +5,33 @@ use seawall_core::provider::{Head, Http, Provider, Refusal};
 use seawall_core::verdict::{Effects, Seen, Verdict};
 use serde_json::json;
 
-use super::path::ends_with_any;
-use super::said::sentence;
+use crate::path::ends_with_any;
+use crate::said::sentence;
+use crate::table::{Row, Source, Table};
 
 /// Anthropic's API. It has no state; a clone is the same.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Anthropic;
+
+/// Its errors. Each type has a status of its own, so the status decides alone.
+pub(super) const ERRORS: Table = Table {
+    source: Source { page: "https://docs.claude.com/en/api/errors", read: "2026-11-21" },
+    rows: ROWS,
+};
+
+#[rustfmt::skip]
+const ROWS: &[Row] = &[
+    Row { status: 400..=400, word: "", seen: Seen::Invalid,     why: "invalid_request_error: its form or content is wrong" },
+    Row { status: 401..=401, word: "", seen: Seen::Denied,      why: "authentication_error: the key is wrong" },
+    Row { status: 402..=402, word: "", seen: Seen::QuotaGone,   why: "billing_error: waiting does not fill an account" },
+    Row { status: 403..=403, word: "", seen: Seen::Denied,      why: "permission_error: the key may not use it" },
+    Row { status: 404..=404, word: "", seen: Seen::Invalid,     why: "not_found_error" },
+    Row { status: 413..=413, word: "", seen: Seen::Invalid,     why: "request_too_large" },
+    Row { status: 429..=429, word: "", seen: Seen::RateLimited, why: "rate_limit_error: requests or tokens a minute, or a sudden rise" },
+    Row { status: 500..=500, word: "", seen: Seen::ServerError, why: "api_error: an error inside; how far the work went is not said" },
+    Row { status: 504..=504, word: "", seen: Seen::ServerError, why: "timeout_error: it took too long, and may still have been computed" },
+    Row { status: 529..=529, word: "", seen: Seen::ServerError, why: "overloaded_error: nobody says that it was turned away before work began" },
+];
 
 /// POSTs that compute an answer and make nothing else; the last is the API's own OpenAI-shaped door.
 const COMPUTES: &[&str] = &["v1/messages", "v1/messages/count_tokens", "v1/complete", "chat/completions"];
@@ -26,8 +47,8 @@ impl Provider for Anthropic {
     /// overloaded, not that the request was turned away before work on it began, and a guess must not become a proof.
     /// Messages lose nothing by it: a billable call is sent again after any answered 5xx. A batch is not.
     fn classify(&self, head: &Head<'_>) -> Verdict {
-        match head.status {
-            StatusCode::PAYMENT_REQUIRED => Verdict::of(Seen::QuotaGone),
+        match ERRORS.seen(head.status, head.body) {
+            Some(Seen::QuotaGone) => Verdict::of(Seen::QuotaGone),
             _ => Http.classify(head),
         }
     }

@@ -13,27 +13,9 @@
 
 mod anthropic;
 mod openai;
-mod path;
-mod said;
-
-use std::sync::Arc;
-
-use seawall_core::provider::Provider;
 
 pub use anthropic::Anthropic;
 pub use openai::OpenAi;
-
-/// The words for these providers in the configuration.
-pub const NAMES: &[&str] = &["openai", "anthropic"];
-
-/// The provider of that name; `None` for plain HTTP and for words nobody knows.
-pub fn provider(name: &str) -> Option<Arc<dyn Provider>> {
-    match name {
-        "openai" => Some(Arc::new(OpenAi)),
-        "anthropic" => Some(Arc::new(Anthropic)),
-        _ => None,
-    }
-}
 
 #[cfg(test)]
 mod tests;

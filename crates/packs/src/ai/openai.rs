@@ -3,20 +3,41 @@
 use http::{Method, StatusCode};
 use seawall_core::provider::{Head, Http, Provider, Refusal};
 use seawall_core::verdict::{Effects, Seen, Verdict};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::path::ends_with_any;
-use super::said::sentence;
+use crate::path::ends_with_any;
+use crate::said::sentence;
+use crate::table::{Row, Source, Table};
 
 /// OpenAI's API. It has no state; a clone is the same.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OpenAi;
 
-/// What an error's `code` or `type` says when there is no money left. All three need a human with a card.
-const NO_MONEY: [&str; 3] = ["insufficient_quota", "billing_hard_limit_reached", "billing_not_active"];
+/// Its errors. Only an empty account differs from plain HTTP; the rest is listed so that nobody has to wonder.
+pub(super) const ERRORS: Table = Table {
+    source: Source { page: "https://platform.openai.com/docs/guides/error-codes", read: "2026-11-21" },
+    rows: ROWS,
+};
 
-/// An error body is some hundred bytes; one that does not fit is read as plain HTTP.
-const ERROR_BODY: usize = 16 * 1024;
+#[rustfmt::skip]
+const ROWS: &[Row] = &[
+    // All three need a human with a card; the hard limit is said with a 400.
+    Row { status: 400..=400, word: "insufficient_quota",         seen: Seen::QuotaGone,   why: "no credits are left, or the month's budget is spent" },
+    Row { status: 400..=400, word: "billing_hard_limit_reached", seen: Seen::QuotaGone,   why: "the limit its owner has set" },
+    Row { status: 400..=400, word: "billing_not_active",         seen: Seen::QuotaGone,   why: "the account has no payment method that works" },
+    Row { status: 429..=429, word: "insufficient_quota",         seen: Seen::QuotaGone,   why: "no credits are left, or the month's budget is spent" },
+    Row { status: 429..=429, word: "billing_hard_limit_reached", seen: Seen::QuotaGone,   why: "the limit its owner has set" },
+    Row { status: 429..=429, word: "billing_not_active",         seen: Seen::QuotaGone,   why: "the account has no payment method that works" },
+    Row { status: 402..=402, word: "",                           seen: Seen::QuotaGone,   why: "payment required" },
+    Row { status: 429..=429, word: "rate_limit_exceeded",        seen: Seen::RateLimited, why: "too many requests or tokens a minute" },
+    Row { status: 400..=400, word: "content_policy_violation",   seen: Seen::Invalid,     why: "refused for what it asks; asking again is refused again" },
+    Row { status: 400..=400, word: "content_filter",             seen: Seen::Invalid,     why: "the same, of deployments elsewhere" },
+    Row { status: 400..=400, word: "context_length_exceeded",    seen: Seen::Invalid,     why: "more tokens than the model reads" },
+    Row { status: 400..=400, word: "invalid_request_error",      seen: Seen::Invalid,     why: "a parameter is wrong" },
+    Row { status: 401..=401, word: "invalid_api_key",            seen: Seen::Denied,      why: "the key is wrong, revoked or of another organisation" },
+    Row { status: 403..=403, word: "unsupported_country_region_territory", seen: Seen::Denied, why: "not served where the request comes from" },
+    Row { status: 404..=404, word: "model_not_found",            seen: Seen::Invalid,     why: "no such model, or none for this key" },
+];
 
 /// POSTs that compute an answer and make nothing else.
 const COMPUTES: &[&str] = &[
@@ -47,20 +68,16 @@ impl Provider for OpenAi {
 
     /// 400 as well as 429: a hard billing limit is said with a 400.
     fn peek(&self, status: StatusCode) -> usize {
-        match status {
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::BAD_REQUEST => ERROR_BODY,
-            _ => 0,
-        }
+        ERRORS.peek(status)
     }
 
     /// Plain HTTP, except that an empty account is final. A body that is cut, compressed or no JSON is plain HTTP too.
     fn classify(&self, head: &Head<'_>) -> Verdict {
-        let gone = match head.status {
-            StatusCode::PAYMENT_REQUIRED => true,
-            status if self.peek(status) > 0 => says_no_money(head.body),
-            _ => false,
-        };
-        if gone { Verdict::of(Seen::QuotaGone) } else { Http.classify(head) }
+        match ERRORS.seen(head.status, head.body) {
+            // What is said of the pace is not about the money.
+            Some(Seen::QuotaGone) => Verdict::of(Seen::QuotaGone),
+            _ => Http.classify(head),
+        }
     }
 
     /// A POST that computes is billable; every other keeps its method's word.
@@ -90,14 +107,6 @@ impl Provider for OpenAi {
         });
         Some(json!({ "error": error }).to_string())
     }
-}
-
-fn says_no_money(body: &[u8]) -> bool {
-    let Ok(body) = serde_json::from_slice::<Value>(body) else { return false };
-    ["/error/code", "/error/type"]
-        .iter()
-        .filter_map(|place| body.pointer(place)?.as_str())
-        .any(|word| NO_MONEY.contains(&word))
 }
 
 // The client picks its exception by the status; `type` is for people and for gateways further down.

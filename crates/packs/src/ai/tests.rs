@@ -8,6 +8,7 @@ use seawall_core::verdict::{Certainty, Class, Effects, Seen, Verdict};
 use serde_json::Value;
 
 use super::*;
+use crate::table::tests::is_sound;
 
 const EVERY: [&dyn Provider; 2] = [&OpenAi, &Anthropic];
 
@@ -29,12 +30,21 @@ fn dialect(provider: &dyn Provider, rejection: &Rejection, call: CallId) -> Valu
 }
 
 #[test]
-fn every_name_has_a_provider_that_answers_to_it() {
-    for name in NAMES {
-        assert_eq!(provider(name).unwrap().name(), *name);
+fn both_tables_are_sound_and_say_where_they_come_from() {
+    for table in [openai::ERRORS, anthropic::ERRORS] {
+        is_sound(&table);
     }
-    for stranger in ["", "http", "OpenAI", "openai "] {
-        assert!(provider(stranger).is_none(), "{stranger}");
+}
+
+/// Most rows say what plain HTTP says too: they are there so that the list is whole.
+#[test]
+fn every_documented_error_falls_in_its_row() {
+    for (provider, table) in EVERY.into_iter().zip([openai::ERRORS, anthropic::ERRORS]) {
+        for row in table.rows {
+            let body = format!(r#"{{"error": {{"type": "{0}", "code": "{0}", "message": "m"}}}}"#, row.word);
+            let verdict = classify(provider, *row.status.start(), &[], &body);
+            assert_eq!(verdict.seen, row.seen, "{} {row:?}", provider.name());
+        }
     }
 }
 

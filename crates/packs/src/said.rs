@@ -4,7 +4,7 @@ use seawall_core::provider::Refusal;
 use seawall_core::verdict::Certainty;
 
 /// Code, reason, when to come back, whether the request may have been processed, and the call to ask about.
-pub(super) fn sentence(refusal: &Refusal<'_>) -> String {
+pub(crate) fn sentence(refusal: &Refusal<'_>) -> String {
     let done = match refusal.rejection.certainty {
         Certainty::NotDone => "the request was not processed",
         Certainty::Unknown => "the request may have been processed",

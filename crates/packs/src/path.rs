@@ -3,7 +3,7 @@
 /// Does the path end with one of these endings, segment by segment? Neither a query nor slashes too many matter.
 ///
 /// Spelling does: another case or a percent-encoded letter is another path, and gets the careful default.
-pub(super) fn ends_with_any(path: &str, endings: &[&str]) -> bool {
+pub(crate) fn ends_with_any(path: &str, endings: &[&str]) -> bool {
     let path = path.split_once('?').map_or(path, |(path, _query)| path);
     endings.iter().any(|ending| ends_with(path, ending))
 }
