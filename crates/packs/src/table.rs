@@ -24,7 +24,8 @@ pub struct Source {
 pub struct Row {
     /// Its statuses.
     pub status: RangeInclusive<u16>,
-    /// What stands at `error.code` or `error.type`; empty is anything, or nothing.
+    /// What stands at `error.code`, `error.type` or `error.details.error_code`. Several words are how `error.message` begins.
+    /// Empty is anything, or nothing.
     pub word: &'static str,
     /// What is seen in it.
     pub seen: Seen,
@@ -66,18 +67,27 @@ impl Table {
 }
 
 #[derive(Debug, Default)]
-struct Words([Option<String>; 2]);
+struct Words {
+    said: [Option<String>; 3],
+    message: String,
+}
 
 impl Words {
     fn say(&self, word: &str) -> bool {
-        word.is_empty() || self.0.iter().flatten().any(|said| said == word)
+        match word.contains(' ') {
+            true => self.message.starts_with(word),
+            false => word.is_empty() || self.said.iter().flatten().any(|said| said == word),
+        }
     }
 }
 
 fn words(body: &[u8]) -> Words {
     let Ok(body) = serde_json::from_slice::<Value>(body) else { return Words::default() };
     let word = |place| body.pointer(place).and_then(Value::as_str).map(str::to_owned);
-    Words([word("/error/code"), word("/error/type")])
+    Words {
+        said: ["/error/code", "/error/type", "/error/details/error_code"].map(word),
+        message: word("/error/message").unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]
@@ -110,6 +120,7 @@ pub(crate) mod tests {
             Row { status: 429..=429, word: "gone", seen: Seen::QuotaGone, why: "." },
             Row { status: 429..=429, word: "", seen: Seen::RateLimited, why: "." },
             Row { status: 500..=599, word: "", seen: Seen::ServerError, why: "." },
+            Row { status: 402..=402, word: "No more", seen: Seen::QuotaGone, why: "." },
             Row { status: 404..=404, word: "known", seen: Seen::Invalid, why: "." },
             Row { status: 400..=400, word: "money", seen: Seen::QuotaGone, why: "." },
         ];
@@ -123,7 +134,10 @@ pub(crate) mod tests {
         assert_eq!(seen(404, r#"{"error": {"code": "gone"}}"#), None);
         assert_eq!(table.peek(StatusCode::TOO_MANY_REQUESTS), ERROR_BODY);
         assert_eq!(seen(400, r#"{"error": {"type": "money"}}"#), Some(Seen::QuotaGone));
+        assert_eq!(seen(400, r#"{"error": {"details": {"error_code": "money"}}}"#), Some(Seen::QuotaGone));
         assert_eq!(seen(400, "{}"), None);
+        assert_eq!(seen(402, r#"{"error": {"message": "No more today"}}"#), Some(Seen::QuotaGone));
+        assert_eq!(seen(402, r#"{"error": {"message": "Say: No more", "type": "No more"}}"#), None);
         assert_eq!(table.peek(StatusCode::BAD_REQUEST), ERROR_BODY, "the word or plain HTTP");
         for status in [StatusCode::BAD_GATEWAY, StatusCode::NOT_FOUND, StatusCode::OK] {
             assert_eq!(table.peek(status), 0, "{status}");

@@ -13,20 +13,23 @@ use crate::table::{Row, Source, Table};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Anthropic;
 
-/// Its errors. Each type has a status of its own, so the status decides alone.
+/// Its errors. Each type has a status of its own, so the status decides, except where the money of the month is spent.
 pub(super) const ERRORS: Table = Table {
-    source: Source { page: "https://docs.claude.com/en/api/errors", read: "2026-11-21" },
+    source: Source { page: "https://platform.claude.com/docs/en/api/errors", read: "2026-11-21" },
     rows: ROWS,
 };
 
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
+    Row { status: 400..=400, word: "You have reached your specified", seen: Seen::QuotaGone, why: "the limit its owner has set, for the organisation or a workspace" },
     Row { status: 400..=400, word: "", seen: Seen::Invalid,     why: "invalid_request_error: its form or content is wrong" },
     Row { status: 401..=401, word: "", seen: Seen::Denied,      why: "authentication_error: the key is wrong" },
     Row { status: 402..=402, word: "", seen: Seen::QuotaGone,   why: "billing_error: waiting does not fill an account" },
     Row { status: 403..=403, word: "", seen: Seen::Denied,      why: "permission_error: the key may not use it" },
     Row { status: 404..=404, word: "", seen: Seen::Invalid,     why: "not_found_error" },
+    Row { status: 409..=409, word: "", seen: Seen::Invalid,     why: "conflict_error: something was changed meanwhile, or exists" },
     Row { status: 413..=413, word: "", seen: Seen::Invalid,     why: "request_too_large" },
+    Row { status: 429..=429, word: "enforced_spend_limit_reached", seen: Seen::QuotaGone, why: "the tier's money of the month is spent: said without a Retry-After" },
     Row { status: 429..=429, word: "", seen: Seen::RateLimited, why: "rate_limit_error: requests or tokens a minute, or a sudden rise" },
     Row { status: 500..=500, word: "", seen: Seen::ServerError, why: "api_error: an error inside; how far the work went is not said" },
     Row { status: 504..=504, word: "", seen: Seen::ServerError, why: "timeout_error: it took too long, and may still have been computed" },
@@ -41,7 +44,11 @@ impl Provider for Anthropic {
         "anthropic"
     }
 
-    /// Plain HTTP, except that 402 (`billing_error`) is an account with nothing left to spend.
+    fn peek(&self, status: StatusCode) -> usize {
+        ERRORS.peek(status)
+    }
+
+    /// Plain HTTP, except for an account with nothing left to spend: 402 (`billing_error`), and what the month may cost.
     ///
     /// 529 (`overloaded_error`) stays a server error of unknown outcome. Its documentation says that the API is
     /// overloaded, not that the request was turned away before work on it began, and a guess must not become a proof.

@@ -15,21 +15,27 @@ pub struct OpenAi;
 
 /// Its errors. Only an empty account differs from plain HTTP; the rest is listed so that nobody has to wonder.
 pub(super) const ERRORS: Table = Table {
-    source: Source { page: "https://platform.openai.com/docs/guides/error-codes", read: "2026-11-21" },
+    source: Source { page: "https://developers.openai.com/docs/guides/error-codes", read: "2026-11-21" },
     rows: ROWS,
 };
 
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
-    // All three need a human with a card; the hard limit is said with a 400.
+    // All of them need a human with a card; the hard limit is said with a 400. Type and code say different ones of them.
     Row { status: 400..=400, word: "insufficient_quota",         seen: Seen::QuotaGone,   why: "no credits are left, or the month's budget is spent" },
     Row { status: 400..=400, word: "billing_hard_limit_reached", seen: Seen::QuotaGone,   why: "the limit its owner has set" },
     Row { status: 400..=400, word: "billing_not_active",         seen: Seen::QuotaGone,   why: "the account has no payment method that works" },
     Row { status: 429..=429, word: "insufficient_quota",         seen: Seen::QuotaGone,   why: "no credits are left, or the month's budget is spent" },
     Row { status: 429..=429, word: "billing_hard_limit_reached", seen: Seen::QuotaGone,   why: "the limit its owner has set" },
     Row { status: 429..=429, word: "billing_not_active",         seen: Seen::QuotaGone,   why: "the account has no payment method that works" },
+    Row { status: 429..=429, word: "credit_balance_exhausted", seen: Seen::QuotaGone, why: "no prepaid credits are left" },
+    Row { status: 429..=429, word: "organization_spend_limit_exceeded", seen: Seen::QuotaGone, why: "the organisation's own limit for the month" },
+    Row { status: 429..=429, word: "project_spend_limit_exceeded", seen: Seen::QuotaGone, why: "the project's own limit for the month" },
+    Row { status: 429..=429, word: "organization_usage_limit_exceeded", seen: Seen::QuotaGone, why: "what OpenAI lets the organisation spend in a month" },
     Row { status: 402..=402, word: "",                           seen: Seen::QuotaGone,   why: "payment required" },
     Row { status: 429..=429, word: "rate_limit_exceeded",        seen: Seen::RateLimited, why: "too many requests or tokens a minute" },
+    Row { status: 429..=429, word: "slow_down",                  seen: Seen::RateLimited, why: "a sudden rise: the pace, though within the limits" },
+    Row { status: 503..=503, word: "server_is_overloaded",       seen: Seen::ServerError, why: "nobody says that it was turned away before work began" },
     Row { status: 400..=400, word: "content_policy_violation",   seen: Seen::Invalid,     why: "refused for what it asks; asking again is refused again" },
     Row { status: 400..=400, word: "content_filter",             seen: Seen::Invalid,     why: "the same, of deployments elsewhere" },
     Row { status: 400..=400, word: "context_length_exceeded",    seen: Seen::Invalid,     why: "more tokens than the model reads" },

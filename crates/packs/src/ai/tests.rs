@@ -41,7 +41,8 @@ fn both_tables_are_sound_and_say_where_they_come_from() {
 fn every_documented_error_falls_in_its_row() {
     for (provider, table) in EVERY.into_iter().zip([openai::ERRORS, anthropic::ERRORS]) {
         for row in table.rows {
-            let body = format!(r#"{{"error": {{"type": "{0}", "code": "{0}", "message": "m"}}}}"#, row.word);
+            let body =
+                format!(r#"{{"error": {{"type": "{0}", "code": "{0}", "message": "{0} m"}}}}"#, row.word);
             let verdict = classify(provider, *row.status.start(), &[], &body);
             assert_eq!(verdict.seen, row.seen, "{} {row:?}", provider.name());
         }
@@ -62,6 +63,35 @@ fn an_empty_openai_account_is_final_and_its_wait_is_not_believed() {
         assert_eq!(verdict, Verdict::of(Seen::QuotaGone), "{status} {body}");
         assert_eq!(verdict.class(), Class::QuotaGone);
         assert!(Effects::ALL.iter().all(|effects| !verdict.may_repeat(*effects)));
+    }
+}
+
+#[test]
+fn a_month_whose_money_is_spent_is_final_though_it_looks_like_a_pace() {
+    for code in ["credit_balance_exhausted", "project_spend_limit_exceeded"] {
+        let body = openai_error("insufficient_quota", &format!(r#""{code}""#));
+        assert_eq!(classify(&OpenAi, 429, &[], &body), Verdict::of(Seen::QuotaGone), "{code}");
+        let alone = openai_error("rate_limit_error", &format!(r#""{code}""#));
+        assert_eq!(classify(&OpenAi, 429, &[], &alone), Verdict::of(Seen::QuotaGone), "{code}");
+    }
+    let spent = r#"{"type": "error", "error": {"type": "rate_limit_error", "message": "You have reached your API usage limits",
+        "details": {"error_code": "enforced_spend_limit_reached"}}}"#;
+    assert_eq!(classify(&Anthropic, 429, &[], spent), Verdict::of(Seen::QuotaGone));
+    let pace =
+        r#"{"type": "error", "error": {"type": "rate_limit_error", "message": "This request would exceed"}}"#;
+    assert_eq!(classify(&Anthropic, 429, &[], pace), Verdict::of(Seen::RateLimited));
+    for (message, seen) in [
+        (
+            "You have reached your specified API usage limits. You will regain access on 2026-12-01.",
+            Seen::QuotaGone,
+        ),
+        ("You have reached your specified workspace API usage limits.", Seen::QuotaGone),
+        ("messages: at least one message is required", Seen::Invalid),
+    ] {
+        let body = format!(
+            r#"{{"type": "error", "error": {{"type": "invalid_request_error", "message": "{message}"}}}}"#
+        );
+        assert_eq!(classify(&Anthropic, 400, &[], &body), Verdict::of(seen), "{message}");
     }
 }
 
