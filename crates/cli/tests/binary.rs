@@ -365,3 +365,36 @@ fn a_second_signal_does_not_wait_for_calls_in_flight() {
     serving.until("left at once");
     assert_eq!(serving.child.wait().unwrap().code(), Some(1));
 }
+
+#[test]
+fn trade_explain_says_what_a_code_proves() {
+    let home = tempfile::tempdir().unwrap();
+    let explain = |more: &[&str]| run(home.path(), &[&["trade", "explain"], more].concat());
+    for (more, class, certainty, retryable) in [
+        (&["-1006", "--op", "order", "--json"][..], "overloaded", "unknown", false),
+        (&["--json", "-1007", "--op", "query"], "timeout", "unknown", true),
+        (&["-1021", "--json"], "invalid", "not-done", true),
+        (&["-2010", "--message", "Duplicate order sent.", "--json"], "ok", "already-done", false),
+        (&["418", "--json"], "banned", "not-done", false),
+        (&["503", "--json"], "overloaded", "unknown", false),
+    ] {
+        let ran = explain(more);
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{more:?}");
+        let told = json(&ran.out);
+        assert_eq!(told["class"], class, "{more:?}");
+        assert_eq!(
+            (&told["certainty"], &told["retryable"]),
+            (&certainty.into(), &retryable.into()),
+            "{more:?}"
+        );
+        assert!(told["advice"].is_string());
+    }
+    let ran = explain(&["-1005"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""));
+    assert!(ran.err.contains("the nearest are -1006 and -1003"), "{}", ran.err);
+    assert_eq!(explain(&["nonsense"]).code, Some(2));
+    assert_eq!(explain(&["-1006", "--op", "dance"]).code, Some(2));
+    let later = run(home.path(), &["trade", "validate", "--anything", "x"]);
+    assert_eq!(later.code, Some(2));
+    assert!(later.err.contains("SW0090") && later.err.contains("trade explain"), "{}", later.err);
+}

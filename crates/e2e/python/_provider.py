@@ -78,6 +78,9 @@ class _Exchange(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         self._answer()
 
+    def do_DELETE(self):
+        self._answer()
+
     def log_message(self, *_):
         pass
 

@@ -115,3 +115,70 @@ async fn a_post_that_computes_is_billable_and_its_500_is_sent_again() {
         assert_eq!(gateway.story(&answer).await["effects"], "billable", "{name}");
     }
 }
+
+const ORDER: &str = "/up/api/v3/order?symbol=BTCUSDT&signature=00";
+
+#[tokio::test]
+async fn an_order_in_doubt_is_a_timeout_to_a_binance_client_and_one_not_sent_is_busy() {
+    let up = Upstream::start(Reply::close()).await.unwrap();
+    let gateway = speaking("binance", &up.url()).start();
+    let lost = gateway.post(ORDER, &json!({})).await;
+    assert_eq!((lost.status, lost.header("x-should-retry")), (504, Some("false")));
+    let said = spoken(&lost);
+    assert_eq!((&said["code"], said.as_object().unwrap().len()), (&json!(-1007), 2));
+    assert!(said["msg"].as_str().unwrap().contains("SW0012"), "{said}");
+    assert_eq!(up.ledger().request_count(), 1);
+    let story = gateway.ended_story(&lost).await;
+    assert_eq!((&story["status"], &story["certainty"]), (&json!(504), &json!("unknown")));
+
+    gateway.lever("/api/v1/breakers/up/force-open").await;
+    let refused = gateway.post(ORDER, &json!({})).await;
+    assert_eq!((refused.status, &spoken(&refused)["code"]), (503, &json!(-1008)));
+    assert_eq!(up.ledger().request_count(), 1);
+}
+
+#[tokio::test]
+async fn an_exchanges_own_words_decide_and_pass_unchanged() {
+    for (status, code, msg, attempts, class, certainty) in [
+        (400, -1021, "Timestamp for this request is outside of the recvWindow.", "1", "invalid", "not-done"),
+        (400, -2010, "Account has insufficient balance for requested action.", "1", "quota-gone", "not-done"),
+        (400, -2010, "Duplicate order sent.", "1", "ok", "already-done"),
+        (400, -2011, "Unknown order sent.", "1", "invalid", "unknown"),
+        (
+            503,
+            -1000,
+            "Unknown error, please check your request or try again later.",
+            "1",
+            "overloaded",
+            "unknown",
+        ),
+        (429, -1003, "Too many requests queued.", "3", "rate-limited", "not-done"),
+        (418, -1003, "Way too much request weight used; IP banned until 1.", "1", "banned", "not-done"),
+    ] {
+        let body = json!({ "code": code, "msg": msg });
+        let up = Upstream::start(Reply::json(status, body.clone())).await.unwrap();
+        let gateway = speaking("binance", &up.url()).start();
+        let answer = gateway.post(ORDER, &json!({})).await;
+        assert_eq!((answer.status, answer.json()), (status, Some(body)), "{msg}");
+        assert_eq!(decision(&answer, "attempts"), attempts, "{msg}");
+        let story = gateway.ended_story(&answer).await;
+        assert_eq!((&story["class"], &story["certainty"]), (&json!(class), &json!(certainty)), "{msg}");
+        assert_eq!(story["effects"], "guarded");
+    }
+}
+
+#[tokio::test]
+async fn what_stripe_says_not_to_repeat_is_not_and_its_refusals_are_its_own() {
+    let never = Reply::status(500).header("stripe-should-retry", "false");
+    let up = Upstream::start(never).await.unwrap();
+    let gateway = speaking("stripe", &up.url()).start();
+    let answer = gateway.get("/up/v1/charges/ch_1").await;
+    assert_eq!((answer.status, decision(&answer, "attempts")), (500, "1".to_owned()));
+    gateway.lever("/api/v1/breakers/up/force-open").await;
+    let refused = gateway.post("/up/v1/charges", &json!({})).await;
+    let error = &spoken(&refused)["error"];
+    assert_eq!(
+        (refused.status, &error["type"], &error["code"]),
+        (503, &json!("api_error"), &json!("SW0005"))
+    );
+}

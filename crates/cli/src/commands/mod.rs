@@ -7,6 +7,7 @@ mod explain;
 mod init;
 mod proxy;
 mod serve;
+mod trade;
 mod view;
 
 use std::path::PathBuf;
@@ -51,6 +52,8 @@ enum Command {
     Breakers(view::Breakers),
     /// Its limits, and what is left of them
     Limits(view::Limits),
+    /// What an exchange's answer means, and what to do about it
+    Trade(trade::Trade),
     /// Write completions for a shell to stdout
     Completions(completions::Completions),
 }
@@ -70,6 +73,7 @@ impl Seawall {
             Command::Upstreams(command) => command.run(),
             Command::Breakers(command) => command.run(),
             Command::Limits(command) => command.run(),
+            Command::Trade(command) => command.run(),
             Command::Completions(command) => command.run(),
         }
     }

@@ -15,8 +15,8 @@ use crate::settings::{Purpose, load};
 /// Callers keep their own credentials: they are passed through.
 #[derive(Debug, Args)]
 pub(super) struct Proxy {
-    /// openai, anthropic, binance, or the URL of any other
-    #[arg(value_name = "URL|openai|anthropic|binance")]
+    /// openai, anthropic, stripe, binance, or the URL of any other
+    #[arg(value_name = "URL|openai|anthropic|stripe|binance")]
     target: String,
     /// Where callers connect
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7070")]
@@ -35,7 +35,7 @@ struct Known {
     client: Option<(&'static str, &'static str)>,
 }
 
-const KNOWN: [Known; 3] = [
+const KNOWN: [Known; 4] = [
     Known {
         name: "openai",
         provider: "openai",
@@ -48,7 +48,8 @@ const KNOWN: [Known; 3] = [
         url: "https://api.anthropic.com",
         client: Some(("ANTHROPIC_BASE_URL", "")),
     },
-    Known { name: "binance", provider: "http", url: "https://api.binance.com", client: None },
+    Known { name: "stripe", provider: "stripe", url: "https://api.stripe.com", client: None },
+    Known { name: "binance", provider: "binance", url: "https://api.binance.com", client: None },
 ];
 
 impl Proxy {
@@ -59,7 +60,7 @@ impl Proxy {
             None if self.target.contains("://") => (name_of(&self.target), "http", self.target.as_str()),
             None => {
                 return Err(Failure::bad_input(format_args!(
-                    "{:?} is no provider that is known: write openai, anthropic, binance, or a URL like \
+                    "{:?} is no provider that is known: write openai, anthropic, stripe, binance, or a URL like \
                      https://api.example.com",
                     self.target
                 )));
@@ -72,11 +73,6 @@ impl Proxy {
         };
         let mut plan = ready(&loaded, findings)?;
         plan.state = None;
-        if self.target == "binance" {
-            note(
-                "seawall: binance is served as plain http: its own pack is not available yet, and every POST is guarded",
-            );
-        }
         serve(plan, |gateway| {
             let base = format!("http://{}/{name}", gateway.listen());
             note(format_args!("seawall: {base}/… is {url}/…"));

@@ -10,6 +10,7 @@ use seawall::pipeline::Shadow;
 use seawall::{breaker, compress, retry, timeout};
 use seawall_config::SecretRef;
 use seawall_core::units::{self, Rate};
+use seawall_packs::rules::Rule;
 use seawall_policy::limiter::{Queue, Quota};
 use serde::Deserialize;
 
@@ -38,6 +39,9 @@ pub(crate) struct Upstream {
     pub(crate) learn: bool,
     /// In whose words refusals are said. Default the provider's own.
     pub(crate) errors: Option<Pack>,
+    /// Which errors fall in which row, before the provider has its say. The first that fits holds.
+    #[serde(default)]
+    pub(crate) rules: Vec<Rule>,
     /// From arrival to the response's head, queueing and retries included.
     #[serde(default = "minute", with = "units::duration")]
     #[schemars(schema_with = "units::duration_schema")]

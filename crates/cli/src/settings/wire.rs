@@ -10,6 +10,7 @@ use seawall_config::SecretRef;
 use seawall_core::Code;
 use seawall_core::provider::{Http, Provider};
 use seawall_gateway::plan::{self, Allow, Calling, Credential, Plan};
+use seawall_packs::rules::Ruled;
 
 use super::finding::Weight;
 use super::upstream::{Auth, Limit, Upstream};
@@ -90,7 +91,8 @@ struct Wiring<'w> {
 impl Wiring<'_> {
     fn upstream(&mut self, name: &str, upstream: &Upstream) -> plan::Upstream {
         let key = Key::top("upstream").named(name);
-        let provider = provider(upstream.provider);
+        let spoken = provider(upstream.provider);
+        let ruled = || Arc::new(Ruled::new(spoken.clone(), upstream.rules.clone())) as Arc<dyn Provider>;
         let limits = upstream.limits.iter().filter_map(|limit| match limit {
             Limit::Requests { quota, per } => {
                 Some(plan::Limit::Requests { quota: *quota, per: per.as_ref().map(|per| per.0.clone()) })
@@ -101,8 +103,8 @@ impl Wiring<'_> {
         plan::Upstream {
             name: Arc::from(name),
             url: upstream.url.0.clone(),
-            dialect: upstream.errors.map_or_else(|| provider.clone(), self::provider),
-            provider,
+            dialect: upstream.errors.map_or_else(|| spoken.clone(), provider),
+            provider: if upstream.rules.is_empty() { spoken.clone() } else { ruled() },
             auth: upstream.auth.as_ref().and_then(|auth| self.credential(&key, auth)),
             limits: limits.collect(),
             queue: upstream.queue.clone(),

@@ -254,7 +254,7 @@ macro_rules! spelled {
 pub(crate) use spelled;
 
 spelled! {
-    /// Providers whose ways are known, now or later.
+    /// Providers whose ways are known.
     Pack {
         /// Plain HTTP: the status says it all.
         Http = "http",

@@ -4,7 +4,6 @@ use seawall_core::units::Rate;
 use seawall_policy::limiter::Quota;
 
 use super::super::upstream::{Auth, Limit, Upstream};
-use super::super::words::Pack;
 use super::calling::{self, Calling};
 use super::{Checking, Key, is_name};
 
@@ -27,6 +26,7 @@ pub(super) fn check(checking: &mut Checking<'_>) {
         }
         doors(checking, &key, upstream);
         limits(checking, &key, &upstream.limits);
+        rules(checking, &key, upstream);
         let Upstream { deadline, attempt, retry, compress, .. } = upstream;
         Calling { deadline: *deadline, attempt, retry, compress }.check(checking, &key);
         calling::breaker(checking, &key, &upstream.breaker);
@@ -34,7 +34,6 @@ pub(super) fn check(checking: &mut Checking<'_>) {
             let message = "a call may wait for its turn until its deadline, and is then not made";
             checking.warning(&key.then("queue.wait"), message, "write a shorter wait");
         }
-        later(checking, &key, upstream);
     }
 }
 
@@ -88,6 +87,17 @@ fn limits(checking: &mut Checking<'_>, key: &Key, limits: &[Limit]) {
     }
 }
 
+fn rules(checking: &mut Checking<'_>, key: &Key, upstream: &Upstream) {
+    let key = key.then("rules");
+    for (place, rule) in upstream.rules.iter().enumerate() {
+        let at = key.item(place);
+        if let Err(invalid) = rule.check() {
+            let at = if invalid.key.is_empty() { at } else { at.then(invalid.key) };
+            checking.error(&at, invalid.message, invalid.advice);
+        }
+    }
+}
+
 /// Does whatever passes the first always pass the second?
 fn implies(first: &Limit, second: &Limit) -> bool {
     match (first, second) {
@@ -118,18 +128,4 @@ fn tighter(first: &Quota, second: &Quota) -> bool {
 /// The most a sliding window lets through in the span of another rate.
 fn most_in(rate: Rate, other: Rate) -> u128 {
     other.per.as_nanos().div_ceil(rate.per.as_nanos().max(1)) * u128::from(rate.count.get())
-}
-
-fn later(checking: &mut Checking<'_>, key: &Key, upstream: &Upstream) {
-    let unbuilt = |pack: Pack| matches!(pack, Pack::Stripe | Pack::Binance);
-    if unbuilt(upstream.provider) {
-        let what = format!("{} is served as plain http only", upstream.provider.as_str());
-        checking.unbuilt(&key.then("provider"), &what);
-    }
-    if let Some(errors) = upstream.errors.filter(|errors| unbuilt(*errors)) {
-        checking.unbuilt(
-            &key.then("errors"),
-            &format!("refusals are not said in the words of {}", errors.as_str()),
-        );
-    }
 }

@@ -333,3 +333,26 @@ fn a_cache_that_keeps_nothing_or_too_much_is_refused() {
         ],
     );
 }
+
+#[test]
+fn rules_that_cannot_mean_anything_are_named_by_their_key() {
+    let rules = |rules: &str| format!("[upstream.a]\nurl = 'https://a'\nrules = {rules}");
+    wrong(
+        &rules(
+            "[{ status = 200, as = 'invalid' }, { status = 400 }, { at = 'x', equals = 'y', as = 'invalid' }]",
+        ),
+        &[
+            "f:3:21: upstream.a.rules[0].status: 200 is no error: rules are about errors, write a status from 400 to 599",
+            "f:3:44: upstream.a.rules[1]: says nothing of what it matches, write as = \"invalid\", retry_after = \"30s\" \
+             or again = false",
+            "f:3:69: upstream.a.rules[2].at: is no JSON pointer, write a place like \"/error/reason\"",
+        ],
+    );
+    wrong(
+        &rules("[{ status = 400, as = 'not-sent' }]"),
+        &[
+            "f:3:31: upstream.a.rules[0].as: unknown value \"not-sent\", write one of: rate-limited, too-early, \
+             unavailable-for-now, server-error, timed-out, in-doubt, denied, invalid, quota-gone, banned, already-done",
+        ],
+    );
+}

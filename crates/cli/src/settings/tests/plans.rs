@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use seawall::bulkhead::Adaptive;
 use seawall_core::Effects;
+use seawall_core::provider::Head;
+use seawall_core::verdict::{Seen, Verdict};
 use seawall_gateway::plan::Limit;
 
 use super::good;
@@ -69,6 +71,31 @@ fn names_become_places_and_secrets_become_headers() {
     let orders = &plan.routes[1];
     assert_eq!(orders.cache, None);
     assert_eq!((&orders.to[..], orders.effects, &orders.method), (&[1][..], Some(Effects::Guarded), &None));
+}
+
+#[test]
+fn every_provider_is_wired_and_rules_stand_before_it() {
+    let loaded = good(
+        "[upstream.a]\nurl = 'https://a'\nprovider = 'binance'\n\
+         rules = [{ status = 400, code = '-9000', as = 'too-early' }, { status = 400, again = false }]\n\
+         [upstream.b]\nurl = 'https://b'\nprovider = 'stripe'\n\
+         [upstream.c]\nurl = 'https://c'\nerrors = 'binance'",
+    );
+    let (plan, findings) = plan(&loaded, &secrets);
+    assert_eq!(findings.0, []);
+    let names = |index: usize| (plan.upstreams[index].provider.name(), plan.upstreams[index].dialect.name());
+    assert_eq!(
+        [names(0), names(1), names(2)],
+        [("binance", "binance"), ("stripe", "stripe"), ("http", "binance")]
+    );
+    let seen = |code: i32| {
+        let headers = http::HeaderMap::new();
+        let body = format!(r#"{{"code": {code}, "msg": "?"}}"#);
+        let status = http::StatusCode::BAD_REQUEST;
+        plan.upstreams[0].provider.classify(&Head { status, headers: &headers, body: body.as_bytes() })
+    };
+    assert_eq!(seen(-9000), Verdict::of(Seen::TooEarly));
+    assert_eq!(seen(-1007), Verdict::of(Seen::TimedOut).settled());
 }
 
 #[test]
