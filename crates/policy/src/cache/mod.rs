@@ -163,6 +163,7 @@ fn qualifies(ended: &Ended<'_>) -> Option<Why> {
             | Seen::RateLimited
             | Seen::TooEarly
             | Seen::Denied
+            | Seen::InDoubt
             | Seen::Invalid
             | Seen::QuotaGone
             | Seen::Banned

@@ -14,7 +14,7 @@ mod tiered;
 mod waiting;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use seawall_core::event::{Event, Fact, Sink};
@@ -46,6 +46,8 @@ pub struct Limiter(Arc<Inner>);
 struct Inner {
     clock: Arc<dyn Clock>,
     options: Mutex<Options>,
+    /// Does it adapt? Asked after every attempt.
+    adapts: AtomicBool,
     scope: Scope,
     told: Option<(Arc<str>, Arc<dyn Sink>)>,
     refused: AtomicU64,
@@ -102,8 +104,9 @@ impl Limiter {
             None => Scope::Everybody(Common::new(&options)),
             Some(per) => Scope::EachKey { per, keys: Keys::new(&options) },
         };
+        let adapts = AtomicBool::new(options.adaptive.is_some());
         let (options, refused, waited) = (Mutex::new(options), AtomicU64::new(0), AtomicU64::new(0));
-        Ok(Self(Arc::new(Inner { clock, options, scope, told, refused, waited })))
+        Ok(Self(Arc::new(Inner { clock, options, adapts, scope, told, refused, waited })))
     }
 
     /// What the key is, where there is one.
@@ -243,6 +246,7 @@ impl Limiter {
             Scope::Everybody(common) => common.refit(&options, now),
             Scope::EachKey { keys, .. } => keys.refit(&options, now),
         }
+        self.0.adapts.store(options.adaptive.is_some(), Ordering::Relaxed);
         *current = options;
         Ok(())
     }
@@ -269,7 +273,9 @@ impl Limiter {
     /// An attempt ended so. An adaptive limit slows down on a 429, an overload error and a time-out, and recovers while
     /// calls succeed; any other limit ignores it.
     pub fn feedback(&self, verdict: Verdict) {
-        if let Scope::Everybody(common) = &self.0.scope {
+        if let Scope::Everybody(common) = &self.0.scope
+            && self.0.adapts.load(Ordering::Relaxed)
+        {
             self.tell(common.hear(verdict.class(), self.0.clock.now()));
         }
     }

@@ -1,6 +1,7 @@
 //! A provider asked to be left alone: everybody who shares its credential waits.
 
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,43 +24,77 @@ pub struct Pauses(Arc<Inner>);
 struct Inner {
     clock: Arc<dyn Clock>,
     random: Random,
-    pauses: Mutex<LruCache<u64, Pause>>,
+    /// When the last pause of anybody ends, in nanoseconds: while that has passed nobody is paused, and no lock is taken.
+    /// It is raised after the pause is written down, under the same lock, and only a lift lowers it; whoever reads it a
+    /// moment too early left a moment before the provider asked.
+    last: AtomicU64,
+    paused: Mutex<Paused>,
+}
+
+#[derive(Debug)]
+struct Paused {
+    everybody: Pause,
+    each: LruCache<u64, Pause>,
 }
 
 impl Pauses {
     /// Nobody is paused.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let credentials = NonZeroUsize::new(CREDENTIALS).unwrap_or(NonZeroUsize::MIN);
+        let paused = Paused { everybody: Pause::default(), each: LruCache::new(credentials) };
         Self(Arc::new(Inner {
             clock,
             random: Random::from_os(),
-            pauses: Mutex::new(LruCache::new(credentials)),
+            last: AtomicU64::new(0),
+            paused: Mutex::new(paused),
         }))
     }
 
     /// The provider asks `credential` to wait.
     pub fn extend(&self, credential: u64, wait: Duration) {
+        self.change(wait, |paused| paused.each.get_or_insert_mut(credential, Pause::default));
+    }
+
+    /// The provider asks whoever comes from here to wait, whatever the credential: it has banned an address.
+    pub fn extend_everybody(&self, wait: Duration) {
+        self.change(wait, |paused| &mut paused.everybody);
+    }
+
+    fn change(&self, wait: Duration, pause: impl FnOnce(&mut Paused) -> &mut Pause) {
         let now = self.0.clock.now();
-        lock(&self.0.pauses).get_or_insert_mut(credential, Pause::default).extend(wait, now);
+        let mut paused = lock(&self.0.paused);
+        pause(&mut paused).extend(wait, now);
+        self.0.last.fetch_max((now + wait).as_nanos(), Ordering::Relaxed);
     }
 
     /// How much of a pause is left.
     pub fn left(&self, credential: u64) -> Duration {
-        let mut pauses = lock(&self.0.pauses);
-        if pauses.is_empty() {
+        if self.0.last.load(Ordering::Relaxed) == 0 {
             return Duration::ZERO;
         }
-        let left = pauses.peek(&credential).map_or(Duration::ZERO, |pause| pause.left(self.0.clock.now()));
-        if left.is_zero() {
-            pauses.pop(&credential);
+        self.left_at(credential, self.0.clock.now())
+    }
+
+    /// The same at a moment somebody has just read.
+    #[inline]
+    pub(crate) fn left_at(&self, credential: u64, now: Instant) -> Duration {
+        if self.0.last.load(Ordering::Relaxed) <= now.as_nanos() {
+            return Duration::ZERO;
         }
-        left
+        let mut paused = lock(&self.0.paused);
+        let own = paused.each.peek(&credential).map_or(Duration::ZERO, |pause| pause.left(now));
+        if own.is_zero() {
+            paused.each.pop(&credential);
+        }
+        own.max(paused.everybody.left(now))
     }
 
     /// The longest pause left of anybody.
     pub fn longest(&self) -> Duration {
         let now = self.0.clock.now();
-        lock(&self.0.pauses).iter().map(|(_, pause)| pause.left(now)).max().unwrap_or_default()
+        let paused = lock(&self.0.paused);
+        let each = paused.each.iter().map(|(_, pause)| pause.left(now)).max().unwrap_or_default();
+        each.max(paused.everybody.left(now))
     }
 
     /// Waits a pause out, if it ends within `patience` and before `deadline`; else refuses with
@@ -86,6 +121,9 @@ impl Pauses {
 
     /// An operator lifts every pause.
     pub fn lift(&self) {
-        lock(&self.0.pauses).clear();
+        let mut paused = lock(&self.0.paused);
+        paused.each.clear();
+        paused.everybody.lift();
+        self.0.last.store(0, Ordering::Relaxed);
     }
 }

@@ -287,6 +287,7 @@ impl<'a> Call<'a> {
             if !verdict.is_ok() {
                 pipeline.tell(self.sink, Fact::Attempted { attempt: attempts.made, verdict });
             }
+            parts.limits.iter().for_each(|limit| limit.feedback(verdict));
             self.pause(parts, verdict, decision);
             let stop = match decision {
                 Decision::Stop(stop) => Some(stop),
@@ -327,17 +328,24 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// A provider that asks for a slower pace is obeyed by everybody who shares the credential.
+    /// A provider that asks for a slower pace is obeyed by everybody who shares the credential; one that has banned this
+    /// address, by everybody.
     fn pause(&self, parts: &Parts, verdict: Verdict, decision: Decision) {
         let asked = match (verdict.seen, verdict.retry_after, decision) {
-            (Seen::RateLimited | Seen::UnavailableForNow | Seen::TooEarly, Some(asked), _) => asked,
+            (Seen::RateLimited | Seen::UnavailableForNow | Seen::TooEarly | Seen::Banned, Some(asked), _) => {
+                asked
+            }
             (Seen::RateLimited, None, Decision::Again { delay }) => delay,
             _ => return,
         };
-        if !asked.is_zero() {
-            parts.pauses.extend(self.credential, asked);
-            self.pipeline.tell(self.sink, Fact::Paused { wait: asked });
+        if asked.is_zero() {
+            return;
         }
+        match verdict.seen {
+            Seen::Banned => parts.pauses.extend_everybody(asked),
+            _ => parts.pauses.extend(self.credential, asked),
+        }
+        self.pipeline.tell(self.sink, Fact::Paused { wait: asked });
     }
 }
 

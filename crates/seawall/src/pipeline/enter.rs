@@ -150,7 +150,8 @@ impl Call<'_> {
             parts.pauses.wait_out(self.credential, parts.patience, deadline).await?;
             for limit in &parts.limits {
                 let key = self.key_under(limit);
-                taken.0.push(limit.acquire_for(key.as_deref().unwrap_or(""), 1, deadline).await?);
+                let key = key.as_deref().unwrap_or("");
+                taken.0.push(limit.acquire_as(key, 1, self.priority, deadline).await?);
             }
             if parts.pauses.left(self.credential).is_zero() {
                 return Ok(());
@@ -163,7 +164,7 @@ impl Call<'_> {
     /// Counts the call under every limit if none of them makes it wait; else takes nothing.
     fn pass_limits_now<'p>(&self, parts: &'p Parts, now: Instant) -> Option<TakenAll<'p>> {
         let shadow = parts.shadow.holds(Shadow::LIMITER);
-        if !shadow && !parts.pauses.left(self.credential).is_zero() {
+        if !shadow && !parts.pauses.left_at(self.credential, now).is_zero() {
             return None;
         }
         let mut taken = TakenAll(SmallVec::new());

@@ -198,6 +198,30 @@ async fn one_429_pauses_everybody_who_shares_the_credential() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_adaptive_limit_slows_down_when_the_provider_says_so() {
+    let adaptive = Some(limiter::adaptive::Options::default());
+    let limiter = limiter::Options { adaptive, ..rate(1000, Duration::from_secs(1)) };
+    let p = Pipeline::builder("x").limiter(limiter).build().unwrap();
+    assert!((p.limits()[0].pace() - 1.0).abs() < 1e-9);
+    let _ = scripted(&p, Effects::Guarded, vec![Err(Seen::RateLimited)]).await;
+    assert!(p.limits()[0].pace() < 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ban_pauses_everybody_who_comes_from_here() {
+    let p = Pipeline::builder("x").build().unwrap();
+    let banned = |_: &Result<(), ()>| Verdict::of(Seen::Banned).after(Some(ms(700)));
+    let answer = p.call().credential(1).classified(&banned, |_| async { Err::<(), _>(()) }).await;
+    assert!(answer.is_err());
+    let began = p.now();
+    p.call().credential(2).run(|_| async { Ok::<_, ()>(()) }).await.unwrap();
+    assert!(p.now().since(began) >= ms(700));
+    p.pauses().extend_everybody(ms(700));
+    p.pauses().lift();
+    assert_eq!(p.pauses().longest(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_spent_budget_lets_the_outcome_stand() {
     let tight = retry::Options {
         budget: seawall_core::units::Share::percent(0),
