@@ -105,7 +105,7 @@ async fn a_caller_that_may_say_so_goes_first() {
         let gateway = &gateway;
         async move {
             tokio::time::sleep(ms(later)).await;
-            gateway.send(Request::get(&format!("/up/{name}")).header("seawall-priority", priority)).await
+            gateway.send(Request::get(format!("/up/{name}")).header("seawall-priority", priority)).await
         }
     };
     join_all([

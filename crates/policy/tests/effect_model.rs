@@ -4,7 +4,11 @@
 //! The transition function is the real one. The right protocol must be clean in every reachable state; each wrong
 //! variant, as found in the field, must be caught, or the model proves nothing.
 
-#![allow(clippy::unwrap_used, reason = "a model that fails is a test that fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a model that fails is a test that fails, and its size is worth seeing"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;
