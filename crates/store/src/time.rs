@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn a_manual_clock_moves_when_it_is_told_to() {
         let time = Time::manual(Stamp(5));
-        time.clone().advance(Duration::from_secs(1));
+        time.advance(Duration::from_secs(1));
         assert_eq!(time.now(), Stamp(1005));
     }
 }

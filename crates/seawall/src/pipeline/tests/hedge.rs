@@ -82,7 +82,8 @@ async fn every_gate_may_deny_a_hedge_and_the_first_attempt_goes_on() {
         options.retry.budget = seawall_core::units::Share::percent(0);
         options.retry.floor = Rate { count: 1.try_into().unwrap(), per: Duration::from_secs(10) };
     };
-    let cases: [(&dyn Fn(&mut Options), Code); 3] =
+    type Change<'c> = &'c dyn Fn(&mut Options);
+    let cases: [(Change<'_>, Code); 3] =
         [(&full, Code::BulkheadFull), (&limited, Code::RateLimited), (&broke, Code::RetryBudgetExhausted)];
     for (change, code) in cases {
         let (p, heard) = hedging(change);
