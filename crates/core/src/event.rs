@@ -128,6 +128,11 @@ pub enum Fact {
         /// Calls that may be in flight now.
         size: u32,
     },
+    /// The audit trail was tampered with, or cannot be written.
+    AuditTrouble {
+        /// What, in words.
+        what: Arc<str>,
+    },
     /// An operator pulled a lever.
     Lever {
         /// What was done, such as `force-open`.

@@ -3,6 +3,7 @@
 //! Nothing here does I/O, knows a runtime or decides anything: it is what the policies (`seawall-policy`), the
 //! library (`seawall`), the gateway and the stores say to each other.
 
+pub mod audit;
 pub mod clock;
 pub mod effect;
 pub mod event;

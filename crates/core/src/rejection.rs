@@ -89,6 +89,7 @@ codes! {
     BodyStalled = 33, Gateway, 502, "a body stood still for too long";
     SwitchedOff = 34, Breaker, 503, "the feature is switched off while degraded";
     Swollen = 35, Gateway, 502, "the upstream's compressed answer expands too far";
+    AuditUnwritable = 50, Gateway, 503, "the audit trail cannot be written, so nothing was done";
     NotAvailableYet = 90, Gateway, 501, "this part is not available yet";
 }
 

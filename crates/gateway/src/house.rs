@@ -15,6 +15,7 @@ use seawall::{Effects, Invalid, Pipeline, hedge, pipeline, retry, time, timeout}
 use seawall_core::event::{Channel, Event, Fact, Sink};
 use seawall_core::provider::RateLimit;
 use seawall_core::{Clock, Code, Instant};
+use seawall_signals::audit::Trail;
 use seawall_signals::metrics::{CounterBy, Observer, Registry, names};
 use seawall_signals::view::BreakerState;
 
@@ -41,6 +42,8 @@ pub(crate) struct House {
     /// The stories of every worker.
     pub(crate) rings: Vec<Arc<Ring>>,
     pub(crate) events: Channel,
+    /// Who pulled which lever, and why.
+    pub(crate) audit: Arc<Trail>,
     pub(crate) started: Instant,
     pub(crate) started_wall: SystemTime,
     /// Calls in flight at every worker.
@@ -136,6 +139,7 @@ impl House {
         names: Vec<String>,
         workers: usize,
         events: Channel,
+        audit: Arc<Trail>,
     ) -> Result<Arc<Self>, Invalid> {
         let clock = time::default_clock();
         let registry = Registry::new();
@@ -157,7 +161,8 @@ impl House {
             routes.push(LiveRoute::plain(place, &upstreams, &registry)?);
         }
         let by_name = plan.upstreams.iter().enumerate().map(|(place, up)| (up.name.clone(), place)).collect();
-        let observers = observe(&registry, &upstreams, &events, plan.generation);
+        let mut observers = observe(&registry, &upstreams, &events, plan.generation);
+        observers.extend(audit.observe(&registry));
         let answers = Answers::new(&plan.routes, &clock)?;
         Ok(Arc::new(Self {
             plan,
@@ -167,6 +172,7 @@ impl House {
             registry,
             rings: (0..workers).map(|_| Arc::default()).collect(),
             events,
+            audit,
             started: clock.now(),
             started_wall: seawall_core::clock::wall_now(),
             in_flight: (0..workers).map(|_| Arc::default()).collect(),

@@ -35,4 +35,4 @@ mod upgrade;
 pub mod upstream;
 mod watch;
 
-pub use start::{Gateway, StartError, Stopped, start};
+pub use start::{AUDIT, Gateway, StartError, Stopped, start};

@@ -339,6 +339,7 @@ impl Sink for Record {
             | Fact::Degraded { .. }
             | Fact::PaceChanged { .. }
             | Fact::SizeChanged { .. }
+            | Fact::AuditTrouble { .. }
             | Fact::Lever { .. } => {}
         }
     }

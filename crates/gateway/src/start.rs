@@ -9,7 +9,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use seawall_core::Code;
-use seawall_core::event::Event;
+use seawall_core::event::{Channel, Event};
+use seawall_signals::audit::{self, Trail};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
@@ -21,6 +22,9 @@ use crate::listen::{self, Phase};
 use crate::plan::{Plan, Upstream};
 use crate::proxy::Worker;
 use crate::upstream::{Http2, Options, Origin, Pool, Tls};
+
+/// Where in a state directory the audit trail is.
+pub const AUDIT: &str = "audit";
 
 /// Why a gateway did not start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +67,7 @@ pub struct Gateway {
 ///
 /// Refuses with [`Code::AddressInUse`] or [`Code::StateInUse`] when another instance is there,
 /// [`Code::ConfigurationInvalid`] when a policy's options contradict themselves, and [`Code::FileUnreadable`] when a
-/// file or directory cannot be used.
+/// file or directory cannot be used, that of the audit trail included.
 pub fn start(plan: Plan) -> Result<Gateway, StartError> {
     let mut locks = Vec::new();
     if let Some(state) = &plan.state {
@@ -83,7 +87,8 @@ pub fn start(plan: Plan) -> Result<Gateway, StartError> {
     let every = pools.clone();
     let names = names(&[listen, admin], &plan.hosts);
     let (channel, events) = House::channel();
-    let house = House::new(plan, names, count, channel)
+    let audit = Arc::new(trail(plan.state.as_deref(), &channel)?);
+    let house = House::new(plan, names, count, channel, audit)
         .map_err(|invalid| refuse(Code::ConfigurationInvalid, invalid.to_string()))?;
     let (phase, watching) = watch::channel(Phase::Open);
     let mut threads = Vec::with_capacity(count + 1);
@@ -262,6 +267,19 @@ fn own_directory(state: &Path) -> Result<Lock, StartError> {
         }
         Err(TryLockError::Error(error)) => Err(unreadable(error)),
     }
+}
+
+/// The audit trail of a state directory; without one it is kept in memory, and says so.
+fn trail(state: Option<&Path>, events: &Channel) -> Result<Trail, StartError> {
+    let (options, clock) = (audit::Options::default(), seawall::time::default_clock());
+    let Some(state) = state else { return Ok(Trail::in_memory(options, clock)) };
+    Trail::open(&state.join(AUDIT), options, clock, Some(Arc::new(events.clone()))).map_err(|error| {
+        let code = match error {
+            audit::OpenError::InUse(_) => Code::StateInUse,
+            audit::OpenError::Unusable(..) => Code::FileUnreadable,
+        };
+        refuse(code, error.to_string())
+    })
 }
 
 /// Sockets that share a port let a second instance share it too, so the port gets a lock of its own.

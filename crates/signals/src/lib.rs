@@ -1,9 +1,11 @@
-//! What operators see: numbers to scrape, and the present state to look at.
+//! What operators see: numbers to scrape, the present state to look at, and what was done by whom.
 //!
 //! [`metrics`] counts and exports, [`rate`] remembers the last minute, [`view`] is the shape in which the status
-//! page, the admin API and the command line speak of breakers, limits, upstreams and calls. Nothing here decides
-//! anything, keeps a clock or does I/O: whoever owns the state fills these in.
+//! page, the admin API and the command line speak of breakers, limits, upstreams and calls, and [`audit`] writes down
+//! who did what, where it cannot be changed unseen. Nothing here decides anything, and nothing but [`audit`] keeps a clock or does I/O:
+//! whoever owns the state fills these in.
 
+pub mod audit;
 pub mod metrics;
 pub mod rate;
 pub mod view;

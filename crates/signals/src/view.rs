@@ -4,10 +4,12 @@
 //! object under its own name (`{"breakers": [...]}`), and everything in a list has a `name` or an `id`, and a
 //! `state`. Durations are numbers with their unit in the key; shares go from 0 to 1; what is not known is left out.
 
+mod audit;
 mod breaker;
 mod cache;
 mod call;
 
+pub use audit::{Audit, Audited};
 pub use breaker::{Breaker, BreakerState, Breakers, Override};
 pub use cache::CacheResult;
 pub use call::{Attempt, Call, Calls, Moment, Refusal};

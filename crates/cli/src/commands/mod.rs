@@ -1,5 +1,6 @@
 //! What can be asked on the command line.
 
+mod audit;
 mod check;
 mod completions;
 mod config;
@@ -54,6 +55,8 @@ enum Command {
     Limits(view::Limits),
     /// What an exchange's answer means, and what to do about it
     Trade(trade::Trade),
+    /// Who did what, and whether that can be believed
+    Audit(audit::Audit),
     /// Write completions for a shell to stdout
     Completions(completions::Completions),
 }
@@ -74,6 +77,7 @@ impl Seawall {
             Command::Breakers(command) => command.run(),
             Command::Limits(command) => command.run(),
             Command::Trade(command) => command.run(),
+            Command::Audit(command) => command.run(),
             Command::Completions(command) => command.run(),
         }
     }

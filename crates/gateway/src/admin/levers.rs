@@ -1,4 +1,4 @@
-//! Levers: what an operator may move. Every one takes who and why.
+//! Levers: what an operator may move. Every one takes who and why, and is written down before it is pulled.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use seawall::{Code, Rejection};
+use seawall_core::audit::{Audit as _, Entry};
 use seawall_core::event::{Event, Fact, Sink};
 use std::sync::atomic::Ordering;
 
@@ -44,6 +45,13 @@ fn signed(headers: &HeaderMap, body: &[u8]) -> Result<Signed, Rejection> {
     Ok(Signed { by: word("by")?, reason: word("reason")? })
 }
 
+/// Writes down that a lever is about to be pulled. No entry, no lever.
+fn note(board: &Board, name: &str, lever: &str, signed: &Signed) -> Result<(), Rejection> {
+    let entry = Entry::closed(format!("lever.{lever}"), name).by(signed.by.clone());
+    let written = board.house.audit.note(entry.because(signed.reason.clone()));
+    written.map_err(|error| Rejection::new(Code::AuditUnwritable).because(error.to_string()))
+}
+
 fn upstream<'b>(board: &'b Board, name: &str) -> Result<&'b LiveUpstream, Rejection> {
     board.house.upstream(name).ok_or_else(|| {
         let known = board.house.names().join(", ");
@@ -76,6 +84,7 @@ pub(super) async fn breaker(
             }
         };
         let signed = signed(&headers, &body)?;
+        note(&board, &name, &lever, &signed)?;
         // The breaker itself tells who pulled it.
         pull(&up.breaker, &signed.by, &signed.reason);
         Ok(views::breaker(&board.house, up))
@@ -92,6 +101,7 @@ pub(super) async fn limit(
     let pulled = (|| {
         let up = upstream(&board, &name)?;
         let signed = signed(&headers, &body)?;
+        note(&board, &name, "reset-limits", &signed)?;
         for limit in &up.limits {
             limit.reset_all();
         }
@@ -111,6 +121,7 @@ pub(super) async fn reconnect(
     let pulled = (|| {
         upstream(&board, &name)?;
         let signed = signed(&headers, &body)?;
+        note(&board, &name, "reconnect", &signed)?;
         if let Some(place) = board.house.place(&name) {
             for worker in board.pools.iter() {
                 worker[place].reconnect();
@@ -123,10 +134,11 @@ pub(super) async fn reconnect(
 }
 
 pub(super) async fn drain(State(board): State<Board>, headers: HeaderMap, body: Bytes) -> Response {
-    let pulled = signed(&headers, &body).map(|signed| {
+    let pulled = signed(&headers, &body).and_then(|signed| {
+        note(&board, "gateway", "drain", &signed)?;
         board.house.draining.store(true, Ordering::Release);
         tell(&board, "gateway", "drain", signed);
-        serde_json::json!({ "name": "gateway", "state": "draining" })
+        Ok(serde_json::json!({ "name": "gateway", "state": "draining" }))
     });
     answer(pulled)
 }

@@ -52,11 +52,13 @@ const LARGEST_BODY: usize = 64 * 1024;
 pub(crate) async fn serve(listener: std::net::TcpListener, board: Board, mut phase: watch::Receiver<Phase>) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
     let recent = board.recent.clone();
-    let clock = board.house.clone();
+    let house = board.house.clone();
     let ticking = async {
         loop {
             tokio::time::sleep(TICK).await;
-            recent.tick(clock.now());
+            recent.tick(house.now());
+            // What cannot be brought to the disk is told by the next entry.
+            let _ = house.audit.flush();
         }
     };
     let serving = axum::serve(listener, router(board)).into_future();
@@ -81,6 +83,7 @@ fn router(board: Board) -> Router {
         .route("/api/v1/breakers", get(views::breakers))
         .route("/api/v1/limits", get(views::limits))
         .route("/api/v1/retries", get(views::retries))
+        .route("/api/v1/audit", get(views::audit))
         .route("/api/v1/calls", get(stories::calls))
         .route("/api/v1/calls/{id}", get(stories::call))
         .route("/api/v1/breakers/{name}/{lever}", post(levers::breaker))
@@ -133,7 +136,8 @@ fn refused(rejection: &Rejection) -> Response {
 async fn index() -> &'static str {
     "seawall\n\n\
      /health  /health/live  /health/detailed  /ready  /metrics\n\
-     /api/v1/status  /api/v1/upstreams  /api/v1/breakers  /api/v1/limits  /api/v1/retries  /api/v1/calls\n"
+     /api/v1/status  /api/v1/upstreams  /api/v1/breakers  /api/v1/limits  /api/v1/retries  /api/v1/calls\n\
+     /api/v1/audit\n"
 }
 
 async fn metrics(State(board): State<Board>, request: Request) -> Response {

@@ -11,7 +11,7 @@ use seawall_core::clock::wall_now;
 use seawall_core::units::format_duration;
 use seawall_signals::rate::Recent;
 use seawall_signals::view::{
-    Breaker, BreakerState, Breakers, Health, Limit, Limits, Override, Retries, Retry, Status, Traffic,
+    Audit, Breaker, BreakerState, Breakers, Health, Limit, Limits, Override, Retries, Retry, Status, Traffic,
     Upstream, Upstreams,
 };
 
@@ -37,6 +37,13 @@ impl Recently {
 
 pub(super) async fn status(State(board): State<Board>) -> Json<Status> {
     Json(present(&board))
+}
+
+/// Entries listed at once.
+const LISTED: usize = 100;
+
+pub(super) async fn audit(State(board): State<Board>) -> Json<Audit> {
+    Json(Audit::of(&board.house.audit, LISTED))
 }
 
 /// How things stand.

@@ -8,6 +8,7 @@
 //! | [`COMPRESS_BYTES`] | bodies that changed their coding |
 //! | [`LIMITER_WAIT`], [`BULKHEAD_IN_FLIGHT`], [`REJECTIONS`] | who waited, who is inside, who was refused |
 //! | [`CACHE`] | what came of asking the cache |
+//! | [`AUDIT_ENTRIES`], [`AUDIT_LOST`], [`AUDIT_TROUBLES`] | the audit trail |
 //! | [`CONFIG_GENERATION`], [`EVENTS_DROPPED`], [`SERIES_DROPPED`], [`BUILD_INFO`] | seawall itself |
 
 use seawall_core::{Class, Code};
@@ -104,6 +105,27 @@ pub const COMPRESS_BYTES: Family<Counter, 3> = Family::counter(
     ["upstream", "direction", "stage"],
 );
 
+/// `seawall_audit_entries_total`; see [`Trail::observe`](crate::audit::Trail::observe).
+pub const AUDIT_ENTRIES: Family<Counter, 0> = Family::counter(
+    "seawall_audit_entries_total",
+    "Entries of the audit trail, those of earlier runs included.",
+    [],
+);
+
+/// `seawall_audit_lost_total`.
+pub const AUDIT_LOST: Family<Counter, 0> = Family::counter(
+    "seawall_audit_lost_total",
+    "Entries that could not be written and were not worth refusing what they told.",
+    [],
+);
+
+/// `seawall_audit_troubles_total`.
+pub const AUDIT_TROUBLES: Family<Counter, 0> = Family::counter(
+    "seawall_audit_troubles_total",
+    "Times the files of the audit trail were found cut, changed, replaced or deleted.",
+    [],
+);
+
 /// `seawall_config_generation`.
 pub const CONFIG_GENERATION: Family<Gauge, 0> = Family::gauge(
     "seawall_config_generation",
@@ -132,6 +154,9 @@ pub const BUILD_INFO: Family<Gauge, 1> =
 /// All of them, sorted by name.
 pub const ALL: &[Described] = &[
     ATTEMPTS.describe(),
+    AUDIT_ENTRIES.describe(),
+    AUDIT_LOST.describe(),
+    AUDIT_TROUBLES.describe(),
     BREAKER_OPEN.describe(),
     BREAKER_STATE.describe(),
     BREAKER_TRANSITIONS.describe(),

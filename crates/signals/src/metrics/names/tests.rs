@@ -30,6 +30,9 @@ fn full() -> Registry {
     };
     observe_breakers(&registry, each).into_iter().for_each(Observer::keep);
     BULKHEAD_IN_FLIGHT.observe(&registry, |out| out.add(&["openai"], 4.0)).keep();
+    for family in [AUDIT_ENTRIES, AUDIT_LOST, AUDIT_TROUBLES] {
+        family.observe(&registry, |out| out.add(&[], 0.0)).keep();
+    }
     CONFIG_GENERATION.with(&registry, []).set(3.0);
     EVENTS_DROPPED.observe(&registry, |out| out.add(&[], 0.0)).keep();
     for n in 0..61 {
@@ -42,6 +45,9 @@ fn full() -> Registry {
 fn the_list_is_the_published_one() {
     let published = [
         "seawall_attempts_total{upstream,result}",
+        "seawall_audit_entries_total{}",
+        "seawall_audit_lost_total{}",
+        "seawall_audit_troubles_total{}",
         "seawall_breaker_open{breaker,upstream}",
         "seawall_breaker_state{breaker,upstream,state}",
         "seawall_breaker_transitions_total{breaker,upstream,to}",
