@@ -8,6 +8,7 @@ pub mod clock;
 pub mod effect;
 pub mod event;
 pub mod id;
+pub mod job;
 pub mod provider;
 pub mod random;
 pub mod rejection;

@@ -13,6 +13,7 @@ pub mod effect;
 pub mod failover;
 pub mod fallback;
 pub mod hedge;
+pub mod job;
 pub mod latency;
 pub mod limiter;
 pub mod queue;

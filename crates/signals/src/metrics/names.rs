@@ -9,6 +9,7 @@
 //! | [`LIMITER_WAIT`], [`BULKHEAD_IN_FLIGHT`], [`REJECTIONS`] | who waited, who is inside, who was refused |
 //! | [`CACHE`] | what came of asking the cache |
 //! | [`AUDIT_ENTRIES`], [`AUDIT_LOST`], [`AUDIT_TROUBLES`] | the audit trail |
+//! | [`JOB_ATTEMPTS`], [`JOB_RETRIES`], [`JOB_BLOCKS`] | attempts of jobs; beside them the last hour in gauges |
 //! | [`CONFIG_GENERATION`], [`EVENTS_DROPPED`], [`SERIES_DROPPED`], [`BUILD_INFO`] | seawall itself |
 
 use seawall_core::{Class, Code};
@@ -126,6 +127,59 @@ pub const AUDIT_TROUBLES: Family<Counter, 0> = Family::counter(
     [],
 );
 
+/// `seawall_job_attempts_total{job_type,result}`.
+pub const JOB_ATTEMPTS: Family<Counter, 2> = Family::counter(
+    "seawall_job_attempts_total",
+    "Attempts of jobs that ended, by result: worked or failed.",
+    ["job_type", "result"],
+);
+
+/// `seawall_job_attempts_average{job_type}`.
+pub const JOB_ATTEMPTS_AVERAGE: Family<Gauge, 1> = Family::gauge(
+    "seawall_job_attempts_average",
+    "Attempts a job took until it worked or was given up, over the last hour; job_type is empty for all.",
+    ["job_type"],
+);
+
+/// `seawall_job_blocked_ratio{job_type}`.
+pub const JOB_BLOCKED_RATIO: Family<Gauge, 1> = Family::gauge(
+    "seawall_job_blocked_ratio",
+    "Share of asked-for attempts of jobs that were not made, over the last hour; job_type is empty for all.",
+    ["job_type"],
+);
+
+/// `seawall_job_blocks_total{job_type,reason}`.
+pub const JOB_BLOCKS: Family<Counter, 2> = Family::counter(
+    "seawall_job_blocks_total",
+    "Attempts of jobs that were not made, by reason.",
+    ["job_type", "reason"],
+);
+
+/// `seawall_job_failure_ratio{job_type}`.
+pub const JOB_FAILURE_RATIO: Family<Gauge, 1> = Family::gauge(
+    "seawall_job_failure_ratio",
+    "Share of ended attempts of jobs that failed, over the last hour; job_type is empty for all.",
+    ["job_type"],
+);
+
+/// `seawall_job_retries_total{job_type}`.
+pub const JOB_RETRIES: Family<Counter, 1> =
+    Family::counter("seawall_job_retries_total", "Attempts of jobs that were not the first.", ["job_type"]);
+
+/// `seawall_job_retries_per_minute{job_type}`.
+pub const JOB_RETRIES_PER_MINUTE: Family<Gauge, 1> = Family::gauge(
+    "seawall_job_retries_per_minute",
+    "Attempts of jobs that were not the first, a minute, over the last hour; job_type is empty for all.",
+    ["job_type"],
+);
+
+/// `seawall_job_success_ratio{job_type}`.
+pub const JOB_SUCCESS_RATIO: Family<Gauge, 1> = Family::gauge(
+    "seawall_job_success_ratio",
+    "Share of ended attempts of jobs that worked, over the last hour; job_type is empty for all.",
+    ["job_type"],
+);
+
 /// `seawall_config_generation`.
 pub const CONFIG_GENERATION: Family<Gauge, 0> = Family::gauge(
     "seawall_config_generation",
@@ -168,6 +222,14 @@ pub const ALL: &[Described] = &[
     COMPRESS_BYTES.describe(),
     CONFIG_GENERATION.describe(),
     EVENTS_DROPPED.describe(),
+    JOB_ATTEMPTS.describe(),
+    JOB_ATTEMPTS_AVERAGE.describe(),
+    JOB_BLOCKED_RATIO.describe(),
+    JOB_BLOCKS.describe(),
+    JOB_FAILURE_RATIO.describe(),
+    JOB_RETRIES.describe(),
+    JOB_RETRIES_PER_MINUTE.describe(),
+    JOB_SUCCESS_RATIO.describe(),
     LIMITER_WAIT.describe(),
     REJECTIONS.describe(),
     RETRIES.describe(),

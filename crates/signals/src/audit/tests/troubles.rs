@@ -30,7 +30,8 @@ fn a_file_that_is_cut_replaced_or_deleted_while_it_runs_is_told_and_left() {
         text.extend_from_slice(b"x\n");
         fs::write(path, text).unwrap();
     };
-    let tamperings: [(&str, &dyn Fn(&Path)); 4] = [
+    type Tampering<'a> = (&'a str, &'a dyn Fn(&Path));
+    let tamperings: [Tampering<'_>; 4] = [
         ("was cut from", &cut),
         ("was replaced", &replace),
         ("was deleted", &delete),

@@ -33,6 +33,18 @@ fn full() -> Registry {
     for family in [AUDIT_ENTRIES, AUDIT_LOST, AUDIT_TROUBLES] {
         family.observe(&registry, |out| out.add(&[], 0.0)).keep();
     }
+    JOB_ATTEMPTS.with(&registry, ["train", "worked"]).inc();
+    JOB_BLOCKS.with(&registry, ["train", "breaker-open"]).inc();
+    JOB_RETRIES.with(&registry, ["train"]).inc();
+    for family in [
+        JOB_ATTEMPTS_AVERAGE,
+        JOB_BLOCKED_RATIO,
+        JOB_FAILURE_RATIO,
+        JOB_RETRIES_PER_MINUTE,
+        JOB_SUCCESS_RATIO,
+    ] {
+        family.with(&registry, ["train"]).set(0.5);
+    }
     CONFIG_GENERATION.with(&registry, []).set(3.0);
     EVENTS_DROPPED.observe(&registry, |out| out.add(&[], 0.0)).keep();
     for n in 0..61 {
@@ -59,6 +71,14 @@ fn the_list_is_the_published_one() {
         "seawall_compress_bytes_total{upstream,direction,stage}",
         "seawall_config_generation{}",
         "seawall_events_dropped_total{}",
+        "seawall_job_attempts_total{job_type,result}",
+        "seawall_job_attempts_average{job_type}",
+        "seawall_job_blocked_ratio{job_type}",
+        "seawall_job_blocks_total{job_type,reason}",
+        "seawall_job_failure_ratio{job_type}",
+        "seawall_job_retries_total{job_type}",
+        "seawall_job_retries_per_minute{job_type}",
+        "seawall_job_success_ratio{job_type}",
         "seawall_limiter_wait_seconds{upstream}",
         "seawall_rejections_total{upstream,policy,code}",
         "seawall_retries_total{upstream,reason}",
