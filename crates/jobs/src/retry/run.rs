@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use super::{Block, Blocked, Next, Retrier};
 
@@ -77,11 +78,24 @@ impl Retrier {
             };
             let Failure { how, repeat } = classify(&error);
             match attempt.failed(&how, repeat).await {
-                Next::Again(pause) => tokio::time::sleep(pause).await,
+                Next::Again(pause) => self.cool_down(job_type, job_id, pause).await,
                 Next::Over(why) => return Err(Stopped::Failed(error, why)),
                 Next::Done => return Err(Stopped::Failed(error, Block::Final)),
             }
             last = Some(error);
+        }
+    }
+
+    /// Waits for a cooldown. The timer's clock and ours may differ by a hair, and somebody else may have attempted the
+    /// job meanwhile: whoever comes too early waits for the rest, and is not blocked.
+    async fn cool_down(&self, job_type: &str, job_id: &str, pause: Duration) {
+        let mut left = Some(pause);
+        while let Some(pause) = left {
+            tokio::time::sleep(pause).await;
+            left = match self.may_retry(job_type, job_id).await {
+                Err(blocked) if blocked.reason == Block::CoolingDown => blocked.retry_after,
+                _ => None,
+            };
         }
     }
 }

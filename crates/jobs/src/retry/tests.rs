@@ -106,6 +106,27 @@ async fn cooldowns_grow_to_an_hour_over_most_of_a_day() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_cooldown_that_somebody_else_has_made_longer_is_waited_for() {
+    let rig = Rig::new(|builder| builder.options(Options { attempts: 4, ..Options::default() }));
+    let began = Moment::now();
+    let run = rig.retrier.run("train", "1", passing, async |attempt| {
+        if attempt > 1 {
+            return Ok(began.elapsed().as_secs());
+        }
+        // Another worker has the same job, and fails later.
+        let other = rig.retrier.begin("train", "1").await.unwrap();
+        let after = Duration::from_secs(30);
+        tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            other.failed("exit code 75", true).await
+        });
+        Err("no")
+    });
+    assert_eq!(run.await.unwrap(), 150, "thirty seconds, and two minutes after the second attempt");
+    assert_eq!(rig.count("job.block"), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lasting_failure_is_not_tried_again_and_exit_codes_say_which_is_which() {
     let rig = Rig::new(|builder| builder);
     let ended =
