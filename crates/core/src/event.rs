@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::clock::Instant;
+use crate::effect::Note;
 use crate::rejection::{Code, Policy};
 use crate::verdict::{Class, Verdict};
 
@@ -132,6 +133,13 @@ pub enum Fact {
     AuditTrouble {
         /// What, in words.
         what: Arc<str>,
+    },
+    /// The journal noted something about an effect that an operator should know.
+    Effect {
+        /// The effect's name for people.
+        label: Arc<str>,
+        /// What.
+        note: Note,
     },
     /// An operator pulled a lever.
     Lever {

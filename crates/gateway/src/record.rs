@@ -334,6 +334,10 @@ impl Sink for Record {
             Fact::FailedOver { from, to, why } => {
                 self.moment(event.at, format!("failed over from {from} to {to}: {why}"));
             }
+            Fact::Effect { note, .. } => {
+                self.moment(event.at, format!("effect {note}"));
+                self.worker.house.events.offer(event);
+            }
             Fact::Attempted { .. }
             | Fact::BreakerMoved { .. }
             | Fact::Degraded { .. }

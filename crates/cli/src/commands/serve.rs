@@ -144,6 +144,7 @@ fn told(event: &Event, spent: &mut Quiet) -> Option<String> {
         Fact::Degraded { level, why } => Some(format!("degraded to {level} ({why})")),
         Fact::AuditTrouble { what } => Some(what.to_string()),
         Fact::Lever { action, by, reason } => Some(format!("{action} by {by}: {reason}")),
+        Fact::Effect { label, note } if note.is_grave() => Some(format!("effect {label}: {note}")),
         Fact::BudgetExhausted => {
             spent.first(event).then(|| "the retry budget is spent, failures are passed on".to_owned())
         }
@@ -170,6 +171,7 @@ impl Quiet {
 mod tests {
     use super::*;
     use seawall_core::Instant;
+    use seawall_core::effect::{How, Note, Reason};
 
     fn event(seconds: u64, fact: Fact) -> Event {
         Event { at: Instant::ORIGIN + Duration::from_secs(seconds), name: "openai".into(), fact }
@@ -193,6 +195,12 @@ mod tests {
         assert_eq!(told(&event(0, paused), &mut spent).unwrap(), "asked to be left alone for 3s");
         let lever = Fact::Lever { action: "force-open", by: "ana".into(), reason: "maintenance".into() };
         assert_eq!(told(&event(0, lever), &mut spent).unwrap(), "force-open by ana: maintenance");
+        let note = Note::InDoubt(Reason::Lease);
+        let doubt = Fact::Effect { label: "shop:effect:order:7".into(), note };
+        let said = "effect shop:effect:order:7: in doubt (lease): it may have taken place";
+        assert_eq!(told(&event(0, doubt), &mut spent).unwrap(), said);
+        let cleared = Fact::Effect { label: "shop:effect:order:7".into(), note: Note::Cleared(How::Late) };
+        assert_eq!(told(&event(0, cleared), &mut spent), None);
         let waited = Fact::Waited { policy: seawall_core::Policy::Limiter, wait: Duration::from_secs(1) };
         assert_eq!(told(&event(0, waited), &mut spent), None);
     }

@@ -1,6 +1,7 @@
 //! What may be asked of the memory of an effect, and what it answers: a closed list, so that a store of another kind can
 //! do each in one step of its own.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -221,4 +222,31 @@ pub enum Note {
     Contradiction,
     /// Somebody finished an effect nobody remembers: the store has forgotten.
     Forgotten,
+}
+
+impl Note {
+    /// Must an operator or an auditor see it? The others are the everyday course of things.
+    pub const fn is_grave(&self) -> bool {
+        !matches!(self, Note::Cleared(_) | Note::Mismatch)
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Note::InDoubt(reason) => write!(f, "in doubt ({reason}): it may have taken place"),
+            Note::Cleared(how) => write!(f, "no longer in doubt ({how})"),
+            Note::Quarantined => {
+                f.write_str("quarantined: nobody could find out what became of it, a person must decide")
+            }
+            Note::Mismatch => f.write_str("its key was used for something else, which was refused"),
+            Note::SuspectedDuplicate => f.write_str(
+                "SUSPECTED DUPLICATE: it took place by a right that had lapsed, and may have been run again since",
+            ),
+            Note::Contradiction => {
+                f.write_str("CONTRADICTION: two say differently how it ended, the first word stands")
+            }
+            Note::Forgotten => f.write_str("FORGOTTEN: it took place, and the store has no record of it"),
+        }
+    }
 }

@@ -7,7 +7,15 @@ use seawall_core::effect::{Answer, Begin, Nature, Note, Record, Stamp, State, To
 use super::{Stepped, becomes, says};
 
 /// What clocks and queues may add to the age of a wish, and to the age of a key at the far side.
-const MARGIN: Duration = Duration::from_secs(60);
+pub(super) const MARGIN: Duration = Duration::from_secs(60);
+
+/// Epochs to the millisecond.
+const EACH: u64 = 1000;
+
+/// Which grant of its effect this is, counted from 1; grants to find out count too.
+pub const fn grant(token: Token) -> u64 {
+    token.epoch % EACH
+}
 
 pub(super) fn begin(record: Option<Record>, now: Stamp, begin: &Begin) -> Stepped {
     let Some(record) = record else {
@@ -73,9 +81,9 @@ fn may_run_again(record: &Record, now: Stamp, begin: &Begin) -> bool {
 }
 
 fn first(now: Stamp, begin: &Begin) -> Stepped {
-    // Epochs grow even where a record was forgotten in between: they follow the clock, a thousand to the millisecond
-    // (up to the year 2248, so that every store can count them).
-    let run = Token { epoch: now.0.min(1 << 43) * 1000 + 1, nonce: begin.nonce };
+    // Epochs grow even where a record was forgotten in between: they follow the clock (up to the year 2248, so that
+    // every store can count them).
+    let run = Token { epoch: now.0.min(1 << 43) * EACH + 1, nonce: begin.nonce };
     let record = Record {
         label: begin.label.clone(),
         print: begin.print,

@@ -24,6 +24,7 @@
 
 mod begin;
 mod finish;
+mod options;
 mod pass;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,8 @@ use std::time::Duration;
 
 use seawall_core::effect::{Answer, Note, Operation, Record, Stamp, State};
 
+pub use begin::grant;
+pub use options::{Ending, Options};
 pub use pass::{due, interrupted, pass, restored};
 
 /// How long the next reconcile waits after one that found nothing out; doubled each time.
