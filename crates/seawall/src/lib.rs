@@ -27,6 +27,7 @@ pub mod cache;
 pub mod classify;
 pub mod compress;
 pub mod degrade;
+pub mod effect;
 pub mod failover;
 pub mod fallback;
 pub mod hedge;

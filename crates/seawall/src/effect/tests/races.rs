@@ -1,0 +1,151 @@
+//! Many want the same: one runs.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn of_a_storm_of_ten_workers_one_executes_and_all_get_its_result() {
+    let (store, _) = memory();
+    let ledger = Ledger::default();
+    let workers: Vec<Kind> = (0..10).map(|_| over(&store, Options::default())).collect();
+    let mut callers = tokio::task::JoinSet::new();
+    for turn in 0..200 {
+        let (kind, ledger) = (workers[turn % 10].clone(), ledger.clone());
+        callers.spawn(async move {
+            kind.once(KEY)
+                .wait(secs(60))
+                .run(move |cx| async move {
+                    tokio::time::sleep(secs(2)).await;
+                    ledger.apply(&cx);
+                    Outcome::<u32, String>::Applied(42)
+                })
+                .await
+        });
+    }
+    let all = callers.join_all().await;
+    assert!(all.iter().all(|answer| answer.as_ref().unwrap().value == Ok(42)), "{all:?}");
+    assert_eq!(all.iter().filter(|answer| !answer.as_ref().unwrap().replayed).count(), 1);
+    assert_eq!(ledger.count(), 1);
+    let runs: u64 = workers.iter().map(|kind| kind.stats().runs).sum();
+    assert_eq!(runs, 1);
+}
+
+#[tokio::test]
+async fn of_five_that_reserve_one_gets_it() {
+    let (store, _) = memory();
+    let workers: Vec<Kind> = (0..5).map(|_| over(&store, Options::default())).collect();
+    let mut tickets = Vec::new();
+    let mut busy = 0;
+    for kind in &workers {
+        match kind.begin(&wish()).await.unwrap() {
+            Begun::Run(ticket) => tickets.push(ticket),
+            begun @ Begun::Busy(_) => {
+                busy += 1;
+                assert_eq!(begun.rejection().unwrap().code, Code::EffectInFlight);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((tickets.len(), busy), (1, 4));
+    let ended = seawall_core::effect::Outcome::Ended(Truth::Applied, None);
+    let completed = tickets.remove(0).complete(ended).await;
+    assert_eq!(completed, Completed { durability: Durability::Kept, late: false });
+    for kind in &workers {
+        let Begun::Replay { truth: Truth::Applied, result: None } = kind.begin(&wish()).await.unwrap() else {
+            panic!("not replayed")
+        };
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_three_that_check_and_execute_one_executes_and_the_others_are_told_so() {
+    let (store, _) = memory();
+    let ledger = Ledger::default();
+    let slow = |kind: Kind| {
+        let ledger = ledger.clone();
+        async move {
+            let run = kind.once(KEY).run(move |cx| async move {
+                tokio::time::sleep(secs(5)).await;
+                ledger.apply(&cx);
+                Outcome::<u32, String>::Applied(42)
+            });
+            run.await
+        }
+    };
+    let [a, b, c] = [(); 3].map(|()| over(&store, Options::default()));
+    let answers = tokio::join!(slow(a), slow(b), slow(c));
+    let all = [answers.0, answers.1, answers.2];
+    assert_eq!(all.iter().filter(|answer| **answer == done(false)).count(), 1);
+    let told = |answer: &&Result<_, _>| matches!(answer, Err(Undone::InFlight { retry_after }) if *retry_after > secs(0));
+    assert_eq!(all.iter().filter(told).count(), 2);
+    assert_eq!(ledger.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_callers_in_one_process_cost_one_question() {
+    let (store, _) = memory();
+    let line = Line::to(&store);
+    let (kind, ledger) = (process(&line, Options::default()), Ledger::default());
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..1000 {
+        let (kind, ledger) = (kind.clone(), ledger.clone());
+        callers.spawn(async move { order(&kind, &ledger).await });
+    }
+    assert!(callers.join_all().await.iter().all(|answer| answer.as_ref().unwrap().value == Ok(42)));
+    assert_eq!((line.asked("begin"), line.asked("complete"), ledger.count()), (1, 1, 1));
+    assert_eq!(kind.stats().joined, 999);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_joins_a_run_of_something_else_is_refused_and_each_waits_as_long_as_it_likes() {
+    let (store, _) = memory();
+    let kind = over(&store, Options::default());
+    let leader = kind.once(KEY).args(b"buy").run(|_| async {
+        tokio::time::sleep(secs(30)).await;
+        Outcome::<u32, String>::Applied(42)
+    });
+    let joined = |args: &'static [u8], wait| {
+        let once = kind.once(KEY).args(args).wait(wait);
+        async move {
+            tokio::time::sleep(secs(1)).await;
+            once.run(|_| async { Outcome::<u32, String>::Applied(0) }).await
+        }
+    };
+    let (led, other, hasty, patient) =
+        tokio::join!(leader, joined(b"sell", secs(60)), joined(b"buy", secs(3)), joined(b"buy", secs(60)));
+    assert_eq!(led, done(false));
+    assert_eq!(other, Err(Undone::Mismatch));
+    assert_eq!(hasty, Err(Undone::InFlight { retry_after: secs(1) }));
+    assert_eq!(patient, done(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_expires_in_the_middle_of_a_race_lets_nobody_in() {
+    let (store, time) = memory();
+    let ledger = Ledger::default();
+    let workers: Vec<Kind> = (0..4).map(|_| over(&store, Options::default())).collect();
+    let Begun::Run(ticket) = workers[0].begin(&wish()).await.unwrap() else { panic!("not granted") };
+    for kind in &workers[1..] {
+        time.advance(secs(100 * 3600));
+        assert!(matches!(order(kind, &ledger).await, Err(Undone::InDoubt { .. })));
+    }
+    assert_eq!(ledger.count(), 0);
+    let word = seawall_core::effect::Outcome::Ended(Truth::Applied, Some(Arc::from(&b"42"[..])));
+    assert!(ticket.complete(word).await.late, "its owner may still say how it ended");
+    assert_eq!(order(&workers[1], &ledger).await, done(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_comes_when_a_run_has_ended_without_effect_is_not_told_of_it() {
+    let (store, _) = memory();
+    let line = Line::planned(&store, first("complete", Fault::Hangs, 1));
+    let (slow, ledger) = (process(&line, Options::default()), Ledger::default());
+    let not_sent = slow.once(KEY).run(|_| async { Outcome::<u32, String>::NotApplied("not sent".into()) });
+    let others = async {
+        // The store has heard of it, and its reply is on its way.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(order(&over(&store, Options::default()), &ledger).await, done(false));
+        assert_eq!(order(&slow, &ledger).await, done(true));
+    };
+    let (first, ()) = tokio::join!(not_sent, others);
+    assert_eq!(first, Err(Undone::NotApplied("not sent".into())));
+}
