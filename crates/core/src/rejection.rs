@@ -89,7 +89,6 @@ codes! {
     BodyStalled = 33, Gateway, 502, "a body stood still for too long";
     SwitchedOff = 34, Breaker, 503, "the feature is switched off while degraded";
     Swollen = 35, Gateway, 502, "the upstream's compressed answer expands too far";
-    AuditUnwritable = 50, Gateway, 503, "the audit trail cannot be written, so nothing was done";
     EffectInFlight = 36, Effect, 409, "the same effect is under way";
     EffectInDoubt = 37, Effect, 409, "nobody knows whether the effect took place";
     KeyReused = 38, Effect, 422, "the key was used for something else";
@@ -97,6 +96,7 @@ codes! {
     KeyExpired = 40, Effect, 409, "the wish is older than what is remembered of its effect";
     StoreUnavailable = 41, Effect, 503, "the journal of effects does not answer";
     AttemptsExhausted = 42, Effect, 409, "the effect was tried as often as it may be";
+    AuditUnwritable = 43, Gateway, 503, "the audit trail cannot be written, so nothing was done";
     NotAvailableYet = 90, Gateway, 501, "this part is not available yet";
 }
 

@@ -77,7 +77,7 @@ async fn no_entry_no_lever() {
     std::fs::write(home.path().join("audit"), "in the way").unwrap();
     for (lever, _, _) in LEVERS {
         let refused = gateway.lever(lever).await;
-        assert_eq!((refused.status, code(&refused).as_str()), (503, "SW0050"), "{lever}");
+        assert_eq!((refused.status, code(&refused).as_str()), (503, "SW0043"), "{lever}");
     }
     let breaker = gateway.admin("/api/v1/breakers").await.json().unwrap();
     assert_eq!(breaker["breakers"][0]["state"], "forced-open", "as it was before");
