@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use seawall_core::effect::{
-    Answer, Begin, Finding, Fingerprint, Keep, Key, Nature, Nonce, Operation, Outcome, Record, Resolution,
-    Stamp, Token, Truth,
+    Answer, Begin, Finding, Fingerprint, Keep, Key, Nature, Nonce, Note, Operation, Outcome, Record,
+    Resolution, Stamp, Token, Truth,
 };
 use seawall_core::store::{Store, Wanted};
 use seawall_policy::effect::{due, pass, step};
@@ -32,42 +32,83 @@ impl Walked {
 /// Asks `store` and the transition function the same `steps` random questions and panics where they differ. `time` must
 /// be the clock the store goes by.
 pub async fn walk(store: &dyn Store, time: &Time, seed: u64, steps: usize) -> Walked {
-    let mut rng = Rng::with_seed(seed);
-    let mut reference: HashMap<Key, Record> = HashMap::new();
-    let mut rights: Vec<(Key, Token)> = Vec::new();
-    let mut walked = Walked::default();
-    for turn in 0..steps {
-        if rng.u8(..) < 60 {
-            time.advance(pause(&mut rng));
-        }
-        let now = time.now();
-        if rng.u8(..) < 10 {
-            let swept = store.sweep(1000).await.expect("the store answers");
-            let changed = sweep(&mut reference, now);
-            assert_eq!(swept.changed, changed, "step {turn} of seed {seed}: swept");
-            continue;
-        }
-        let operation = question(&mut rng, turn, &rights);
-        let key = operation.key();
-        let stepped = step(reference.remove(&key), now, &operation);
-        let told = store.ask(operation.clone()).await.expect("the store answers");
-        assert_eq!(told.answer, stepped.answer, "step {turn} of seed {seed}: {operation:?}");
-        assert_eq!(told.notes, stepped.notes, "step {turn} of seed {seed}: {operation:?}");
-        if let Some(record) = stepped.record {
-            reference.insert(key, record);
-        }
-        if let Answer::Run(token) | Answer::Reconcile { token, .. } = &told.answer {
-            rights.push((key, *token));
-            let kept = rights.len().saturating_sub(40);
-            rights.drain(..kept);
-        }
-        *walked.0.entry(word(&told.answer)).or_default() += 1;
-        if turn % 50 == 0 {
-            same(store, &mut reference, time.now(), seed).await;
+    let mut walk = Walk::new(seed);
+    walk.go(store, time, steps).await;
+    walk.walked
+}
+
+/// A walk that can be interrupted.
+#[derive(Debug)]
+pub struct Walk {
+    seed: u64,
+    turn: usize,
+    rng: Rng,
+    reference: HashMap<Key, Record>,
+    rights: Vec<(Key, Token)>,
+    /// What it came by so far.
+    pub walked: Walked,
+}
+
+impl Walk {
+    /// The walk of a seed, at its beginning.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            turn: 0,
+            rng: Rng::with_seed(seed),
+            reference: HashMap::new(),
+            rights: Vec::new(),
+            walked: Walked::default(),
         }
     }
-    same(store, &mut reference, time.now(), seed).await;
-    walked
+
+    /// The next `steps` steps; see [`walk`].
+    pub async fn go(&mut self, store: &dyn Store, time: &Time, steps: usize) {
+        let Self { seed, rng, reference, rights, .. } = self;
+        for turn in self.turn..self.turn + steps {
+            if rng.u8(..) < 60 {
+                time.advance(pause(rng));
+            }
+            let now = time.now();
+            if rng.u8(..) < 10 {
+                let swept = store.sweep(1000).await.expect("the store answers");
+                let changed = sweep(reference, now);
+                assert_eq!(swept.changed, changed, "step {turn} of seed {seed}: swept");
+                continue;
+            }
+            let operation = question(rng, turn, rights);
+            let key = operation.key();
+            let stepped = step(reference.remove(&key), now, &operation);
+            let told = store.ask(operation.clone()).await.expect("the store answers");
+            assert_eq!(told.answer, stepped.answer, "step {turn} of seed {seed}: {operation:?}");
+            assert_eq!(told.notes, stepped.notes, "step {turn} of seed {seed}: {operation:?}");
+            if let Some(record) = stepped.record {
+                reference.insert(key, record);
+            }
+            if let Answer::Run(token) | Answer::Reconcile { token, .. } = &told.answer {
+                rights.push((key, *token));
+                let kept = rights.len().saturating_sub(40);
+                rights.drain(..kept);
+            }
+            *self.walked.0.entry(word(&told.answer)).or_default() += 1;
+            if turn % 50 == 0 {
+                same(store, reference, time.now(), *seed).await;
+            }
+        }
+        same(store, reference, time.now(), *seed).await;
+        self.turn += steps;
+    }
+
+    /// What the end of a store's process, or its restoring from a copy, does to every record. `how` is one of
+    /// `seawall_policy::effect::{interrupted, restored}`; the notes are those a store gives when it is opened again.
+    pub fn reopened(&mut self, now: Stamp, how: fn(Record, Stamp) -> (Record, Vec<Note>)) -> usize {
+        let mut notes = 0;
+        for record in self.reference.values_mut() {
+            let (after, told) = how(record.clone(), now);
+            (*record, notes) = (after, notes + told.len());
+        }
+        notes
+    }
 }
 
 /// Every record is as it should be.
