@@ -2,9 +2,15 @@
 //!
 //! Every store runs the same transition function (`seawall_policy::effect`) and is held to it by one suite:
 //! [`conformance`].
+//!
+#![doc = include_str!("../../../docs/stores.md")]
 
 pub mod conformance;
 pub mod memory;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 pub mod time;
 
 pub use memory::Memory;
+#[cfg(feature = "sqlite")]
+pub use sqlite::Sqlite;
