@@ -33,6 +33,7 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
     told("nginx", "nginx", "SEAWALL_E2E_NGINX"),
     told("promtool", "prometheus", "SEAWALL_E2E_PROMTOOL"),
     told("curl", "curl", "SEAWALL_E2E_CURL"),
+    tool("redis-server", "redis-server"),
     tool("python3", "python3"),
     Tool { package: "python3-pip", program: None, variable: None },
 ];

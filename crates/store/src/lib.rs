@@ -7,10 +7,14 @@
 
 pub mod conformance;
 pub mod memory;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod time;
 
 pub use memory::Memory;
+#[cfg(feature = "redis")]
+pub use redis::{Redis, RedisOptions};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;

@@ -64,7 +64,7 @@ pub(super) fn begin(record: Option<Record>, now: Stamp, begin: &Begin) -> Steppe
 }
 
 /// Was it first wanted so long ago that its record may have been forgotten since?
-fn too_old(begin: &Begin) -> bool {
+pub fn too_old(begin: &Begin) -> bool {
     begin.age.is_some_and(|age| age.saturating_add(MARGIN) >= begin.keep.key)
 }
 

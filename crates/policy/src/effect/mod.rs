@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use seawall_core::effect::{Answer, Note, Operation, Record, Stamp, State};
 
-pub use begin::grant;
+pub use begin::{grant, too_old};
 pub use options::{Ending, Options};
 pub use pass::{due, interrupted, pass, restored};
 

@@ -1,0 +1,78 @@
+//! The steps as the server runs them, and where it keeps what they are about.
+
+use redis::Cmd;
+use seawall_core::effect::Key;
+
+/// So many parts has a namespace. The keys of a part are in one slot of a cluster, and a step touches one part.
+pub(super) const SHARDS: usize = 256;
+
+macro_rules! script {
+    ($flags:literal, $($part:literal),+) => {
+        concat!("#!lua", $flags, "\n", $(include_str!(concat!("scripts/", $part, ".lua"))),+)
+    };
+}
+
+/// Somebody wants to run. The server refuses it when its memory is full.
+pub(super) const BEGIN: &str = script!("", "open", "begin", "close");
+/// Everything else. Run even then: what has happened must be written down.
+pub(super) const REST: &str = script!(" flags=allow-oom", "open", "rest", "close");
+/// Changes what is trusted of a part.
+pub(super) const STANDING: &str = script!(" flags=allow-oom", "standing");
+
+/// The names of everything in a namespace.
+#[derive(Debug)]
+pub(super) struct Names(Vec<Box<str>>);
+
+impl Names {
+    pub(super) fn of(namespace: &str) -> Self {
+        Self((0..SHARDS).map(|shard| format!("sw:{{{namespace}:{shard:02x}}}:").into()).collect())
+    }
+
+    /// A record: `sw:{prod:7f}:e:…`.
+    pub(super) fn record(&self, key: Key) -> String {
+        let shard = &self.0[shard_of(key)];
+        let mut name = String::with_capacity(shard.len() + 34);
+        name.push_str(shard);
+        name.push_str("e:");
+        for byte in key.as_bytes() {
+            name.push(char::from(HEX[usize::from(byte >> 4)]));
+            name.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+        name
+    }
+
+    /// A part's records by when time will change them: `sw:{prod:7f}:x`.
+    pub(super) fn index(&self, shard: usize) -> String {
+        format!("{}x", self.0[shard])
+    }
+
+    /// Whether a part is trusted, what was lost, and the latest time it told: `sw:{prod:7f}:s`.
+    pub(super) fn standing(&self, shard: usize) -> String {
+        format!("{}s", self.0[shard])
+    }
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Which part an effect belongs to.
+pub(super) fn shard_of(key: Key) -> usize {
+    usize::from(key.as_bytes()[15])
+}
+
+/// What the server calls the scripts: the digests it gave when they were loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Digests {
+    pub(super) begin: String,
+    pub(super) rest: String,
+}
+
+/// One step, on its way.
+pub(super) fn step(digest: &str, names: &Names, key: Key, arguments: &[&[u8]]) -> Cmd {
+    let shard = shard_of(key);
+    let mut command = redis::cmd("EVALSHA");
+    command.arg(digest).arg(3).arg(names.record(key)).arg(names.index(shard)).arg(names.standing(shard));
+    for argument in arguments {
+        command.arg(*argument);
+    }
+    command
+}

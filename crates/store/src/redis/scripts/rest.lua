@@ -1,0 +1,149 @@
+-- Every other question. Run even when the server's memory is full: what has happened must be written down.
+local act, token, said, verdict, has, span, member = take('>c1c24c1c1c1I6c16', ARGV[2])
+local body = ARGV[3]
+
+if act ~= 'n' and act ~= 'c' and act ~= 'v' then
+  pass()
+end
+local doubted = state == 'I' or state == 'R' or state == 'Q'
+local upright = state == 'R' and pack('>I8', epoch) .. holder == token
+
+local function done(by)
+  state, truth, how, ended, result, changed = 'D', verdict, by, now, has == 'y' and body, true
+end
+
+local function free(cooldown)
+  state, since, pause, changed = 'F', now, now + cooldown, true
+end
+
+-- Whoever was granted anything before can no longer finish it. The owner's own right stays.
+local function fence()
+  epoch = epoch + 1
+end
+
+-- Its right has lapsed. If it took place, and somebody else was or may be allowed to run it too, that is grave.
+local function stale()
+  answer = 'F'
+  if said == 'e' and verdict == 'a' and nature ~= 'i' and nature ~= 'k' then
+    notes = notes .. 'x-'
+  end
+end
+
+local function contradicted(same)
+  if same then
+    answer = 'A'
+  else
+    answer, notes = 'T', notes .. 't-'
+  end
+end
+
+if act == 'v' then
+  -- The last word of a reconcile.
+  if not state then
+    answer = 'N-'
+  elseif not upright then
+    answer = 'F'
+  elseif said == 'e' then
+    done('r')
+    answer, notes = 'O', notes .. 'cr'
+  elseif said == 'n' and (has == 'y' or asked >= quiet) then
+    free(0)
+    answer, notes = 'O', notes .. 'cr'
+  elseif said == 'n' then
+    -- Too early to believe: to be asked again when all is quiet.
+    state, pause, changed, answer = 'I', larger(quiet, now + 1000), true, 'O'
+  else
+    pause = now + math.min(5000 * 2 ^ math.min(tries, 16), 3600000)
+    tries, detail, changed, answer = math.min(tries + 1, 4294967295), body, true, 'O'
+    state = 'I'
+    if tries >= 10 then
+      state, notes = 'Q', notes .. 'q-'
+    end
+  end
+elseif act == 'p' then
+  answer = 'V'
+elseif act == 's' then
+  -- Time alone. What the server has expired is only in the index any more.
+  if not held then
+    changed = redis.call('ZREM', KEYS[2], member) == 1
+  end
+  answer = 'S' .. (changed and 'y' or 'n') .. (label or '')
+  changed = changed and held
+elseif not state then
+  answer = 'N-'
+  if act == 'c' then
+    answer = 'F'
+    if said == 'e' and verdict == 'a' then
+      notes = notes .. 'f-'
+    end
+  end
+elseif act == 'n' then
+  if state == 'E' and run == token or upright then
+    lapse, changed, answer = now + span, true, 'O'
+  else
+    answer = 'N' .. state
+  end
+elseif act == 'c' then
+  if run ~= token then
+    stale()
+  elseif state == 'E' then
+    answer = 'O'
+    if said == 'e' then
+      done('o')
+    elseif said == 'n' then
+      free(span)
+    else
+      state, since, reason, quiet, pause, tries, detail, changed = 'I', now, 'u', now + settle, now, 0, body, true
+      notes = notes .. 'du'
+    end
+  elseif doubted and said ~= 'u' then
+    -- The owner knows after all. Whoever reconciles meanwhile is fenced off.
+    fence()
+    if said == 'e' then
+      done('l')
+    else
+      free(span)
+    end
+    answer, notes = 'L', notes .. 'cl'
+  elseif state == 'D' and said == 'e' then
+    local mine = has == 'y' and body
+    contradicted(truth == verdict and (how ~= 'o' and how ~= 'l' or result == mine))
+  elseif state == 'T' and said == 'e' then
+    contradicted(truth == verdict)
+  elseif state == 'F' and said == 'e' and verdict == 'a' then
+    stale()
+  elseif (state == 'D' or state == 'T') and said == 'n' then
+    contradicted(false)
+  else
+    answer = 'A'
+  end
+elseif act == 'r' then
+  local nonce = cut(token, 9)
+  if state == 'R' and holder == nonce then
+    answer = 'K' .. pack('>I8', epoch) .. nonce .. (asked >= quiet and 'y' or 'n')
+  elseif state == 'R' then
+    answer = 'B' .. pack('>I6', larger(lapse - now, 0))
+  elseif state == 'I' and pause > now then
+    answer = 'C' .. pack('>I6', pause - now)
+  elseif state == 'I' then
+    fence()
+    state, holder, asked, lapse, changed = 'R', nonce, now, now + span, true
+    answer = 'K' .. pack('>I8', epoch) .. nonce .. (now >= quiet and 'y' or 'n')
+  else
+    answer = 'N' .. state
+  end
+elseif act == 'f' then
+  if not doubted then
+    answer = 'N' .. state
+  else
+    fence()
+    if said == 'e' then
+      done('f')
+    else
+      free(0)
+    end
+    answer, notes = 'O', notes .. 'cf'
+  end
+else
+  return redis.error_reply('UNREADABLE a question nobody knows')
+end

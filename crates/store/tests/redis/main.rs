@@ -1,0 +1,4 @@
+//! The Redis store against real servers, each private to its test.
+
+mod conformance;
+mod server;
