@@ -223,7 +223,7 @@ fn publish(shared: &Shared, looked: &mut Looked, seen: Seen, standing: Standing,
                 Ok(()) => looked.noted = looked.known,
                 // Tried again at the next look.
                 Err(error) => {
-                    concerns.push(Concern::warn(Check::Known, format!("{}: {error}", path.display())))
+                    concerns.push(Concern::warn(Check::Known, format!("{}: {error}", path.display())));
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, RedisConnectionInfo, RedisError, ServerError, Value};
+use redis::{AsyncConnectionConfig, Cmd, RedisConnectionInfo, RedisError, Value};
 use seawall_core::store::StoreError;
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, Notify};
@@ -78,7 +78,7 @@ impl Live {
         let mut line = self.line.clone();
         let seen = self.loads.load(Ordering::Relaxed);
         let mut said = self.within(shared, deadline, line.send_packed_command(command)).await?;
-        if matches!(&said, Value::ServerError(error) if unknown(error)) {
+        if unloaded(&said) {
             self.load(shared, seen, deadline).await?;
             said = self.within(shared, deadline, line.send_packed_command(command)).await?;
         }
@@ -92,7 +92,19 @@ impl Live {
         commands: &[Cmd],
         deadline: Instant,
     ) -> Result<Vec<Value>, StoreError> {
-        self.all(shared, self.line.clone(), commands, deadline).await
+        let seen = self.loads.load(Ordering::Relaxed);
+        let mut said = self.all(shared, self.line.clone(), commands, deadline).await?;
+        // Scripts the server does not know did nothing; the others are not run twice.
+        let places: Vec<_> = (0..said.len()).filter(|place| unloaded(&said[*place])).collect();
+        if !places.is_empty() {
+            self.load(shared, seen, deadline).await?;
+            let again: Vec<_> = places.iter().map(|place| commands[*place].clone()).collect();
+            let answers = self.all(shared, self.line.clone(), &again, deadline).await?;
+            for (place, answer) in places.into_iter().zip(answers) {
+                said[place] = answer;
+            }
+        }
+        Ok(said)
     }
 
     /// Several wishes, and how many replicas have received what they wrote.
@@ -114,7 +126,7 @@ impl Live {
         together.push(waiting);
         let seen = self.loads.load(Ordering::Relaxed);
         let mut said = self.all(shared, line.clone(), &together, deadline + wait.within).await?;
-        if said.iter().any(|value| matches!(value, Value::ServerError(error) if unknown(error))) {
+        if said.iter().any(unloaded) {
             // The wait came too early for those: everything once more. A wish said twice is granted once.
             self.load(shared, seen, deadline).await?;
             said = self.all(shared, line, &together, deadline + wait.within).await?;
@@ -138,7 +150,7 @@ impl Live {
             command
         };
         let commands = [load(scripts::BEGIN), load(scripts::REST)];
-        let said = self.batch(shared, &commands, deadline).await?;
+        let said = self.all(shared, self.line.clone(), &commands, deadline).await?;
         let mut digests = said.into_iter().map(|value| match checked(value)? {
             Value::BulkString(digest) => Ok(String::from_utf8_lossy(&digest).into_owned()),
             _ => Err(StoreError::Unavailable("the server did not load the scripts".into())),
@@ -237,8 +249,8 @@ pub(super) fn checked(value: Value) -> Result<Value, StoreError> {
     }
 }
 
-fn unknown(error: &ServerError) -> bool {
-    error.code() == "NOSCRIPT"
+fn unloaded(value: &Value) -> bool {
+    matches!(value, Value::ServerError(error) if error.code() == "NOSCRIPT")
 }
 
 fn failed(error: &RedisError) -> StoreError {

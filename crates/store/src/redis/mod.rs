@@ -169,7 +169,7 @@ impl Store for Redis {
         Box::pin(async move {
             match (way?, &self.ways.grants) {
                 (Some(Left::Grant(step)), Some(grants)) => {
-                    grants.send(step).await.map_err(|_| link::gone())?
+                    grants.send(step).await.map_err(|_| link::gone())?;
                 }
                 (Some(Left::Job(job)), _) => self.ways.jobs.send(job).await.map_err(|_| link::gone())?,
                 _ => {}

@@ -76,11 +76,6 @@ impl Server {
         }
     }
 
-    /// With other settings from the next start on.
-    pub(crate) fn set(&mut self, settings: &[&str]) {
-        self.settings = settings.iter().map(|&word| word.to_owned()).collect();
-    }
-
     pub(crate) const fn port(&self) -> u16 {
         self.port
     }
