@@ -220,7 +220,8 @@ pub enum Note {
     SuspectedDuplicate,
     /// Two say differently how it ended.
     Contradiction,
-    /// Somebody finished an effect nobody remembers: the store has forgotten.
+    /// Somebody finished an effect nobody remembers, or was let begin one that may happen twice without harm: the store
+    /// has forgotten.
     Forgotten,
 }
 

@@ -35,6 +35,8 @@ pub(super) async fn look(shared: &Shared, live: &Live) -> Result<(), StoreError>
 
 /// A person trusts the server again.
 pub(super) async fn rearm(shared: &Shared, live: &Live) -> Result<(), StoreError> {
+    // What nobody has noticed yet is noticed first.
+    look(shared, live).await?;
     let held = read(shared, live).await?;
     write(shared, live, &standing::rearmed(&held, Mode::Armed)).await?;
     look(shared, live).await

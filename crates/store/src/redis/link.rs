@@ -22,6 +22,8 @@ pub(super) const SIDE_BY_SIDE: u32 = 4096;
 const QUEUE: usize = 1024;
 /// Grants that wait for replicas together.
 const TOGETHER: usize = 256;
+/// When the server is looked over where somebody saw something: not at once, because many see it.
+const SOON: Duration = Duration::from_millis(50);
 /// The first and the longest pause before connecting again; doubled each time.
 const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -125,7 +127,7 @@ async fn keep(shared: &Arc<Shared>, line: &watch::Sender<Line>, first: Reply<()>
                 _ = drivers.join_next() => break,
                 () = live.given_up() => break,
                 () = sleep(shared.options.check_every) => {}
-                () = shared.look.notified() => {}
+                () = async { shared.look.notified().await; sleep(SOON).await } => {}
             }
             if examine::look(shared, &live).await.is_err() {
                 break;

@@ -82,7 +82,8 @@ impl Live {
             self.load(shared, seen, deadline).await?;
             said = self.within(shared, deadline, line.send_packed_command(command)).await?;
         }
-        unread(number, checked(said)?, self)
+        let said = checked(said).inspect_err(|_| shared.look.notify_one())?;
+        unread(number, said, self)
     }
 
     /// Several commands at once; each answer by itself, the server's errors included.

@@ -1,8 +1,6 @@
 //! Effects kept by a Redis or Valkey server, for fleets.
 //!
-//! Every question is one script and one round trip; the scripts are the one second writing of the transition function,
-//! held equal to it by the suite every store must pass. What a configuration promises, what is looked at before it is
-//! trusted, and what happens when it forgets, is in `docs/stores-redis.md`.
+#![doc = include_str!("../../../../docs/stores-redis.md")]
 
 mod address;
 mod check;
@@ -70,8 +68,8 @@ impl Redis {
     }
 
     async fn open_by(url: &str, options: RedisOptions, time: Option<Time>) -> Result<Opened, StoreError> {
-        let address = Address::parse(url).map_err(StoreError::Broken)?;
-        options.check().map_err(StoreError::Broken)?;
+        let address = Address::parse(url).map_err(StoreError::Unavailable)?;
+        options.check().map_err(StoreError::Unavailable)?;
         let known = options.known.as_deref().map(examine::noted).transpose()?.flatten();
         let looked = Looked { known, noted: known, ..Looked::default() };
         let shared = Arc::new(Shared::new(address, options, time, looked));

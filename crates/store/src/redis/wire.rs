@@ -28,6 +28,7 @@ pub(super) struct Packed<'a> {
 /// A wish; `trusted` is the memory it may be granted by.
 pub(super) fn begin<'a>(begin: &'a Begin, trusted: &[u8; 16]) -> Packed<'a> {
     let mut fixed = Vec::with_capacity(130);
+    fixed.push(b'b');
     let (kind, window) = match begin.nature {
         Nature::Idempotent => (b'i', Duration::ZERO),
         Nature::Keyed { window } => (b'k', window),
@@ -226,7 +227,7 @@ pub(super) fn record(stored: &[u8]) -> Option<Record> {
     if from.byte()? != LAYOUT {
         return None;
     }
-    let state = from.byte()?;
+    let (state, epoch) = (from.byte()?, from.long()?);
     let (nature, window) = (from.byte()?, from.span()?);
     let nature = match nature {
         b'i' => Nature::Idempotent,
@@ -236,7 +237,6 @@ pub(super) fn record(stored: &[u8]) -> Option<Record> {
         _ => return None,
     };
     let print = Fingerprint::from_bytes(from.array()?);
-    let epoch = from.long()?;
     let (run, attempts, first) = (from.token()?, from.int()?, from.stamp()?);
     let settle = from.span()?;
     let keep = Keep { result: from.span()?, key: from.span()? };

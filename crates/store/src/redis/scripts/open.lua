@@ -3,7 +3,7 @@
 --
 -- KEYS     the record, the shard's index by due time, the shard's standing
 -- ARGV[1]  the number of the question (4 bytes), and in tests the time (6)
--- ARGV[2]  the question, packed
+-- ARGV[2]  the question, packed; its first letter says which
 -- ARGV[3]  what of it has no fixed length
 --
 -- Numbers are whole and below 2^53, and are packed, never printed: Lua prints fourteen digits of them.
@@ -28,7 +28,8 @@ if standing then
   end
 end
 
-local state, nature, window, print, epoch, run, attempts, first, settle, kept, known, label
+local state, epoch, nature, window, print, run, attempts, first, settle, kept, known, label
+local body                                              -- nature to label, as stored, while none of it has changed
 local lapse                                             -- executing, reconciling: when the lease ends
 local since, reason, quiet, pause, tries, detail        -- in doubt; of these, free has since and pause
 local holder, asked                                     -- reconciling
@@ -39,8 +40,9 @@ if held then
   if layout ~= 1 then
     return redis.error_reply('UNREADABLE the record is of layout ' .. layout .. ', this writes layout 1')
   end
-  nature, window, print, epoch, run, attempts, first, settle, kept, known, label, at =
-    take('>c1I6c16I8c24I4I6I6I6I6I4c0', held, 3)
+  epoch, nature, window, print, run, attempts, first, settle, kept, known, label, at =
+    take('>I8c1I6c16c24I4I6I6I6I6I4c0', held, 3)
+  body = cut(held, 11, at - 1)
   if state == 'E' then
     lapse = take('>I6', held, at)
   elseif state == 'D' then
@@ -63,33 +65,33 @@ if held then
 end
 
 -- Notes are two letters each, in order.
-local changed, notes, answer = false, '', nil
+local act, changed, notes, answer = cut(ARGV[2], 1, 1), false, '', nil
 
--- An owner may speak after its time, until somebody else wants something: for its words time stands still.
-local function pass()
-  if state == 'E' then
-    if lapse <= now then
-      state, since, reason, quiet, pause, tries = 'I', now, 'l', lapse + settle, now, 0
-      detail = 'not heard of within its lease'
-      changed, notes = true, 'dl'
-    end
-  elseif state == 'R' then
-    if lapse <= now then
-      state, pause, changed = 'I', now, true
-    end
-  elseif state == 'D' then
-    if ended + larger(known, kept) <= now then
-      state, changed = nil, true
-    elseif ended + kept <= now then
-      state, changed = 'T', true
-    end
-  elseif state == 'T' then
-    if ended + known <= now then
-      state, changed = nil, true
-    end
-  elseif state == 'F' then
-    if larger(pause, since + known) <= now then
-      state, changed = nil, true
-    end
+-- Time alone. An owner may speak after its time, until somebody else wants something: for its words time stands still.
+if act == 'n' or act == 'c' or act == 'v' then
+  -- Nothing.
+elseif state == 'E' then
+  if lapse <= now then
+    state, since, reason, quiet, pause, tries = 'I', now, 'l', lapse + settle, now, 0
+    detail = 'not heard of within its lease'
+    changed, notes = true, 'dl'
+  end
+elseif state == 'R' then
+  if lapse <= now then
+    state, pause, changed = 'I', now, true
+  end
+elseif state == 'D' then
+  if ended + larger(known, kept) <= now then
+    state, changed = nil, true
+  elseif ended + kept <= now then
+    state, changed = 'T', true
+  end
+elseif state == 'T' then
+  if ended + known <= now then
+    state, changed = nil, true
+  end
+elseif state == 'F' then
+  if larger(pause, since + known) <= now then
+    state, changed = nil, true
   end
 end

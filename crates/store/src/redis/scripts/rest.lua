@@ -1,41 +1,14 @@
 -- Every other question. Run even when the server's memory is full: what has happened must be written down.
-local act, token, said, verdict, has, span, member = take('>c1c24c1c1c1I6c16', ARGV[2])
-local body = ARGV[3]
+local token, said, verdict, has, span, member = take('>c24c1c1c1I6c16', ARGV[2], 2)
+local words = ARGV[3]
 
-if act ~= 'n' and act ~= 'c' and act ~= 'v' then
-  pass()
-end
 local doubted = state == 'I' or state == 'R' or state == 'Q'
 local upright = state == 'R' and pack('>I8', epoch) .. holder == token
 
-local function done(by)
-  state, truth, how, ended, result, changed = 'D', verdict, by, now, has == 'y' and body, true
-end
-
-local function free(cooldown)
-  state, since, pause, changed = 'F', now, now + cooldown, true
-end
-
--- Whoever was granted anything before can no longer finish it. The owner's own right stays.
-local function fence()
-  epoch = epoch + 1
-end
-
--- Its right has lapsed. If it took place, and somebody else was or may be allowed to run it too, that is grave.
-local function stale()
-  answer = 'F'
-  if said == 'e' and verdict == 'a' and nature ~= 'i' and nature ~= 'k' then
-    notes = notes .. 'x-'
-  end
-end
-
-local function contradicted(same)
-  if same then
-    answer = 'A'
-  else
-    answer, notes = 'T', notes .. 't-'
-  end
-end
+-- What follows, where something does: it has ended, by the word of somebody; or it is free again, after a pause.
+local by, rest, stale
+-- A new epoch, so that whoever was granted anything before can no longer finish it. The owner's own right stays.
+local fence = false
 
 if act == 'v' then
   -- The last word of a reconcile.
@@ -44,17 +17,15 @@ if act == 'v' then
   elseif not upright then
     answer = 'F'
   elseif said == 'e' then
-    done('r')
-    answer, notes = 'O', notes .. 'cr'
+    by, answer, notes = 'r', 'O', notes .. 'cr'
   elseif said == 'n' and (has == 'y' or asked >= quiet) then
-    free(0)
-    answer, notes = 'O', notes .. 'cr'
+    rest, answer, notes = 0, 'O', notes .. 'cr'
   elseif said == 'n' then
     -- Too early to believe: to be asked again when all is quiet.
     state, pause, changed, answer = 'I', larger(quiet, now + 1000), true, 'O'
   else
     pause = now + math.min(5000 * 2 ^ math.min(tries, 16), 3600000)
-    tries, detail, changed, answer = math.min(tries + 1, 4294967295), body, true, 'O'
+    tries, detail, changed, answer = math.min(tries + 1, 4294967295), words, true, 'O'
     state = 'I'
     if tries >= 10 then
       state, notes = 'Q', notes .. 'q-'
@@ -85,35 +56,37 @@ elseif act == 'n' then
   end
 elseif act == 'c' then
   if run ~= token then
-    stale()
+    stale = true
   elseif state == 'E' then
     answer = 'O'
     if said == 'e' then
-      done('o')
+      by = 'o'
     elseif said == 'n' then
-      free(span)
+      rest = span
     else
-      state, since, reason, quiet, pause, tries, detail, changed = 'I', now, 'u', now + settle, now, 0, body, true
+      state, since, reason, quiet, pause, tries, detail, changed = 'I', now, 'u', now + settle, now, 0, words, true
       notes = notes .. 'du'
     end
   elseif doubted and said ~= 'u' then
     -- The owner knows after all. Whoever reconciles meanwhile is fenced off.
-    fence()
+    fence, answer, notes = true, 'L', notes .. 'cl'
     if said == 'e' then
-      done('l')
+      by = 'l'
     else
-      free(span)
+      rest = span
     end
-    answer, notes = 'L', notes .. 'cl'
-  elseif state == 'D' and said == 'e' then
-    local mine = has == 'y' and body
-    contradicted(truth == verdict and (how ~= 'o' and how ~= 'l' or result == mine))
-  elseif state == 'T' and said == 'e' then
-    contradicted(truth == verdict)
   elseif state == 'F' and said == 'e' and verdict == 'a' then
-    stale()
-  elseif (state == 'D' or state == 'T') and said == 'n' then
-    contradicted(false)
+    stale = true
+  elseif (state == 'D' or state == 'T') and said ~= 'u' then
+    local same = said == 'e' and truth == verdict
+    if state == 'D' and (how == 'o' or how == 'l') then
+      same = same and result == (has == 'y' and words)
+    end
+    if same then
+      answer = 'A'
+    else
+      answer, notes = 'T', notes .. 't-'
+    end
   else
     answer = 'A'
   end
@@ -126,7 +99,7 @@ elseif act == 'r' then
   elseif state == 'I' and pause > now then
     answer = 'C' .. pack('>I6', pause - now)
   elseif state == 'I' then
-    fence()
+    epoch = epoch + 1
     state, holder, asked, lapse, changed = 'R', nonce, now, now + span, true
     answer = 'K' .. pack('>I8', epoch) .. nonce .. (now >= quiet and 'y' or 'n')
   else
@@ -136,14 +109,29 @@ elseif act == 'f' then
   if not doubted then
     answer = 'N' .. state
   else
-    fence()
+    fence, answer, notes = true, 'O', notes .. 'cf'
     if said == 'e' then
-      done('f')
+      by = 'f'
     else
-      free(0)
+      rest = 0
     end
-    answer, notes = 'O', notes .. 'cf'
   end
 else
   return redis.error_reply('UNREADABLE a question nobody knows')
+end
+
+if stale then
+  -- Its right has lapsed. If it took place, and somebody else was or may be allowed to run it too, that is grave.
+  answer = 'F'
+  if said == 'e' and verdict == 'a' and nature ~= 'i' and nature ~= 'k' then
+    notes = notes .. 'x-'
+  end
+end
+if fence then
+  epoch = epoch + 1
+end
+if by then
+  state, truth, how, ended, result, changed = 'D', verdict, by, now, has == 'y' and words, true
+elseif rest then
+  state, since, pause, changed = 'F', now, now + rest, true
 end
