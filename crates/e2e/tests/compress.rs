@@ -9,7 +9,7 @@ use std::time::Duration;
 use seawall::breaker;
 use seawall::compress::{self, Algorithm, Bounds, Options, decode, encode};
 use seawall_core::units::Size;
-use seawall_e2e::{Rig, Running, decision, ms, refused, upstream};
+use seawall_e2e::{Rig, Running, decision, refused, upstream};
 use seawall_packs::ai::OpenAi;
 use seawall_testkit::client::{self, Answer, Ended, Request};
 use seawall_testkit::{Action, Head, Reply, Script, Upstream};
