@@ -34,6 +34,7 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
     told("promtool", "prometheus", "SEAWALL_E2E_PROMTOOL"),
     told("curl", "curl", "SEAWALL_E2E_CURL"),
     tool("redis-server", "redis-server"),
+    tool("strace", "strace"),
     tool("python3", "python3"),
     Tool { package: "python3-pip", program: None, variable: None },
 ];

@@ -19,6 +19,7 @@ pub mod limiter;
 pub mod queue;
 pub mod retry;
 mod slots;
+mod spelling;
 pub mod timeout;
 
 use std::borrow::Cow;

@@ -15,15 +15,19 @@ pub struct Lever {
     pub reason: Arc<str>,
     /// Since when.
     pub since: Instant,
-    /// Until when it holds by itself; [`Instant::FAR_FUTURE`] until somebody lets go.
-    pub until: Instant,
+    /// Until when it holds by itself; none until somebody lets go.
+    pub until: Option<Instant>,
 }
 
 impl Lever {
     /// Pulled now, for so long.
     pub(crate) fn pull(by: &str, reason: &str, now: Instant, span: Option<Duration>) -> Self {
-        let until = span.map_or(Instant::FAR_FUTURE, |span| now + span);
-        Self { by: by.into(), reason: reason.into(), since: now, until }
+        Self { by: by.into(), reason: reason.into(), since: now, until: span.map(|span| now + span) }
+    }
+
+    /// When it lets go by itself: far away, where somebody has to.
+    pub(crate) fn ends(&self) -> Instant {
+        self.until.unwrap_or(Instant::FAR_FUTURE)
     }
 
     /// Tells of it.

@@ -11,10 +11,10 @@ mod window;
 use std::time::Duration;
 
 use seawall_core::units::{self, Share, format_duration};
-use serde::de::value::MapAccessDeserializer;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::Invalid;
+use crate::spelling::table_or_word;
 
 pub use counts::Totals;
 pub use machine::{Machine, State};
@@ -185,28 +185,7 @@ impl Options {
     }
 }
 
-impl Serialize for Options {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Self::serialize(self, serializer)
-    }
-}
-
-/// A table of options, or `"off"`.
-impl<'de> Deserialize<'de> for Options {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Spelling;
-        impl<'de> serde::de::Visitor<'de> for Spelling {
-            type Value = Options;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a table, or \"off\"")
-            }
-            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Options, E> {
-                if name == "off" { Ok(Options::off()) } else { Err(E::unknown_variant(name, &["off"])) }
-            }
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Options, A::Error> {
-                Options::deserialize(MapAccessDeserializer::new(map))
-            }
-        }
-        deserializer.deserialize_any(Spelling)
-    }
-}
+// A table of options, or `"off"`.
+table_or_word!(Options, "a table, or \"off\"", visit_str: |name: &str, E| {
+    if name == "off" { Ok(Options::off()) } else { Err(E::unknown_variant(name, &["off"])) }
+});

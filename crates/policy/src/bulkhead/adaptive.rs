@@ -6,10 +6,11 @@ mod tests;
 
 use seawall_core::Verdict;
 use seawall_core::verdict::Class;
-use serde::de::value::{MapAccessDeserializer, StrDeserializer};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::de::value::StrDeserializer;
+use serde::{Deserialize, Serialize};
 
 use crate::Invalid;
+use crate::spelling::table_or_word;
 pub use machine::{Machine, Passed};
 
 seawall_core::words! {
@@ -77,31 +78,10 @@ impl Adaptive {
     }
 }
 
-impl Serialize for Adaptive {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Adaptive::serialize(self, serializer)
-    }
-}
-
-/// A table, or the name of an algorithm.
-impl<'de> Deserialize<'de> for Adaptive {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Spelling;
-        impl<'de> serde::de::Visitor<'de> for Spelling {
-            type Value = Adaptive;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a table, or \"gradient\" or \"aimd\"")
-            }
-            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Adaptive, E> {
-                Algorithm::deserialize(StrDeserializer::new(name)).map(Adaptive::by)
-            }
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Adaptive, A::Error> {
-                Adaptive::deserialize(MapAccessDeserializer::new(map))
-            }
-        }
-        deserializer.deserialize_any(Spelling)
-    }
-}
+// A table, or the name of an algorithm.
+table_or_word!(Adaptive, "a table, or \"gradient\" or \"aimd\"", visit_str: |name: &str, E| {
+    Algorithm::deserialize(StrDeserializer::<E>::new(name)).map(Adaptive::by)
+});
 
 /// What the end of a call says about how much its upstream can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

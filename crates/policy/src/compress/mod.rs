@@ -7,10 +7,10 @@ mod tests;
 mod worth;
 
 use seawall_core::units::Size;
-use serde::de::value::MapAccessDeserializer;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::Invalid;
+use crate::spelling::table_or_word;
 
 pub use accept::Accept;
 pub use bounds::{Bounds, GRACE};
@@ -100,28 +100,7 @@ impl Options {
     }
 }
 
-impl Serialize for Options {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Self::serialize(self, serializer)
-    }
-}
-
-/// A table of options, or `true` for the usual ones and `false` for none.
-impl<'de> Deserialize<'de> for Options {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Spelling;
-        impl<'de> serde::de::Visitor<'de> for Spelling {
-            type Value = Options;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("true, false, or a table like { requests = true }")
-            }
-            fn visit_bool<E: serde::de::Error>(self, on: bool) -> Result<Options, E> {
-                Ok(if on { Options::default() } else { Options::off() })
-            }
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Options, A::Error> {
-                Options::deserialize(MapAccessDeserializer::new(map))
-            }
-        }
-        deserializer.deserialize_any(Spelling)
-    }
-}
+// A table of options, or `true` for the usual ones and `false` for none.
+table_or_word!(Options, "true, false, or a table like { requests = true }", visit_bool: |on: bool, E| {
+    Ok::<_, E>(if on { Options::default() } else { Options::off() })
+});

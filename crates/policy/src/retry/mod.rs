@@ -10,10 +10,10 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use seawall_core::units::{self, Rate, Share};
-use serde::de::value::MapAccessDeserializer;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::Invalid;
+use crate::spelling::table_or_word;
 
 pub use climate::Climate;
 pub use schedule::pause;
@@ -172,28 +172,7 @@ impl Options {
     }
 }
 
-impl Serialize for Options {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Self::serialize(self, serializer)
-    }
-}
-
-/// A table of options, or the name of a preset.
-impl<'de> Deserialize<'de> for Options {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Spelling;
-        impl<'de> serde::de::Visitor<'de> for Spelling {
-            type Value = Options;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a table, or one of \"aggressive\", \"conservative\", \"quick\", \"off\"")
-            }
-            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Options, E> {
-                Options::preset(name).ok_or_else(|| E::unknown_variant(name, &Options::PRESETS))
-            }
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Options, A::Error> {
-                Options::deserialize(MapAccessDeserializer::new(map))
-            }
-        }
-        deserializer.deserialize_any(Spelling)
-    }
-}
+// A table of options, or the name of a preset.
+table_or_word!(Options, "a table, or one of \"aggressive\", \"conservative\", \"quick\", \"off\"", visit_str: |name: &str, E| {
+    Options::preset(name).ok_or_else(|| E::unknown_variant(name, &Options::PRESETS))
+});

@@ -18,6 +18,7 @@ use seawall_policy::Invalid;
 use seawall_policy::breaker::{Machine, Moved, Pass, Refusal, Ticket};
 pub use seawall_policy::breaker::{Mode, Options, Recover, State, Window};
 
+use crate::lever::Lever;
 use crate::lock;
 use crate::time::default_clock;
 
@@ -41,20 +42,7 @@ struct Inner {
 
 struct Guarded {
     machine: Machine,
-    held_by: Option<Override>,
-}
-
-/// Who pulled the last lever, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Override {
-    /// Who.
-    pub by: Arc<str>,
-    /// Why.
-    pub reason: Arc<str>,
-    /// When.
-    pub since: Instant,
-    /// When it ends by itself, if it does.
-    pub until: Option<Instant>,
+    held_by: Option<Lever>,
 }
 
 /// The present state, for people.
@@ -81,7 +69,7 @@ pub struct Snapshot {
     /// How long calls are still refused, if they are and that is known.
     pub retry_after: Option<Duration>,
     /// Who holds it there, if somebody does.
-    pub held_by: Option<Override>,
+    pub held_by: Option<Lever>,
 }
 
 impl Breaker {
@@ -251,14 +239,8 @@ impl Breaker {
         pull: fn(&mut Machine, Option<Instant>, Instant) -> Moved,
     ) {
         let now = self.now();
-        let (by, reason): (Arc<str>, Arc<str>) = (by.into(), reason.into());
-        let held = Override {
-            by: by.clone(),
-            reason: reason.clone(),
-            since: now,
-            until: hold.map(|hold| now + hold),
-        };
-        self.offer(Fact::Lever { action, by, reason }, now);
+        let held = Lever::pull(by, reason, now, hold);
+        self.offer(held.fact(action), now);
         self.step(now, |guarded| {
             let moved = pull(&mut guarded.machine, held.until, now);
             guarded.held_by = Some(held);

@@ -127,7 +127,7 @@ impl Degrade {
         let known = self.step(|guarded, now| {
             let levels = &guarded.machine.options().levels;
             let place = levels.iter().position(|other| other.name == level);
-            let moved = place.and_then(|place| guarded.machine.force(place, lever.until, now));
+            let moved = place.and_then(|place| guarded.machine.force(place, lever.ends(), now));
             let forced = moved.is_some();
             if forced {
                 guarded.lever = Some(lever.clone());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_core::effect::{Answer, Begin, Fingerprint, Key, Operation, Reason, Stamp, Truth};
-use seawall_core::{Code, Rejection};
+use seawall_core::{Certainty, Code, Rejection};
 use seawall_policy::effect::Options;
 
 use super::ask::{ask, nonce};
@@ -143,7 +143,7 @@ impl Kind {
     pub async fn begin(&self, wish: &Wish<'_>) -> Result<Begun, Rejection> {
         let keeper = self.keeper();
         if self.guard().is_draining() {
-            return Err(Rejection::new(Code::Draining));
+            return Err(Rejection::new(Code::Draining).certainty(Certainty::Unknown));
         }
         let options = self.options();
         let begin = Begin {
@@ -194,7 +194,11 @@ impl Kind {
 }
 
 fn unavailable(reason: String) -> Rejection {
-    Rejection::new(Code::StoreUnavailable).because(reason).after(Duration::from_secs(1))
+    // This wish was not fulfilled; whether somebody fulfilled it before cannot be known without the store.
+    Rejection::new(Code::StoreUnavailable)
+        .because(reason)
+        .after(Duration::from_secs(1))
+        .certainty(Certainty::Unknown)
 }
 
 impl fmt::Debug for Kind {

@@ -207,9 +207,12 @@ impl<E> Undone<E> {
     /// What is certain about the effect.
     pub const fn certainty(&self) -> Certainty {
         match self {
-            Undone::Unknown(_) | Undone::InDoubt { .. } | Undone::InFlight { .. } | Undone::Expired => {
-                Certainty::Unknown
-            }
+            // Of a store that does not answer nobody knows what others have done before.
+            Undone::Unknown(_)
+            | Undone::InDoubt { .. }
+            | Undone::InFlight { .. }
+            | Undone::Expired
+            | Undone::StoreUnavailable(_) => Certainty::Unknown,
             Undone::ResultNotKept { truth: Truth::Applied } => Certainty::AlreadyDone,
             _ => Certainty::NotDone,
         }

@@ -179,7 +179,7 @@ impl Group {
         };
         let lever = Lever::pull(by, reason, self.0.clock.now(), span);
         self.step(|guarded, now| {
-            let moved = guarded.machine.pin(place, lever.until, now).unwrap_or_default();
+            let moved = guarded.machine.pin(place, lever.ends(), now).unwrap_or_default();
             let pulled = lever.fact("pin");
             guarded.lever = Some(lever);
             (moved, Some(pulled), ())

@@ -90,11 +90,6 @@ impl Hedge {
         Self::build(name.into(), options, Purse::Shared(budget), clock, sink)
     }
 
-    /// Learns and decides for a pipeline, whose own budget and sink it uses.
-    pub(crate) fn learning(options: Options) -> Result<Self, Invalid> {
-        Self::new(options)
-    }
-
     /// The options it runs by.
     pub fn options(&self) -> Options {
         lock(&self.0.learnt).options.clone()

@@ -27,7 +27,6 @@ pub(crate) struct Raced<T> {
     /// What became of the first attempt.
     pub(crate) first: First,
     /// The unacceptable outcomes of other attempts, in the order they were seen.
-    #[allow(dead_code, reason = "whoever settles certainty and lessons reads them")]
     pub(crate) others: Vec<T>,
 }
 

@@ -9,6 +9,7 @@ use seawall_core::random::Random;
 use seawall_core::{Clock, Effects};
 use seawall_policy::Invalid;
 
+use super::parts::{Maker, Shared};
 use super::{Inner, Options, Pipeline, Shadow};
 use crate::breaker::{self, Breaker};
 use crate::bulkhead::{self, Bulkhead};
@@ -19,35 +20,29 @@ use crate::time::default_clock;
 
 /// Composes a pipeline, in reading order. Parts that are shared with other pipelines (the breaker of one upstream under
 /// several routes, say) come in ready-made.
-#[derive(Debug)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct Builder {
     name: Arc<str>,
     options: Options,
-    shared: Shared,
-}
-
-#[derive(Default)]
-struct Shared {
     clock: Option<Arc<dyn Clock>>,
     sink: Option<Arc<dyn Sink>>,
     seed: Option<u64>,
-    budget: Option<retry::Budget>,
-    breaker: Option<Breaker>,
-    pauses: Option<(Pauses, Duration)>,
-    limits: Vec<Limiter>,
-    bulkhead: Option<Bulkhead>,
+    shared: Shared,
 }
 
-impl std::fmt::Debug for Shared {
+impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("breaker", &self.breaker).finish_non_exhaustive()
+        f.debug_struct("Builder")
+            .field("name", &self.name)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
 impl Builder {
     pub(super) fn new(name: Arc<str>) -> Self {
-        Self { name, options: Options::default(), shared: Shared::default() }
+        let (options, shared) = (Options::default(), Shared::default());
+        Self { name, options, clock: None, sink: None, seed: None, shared }
     }
 
     /// All settings at once.
@@ -118,19 +113,19 @@ impl Builder {
 
     /// Offers events to a sink.
     pub fn sink(mut self, sink: Arc<dyn Sink>) -> Self {
-        self.shared.sink = Some(sink);
+        self.sink = Some(sink);
         self
     }
 
     /// Reads time from another clock. Waits stay tokio's.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.shared.clock = Some(clock);
+        self.clock = Some(clock);
         self
     }
 
     /// Seeds the jitter, so that a run can be repeated.
     pub fn seed(mut self, seed: u64) -> Self {
-        self.shared.seed = Some(seed);
+        self.seed = Some(seed);
         self
     }
 
@@ -166,24 +161,18 @@ impl Builder {
 
     /// Checks everything and builds. Refuses options that contradict themselves.
     pub fn build(self) -> Result<Pipeline, Invalid> {
-        let clock = self.shared.clock.unwrap_or_else(default_clock);
-        let mut parts = self.options.build(&self.name, &clock, self.shared.sink.as_ref(), None)?;
-        if let Some(budget) = self.shared.budget {
-            parts.budget = budget;
-        }
-        if let Some((pauses, patience)) = self.shared.pauses {
-            (parts.pauses, parts.patience) = (pauses, patience);
-        }
-        parts.breaker = self.shared.breaker.or(parts.breaker);
-        parts.bulkhead = self.shared.bulkhead.or(parts.bulkhead);
-        parts.limits.splice(0..0, self.shared.limits);
+        let Self { name, options, clock, sink, seed, shared } = self;
+        let clock = clock.unwrap_or_else(default_clock);
+        let maker = Maker { name: &name, clock: &clock, sink: sink.as_ref(), shared: &shared };
+        let parts = ArcSwap::from_pointee(maker.parts(options, None)?);
         Ok(Pipeline(Arc::new(Inner {
-            name: self.name,
+            nonce: seed.unwrap_or_else(|| fastrand::u64(..)),
+            random: seed.map_or_else(Random::from_os, Random::seeded),
+            name,
             clock,
-            nonce: self.shared.seed.unwrap_or_else(|| fastrand::u64(..)),
-            random: self.shared.seed.map_or_else(Random::from_os, Random::seeded),
-            sink: self.shared.sink,
-            parts: ArcSwap::from_pointee(parts),
+            sink,
+            shared,
+            parts,
         })))
     }
 }

@@ -57,7 +57,7 @@ pub struct Answer<T, E> {
     pub verdict: Verdict,
     /// What is known of the whole call: what an earlier attempt may have done, a later one's failure does not undo.
     pub certainty: Certainty,
-    /// Attempts made.
+    /// Attempts made, copies sent beside a slow one included.
     pub attempts: u32,
     /// Time spent waiting: in queues, in pauses a provider asked for, and between attempts.
     pub waited: Duration,
@@ -235,7 +235,7 @@ impl<'a> Call<'a> {
         }
         parts.budget.deposit(now);
         let nonce = (pipeline.0.nonce ^ began.as_nanos(), fastrand::u64(..));
-        let (mut attempts, mut doubt) = (Attempts::default(), Doubt::default());
+        let (mut attempts, mut copies, mut doubt) = (Attempts::default(), 0, Doubt::default());
         let mut last: Option<(Result<T, Error<E>>, Verdict)> = None;
         loop {
             let entered = match self.enter(parts, deadline, &mut now, &mut waited).await {
@@ -251,7 +251,7 @@ impl<'a> Call<'a> {
                         result,
                         verdict,
                         certainty: doubt.over(verdict.certainty(effects)),
-                        attempts: attempts.made,
+                        attempts: attempts.made + copies,
                         waited,
                         stop: None,
                         entered,
@@ -275,8 +275,10 @@ impl<'a> Call<'a> {
                     trying.once(entered, now, patience, operation(cx)).await
                 }
             };
-            let Tried { result, verdict, entered, now: ended_at } = tried;
+            let Tried { result, verdict, entered, now: ended_at, copies: more, doubt: others } = tried;
             now = ended_at;
+            copies += more;
+            doubt.note(others.over(Certainty::NotDone));
             let remaining = now.until(deadline);
             let dice = if verdict.may_repeat(effects) { pipeline.0.random.unit() } else { 0.0 };
             let errors = parts.budget.climate(&options, verdict, now);
@@ -309,7 +311,7 @@ impl<'a> Call<'a> {
                     result,
                     verdict,
                     certainty,
-                    attempts: attempts.made,
+                    attempts: attempts.made + copies,
                     waited,
                     stop,
                     entered,
@@ -367,6 +369,10 @@ pub(super) struct Tried<'p, T, E> {
     pub(super) verdict: Verdict,
     pub(super) entered: Entered<'p>,
     pub(super) now: Instant,
+    /// Copies that were sent beside it.
+    pub(super) copies: u32,
+    /// What those may have done.
+    pub(super) doubt: Doubt,
 }
 
 impl<'p, C> Trying<'_, 'p, C> {
@@ -429,7 +435,7 @@ impl<'p, C> Trying<'_, 'p, C> {
         {
             self.call.would_reject(&Rejection::new(Code::AttemptTimeout));
         }
-        Tried { result, verdict, entered, now }
+        Tried { result, verdict, entered, now, copies: 0, doubt: Doubt::default() }
     }
 }
 

@@ -14,6 +14,7 @@ mod cx;
 mod enter;
 mod held;
 mod options;
+mod parts;
 mod race;
 mod shadow;
 #[cfg(test)]
@@ -27,7 +28,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use seawall_core::event::{Event, Fact, Sink};
 use seawall_core::random::Random;
-use seawall_core::{Clock, Effects, Error, Instant};
+use seawall_core::{Clock, Error, Instant};
 use seawall_policy::Invalid;
 
 use crate::breaker::Breaker;
@@ -44,6 +45,8 @@ pub use held::Held;
 pub use options::Options;
 pub use shadow::Shadow;
 
+use parts::{Maker, Parts, Shared};
+
 /// Composed policies around an operation. Clones share every policy's state.
 #[derive(Clone)]
 pub struct Pipeline(Arc<Inner>);
@@ -55,24 +58,8 @@ struct Inner {
     /// Tells this pipeline's calls from those of any other.
     nonce: u64,
     sink: Option<Arc<dyn Sink>>,
+    shared: Shared,
     parts: ArcSwap<Parts>,
-}
-
-/// The policies at one moment; an update swaps them all at once and carries their state over.
-struct Parts {
-    deadline: Duration,
-    attempt: Option<Duration>,
-    effects: Effects,
-    retry: retry::Options,
-    budget: retry::Budget,
-    breaker: Option<Breaker>,
-    pauses: Pauses,
-    patience: Duration,
-    limits: Vec<Limiter>,
-    bulkhead: Option<Bulkhead>,
-    hedge: Option<Hedge>,
-    escalate: f64,
-    shadow: Shadow,
 }
 
 impl Pipeline {
@@ -89,7 +76,7 @@ impl Pipeline {
     /// Runs an operation through every policy, with the pipeline's own settings.
     ///
     /// An `Err` of the operation is taken as *unknown*: it counts as a failure, and it is repeated only if the pipeline
-    /// was built with [`Effects::Repeatable`]. Say more with [`Pipeline::call`]. Dropping the future drops the
+    /// was built with [`Effects::Repeatable`](crate::Effects::Repeatable). Say more with [`Pipeline::call`]. Dropping the future drops the
     /// operation, leaves every queue and gives every permit back.
     pub async fn run<T, E, F, Fut>(&self, operation: F) -> Result<T, Error<E>>
     where
@@ -104,10 +91,12 @@ impl Pipeline {
         Call::new(self)
     }
 
-    /// Replaces the options; breaker, limiter, budget and bulkhead keep what they have counted.
+    /// Replaces the options, all or none; breaker, limiter, budget and bulkhead keep what they have counted. Parts that
+    /// are shared with other pipelines stay as they are: they are updated where they were made.
     pub fn update(&self, options: Options) -> Result<(), Invalid> {
+        let Inner { name, clock, sink, shared, .. } = &*self.0;
         let parts =
-            options.build(&self.0.name, &self.0.clock, self.0.sink.as_ref(), Some(&self.0.parts.load()))?;
+            Maker { name, clock, sink: sink.as_ref(), shared }.parts(options, Some(&self.0.parts.load()))?;
         self.0.parts.store(Arc::new(parts));
         Ok(())
     }

@@ -1,18 +1,16 @@
 //! Everything about a pipeline that can be written in a file, and changed while it runs.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use seawall_core::event::Sink;
-use seawall_core::{Clock, Effects, units};
+use seawall_core::{Effects, units};
 use seawall_policy::Invalid;
 use serde::{Deserialize, Serialize};
 
-use super::{Parts, Shadow};
-use crate::breaker::{self, Breaker};
-use crate::bulkhead::{self, Bulkhead};
-use crate::hedge::{self, Hedge};
-use crate::limiter::{self, Limiter, Pauses};
+use super::Shadow;
+use crate::breaker;
+use crate::bulkhead;
+use crate::hedge;
+use crate::limiter;
 use crate::retry;
 
 /// Everything that can be changed while a pipeline runs. It reads from TOML, YAML or JSON, in the same words as the
@@ -58,6 +56,7 @@ pub struct Options {
     /// Policies that decide and report, and let the call through. Default none.
     pub shadow: Shadow,
 }
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -76,13 +75,8 @@ impl Default for Options {
 }
 
 impl Options {
-    pub(super) fn build(
-        self,
-        name: &Arc<str>,
-        clock: &Arc<dyn Clock>,
-        sink: Option<&Arc<dyn Sink>>,
-        before: Option<&Parts>,
-    ) -> Result<Parts, Invalid> {
+    /// Refuses what contradicts itself.
+    pub fn check(&self) -> Result<(), Invalid> {
         self.retry.check()?;
         if self.deadline.is_zero() {
             return Err(Invalid::new("deadline", "zero gives nothing a chance: write at least \"1ms\""));
@@ -96,51 +90,10 @@ impl Options {
         if self.attempt.is_some_and(|attempt| attempt.is_zero()) {
             return Err(Invalid::new("attempt", "zero gives nothing a chance: write at least \"1ms\""));
         }
-        // Everything is checked before the first live policy is touched: all of an update, or none.
         self.breaker.as_ref().map_or(Ok(()), breaker::Options::check)?;
         self.limiter.as_ref().map_or(Ok(()), limiter::Options::check)?;
         self.bulkhead.as_ref().map_or(Ok(()), bulkhead::Options::check)?;
         self.hedge.as_ref().map_or(Ok(()), hedge::Options::check)?;
-        let budget = before.map_or_else(|| retry::Budget::new(&self.retry), |before| before.budget.clone());
-        budget.update(&self.retry);
-        let breaker = match (self.breaker, before.and_then(|before| before.breaker.clone())) {
-            (Some(options), Some(breaker)) => breaker.update(options).map(|()| Some(breaker))?,
-            (Some(options), None) => {
-                Some(Breaker::with(name.clone(), options, clock.clone(), sink.cloned())?)
-            }
-            (None, _) => None,
-        };
-        let limits = match (self.limiter, before.and_then(|before| before.limits.first().cloned())) {
-            (Some(options), Some(limiter)) => limiter.update(options).map(|()| vec![limiter])?,
-            (Some(options), None) => vec![Limiter::with(options, None, clock.clone())?],
-            (None, _) => Vec::new(),
-        };
-        let bulkhead = match (self.bulkhead, before.and_then(|before| before.bulkhead.clone())) {
-            (Some(options), Some(bulkhead)) => bulkhead.update(options).map(|()| Some(bulkhead))?,
-            (Some(options), None) => {
-                Some(Bulkhead::with(name.clone(), options, clock.clone(), sink.cloned())?)
-            }
-            (None, _) => None,
-        };
-        let hedge = match (self.hedge, before.and_then(|before| before.hedge.clone())) {
-            (Some(options), Some(hedge)) => hedge.update(options).map(|()| Some(hedge))?,
-            (Some(options), None) => Some(Hedge::learning(options)?),
-            (None, _) => None,
-        };
-        Ok(Parts {
-            deadline: self.deadline,
-            attempt: self.attempt,
-            effects: self.effects,
-            retry: self.retry,
-            budget,
-            breaker,
-            pauses: before.map_or_else(|| Pauses::new(clock.clone()), |before| before.pauses.clone()),
-            patience: self.deadline,
-            limits,
-            bulkhead,
-            hedge,
-            escalate: self.escalate,
-            shadow: self.shadow,
-        })
+        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use seawall_core::event::Fact;
-use seawall_core::{Code, Error, Instant, Rejection};
+use seawall_core::{Certainty, Code, Instant, Rejection};
 
 use super::call::{Tried, Trying};
 use super::enter::Entered;
@@ -27,6 +27,7 @@ impl<'p, C> Trying<'_, 'p, C> {
     {
         let cx = self.cx(began, false);
         let first = self.once(entered, began, cx.remaining, operation(cx));
+        let mut copies = 0;
         let admit = || {
             let now = self.call.pipeline.now();
             if !self.classify.can_repeat() {
@@ -35,6 +36,7 @@ impl<'p, C> Trying<'_, 'p, C> {
             match self.admit_hedge(now, began) {
                 Ok(entered) => {
                     self.tell(Fact::Hedged { after: now.since(began) });
+                    copies += 1;
                     let cx = self.cx(now, true);
                     Some(self.once(entered, now, cx.remaining, operation(cx)))
                 }
@@ -46,10 +48,15 @@ impl<'p, C> Trying<'_, 'p, C> {
             }
         };
         let settled = |tried: &Tried<'p, T, E>| !tried.verdict.may_repeat(self.effects);
-        let Raced { output, others, .. } = hedge.race(began, first, admit, settled).await;
-        for Tried { result, verdict, entered, now } in others {
+        let Raced { mut output, others, .. } = hedge.race(began, first, admit, settled).await;
+        output.copies = copies;
+        if others.len() < copies as usize {
+            // Given up while it was under way.
+            output.doubt.note(Certainty::Unknown);
+        }
+        for Tried { verdict, entered, now, .. } in others {
             // What a loser has seen of the upstream counts like everything else.
-            drop::<Result<T, Error<E>>>(result);
+            output.doubt.note(verdict.certainty(self.effects));
             entered.leave(verdict, now);
             self.tell(Fact::Attempted { attempt: self.attempt, verdict });
         }

@@ -135,6 +135,41 @@ async fn the_loser_gives_its_place_back_and_says_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_copy_that_was_given_up_may_have_done_is_not_forgotten() {
+    let (p, _) = hedging(|_| {});
+    let answer = p
+        .call()
+        .answer(&by_row, |cx| async move {
+            tokio::time::sleep(ms(if cx.is_hedge() { 900 } else { 200 })).await;
+            Err::<u32, _>(Seen::Denied)
+        })
+        .await;
+    assert_eq!(answer.verdict.certainty(Effects::Repeatable), Certainty::NotDone);
+    assert_eq!((answer.certainty, answer.attempts), (Certainty::Unknown, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn hedges_go_by_the_pipelines_own_clock() {
+    // One that stands still, an hour from where tokio's stands: nothing is ever due on it but what is due at once.
+    let clock = seawall_core::clock::ManualClock::new();
+    let hedge = hedge::Options { delay: hedge::Delay::Fixed(ms(100)), ..hedge::Options::default() };
+    let p = Pipeline::builder("x")
+        .clock(Arc::new(clock))
+        .effects(Effects::Repeatable)
+        .hedge(hedge)
+        .build()
+        .unwrap();
+    let began = tokio::time::Instant::now();
+    let by_copy = p
+        .run(|cx| async move {
+            tokio::time::sleep(ms(if cx.is_hedge() { 10 } else { 900 })).await;
+            Ok::<_, ()>(cx.is_hedge())
+        })
+        .await;
+    assert_eq!((by_copy, began.elapsed()), (Ok(true), ms(110)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hedge_in_the_shadow_is_told_and_not_sent() {
     let (p, heard) = hedging(|options| options.shadow = Shadow::HEDGE);
     assert_eq!(slow(&p, 900, 50).await, (Ok(false), ms(900)));

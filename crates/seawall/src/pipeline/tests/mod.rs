@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use proptest::prelude::{prop, prop_assert, proptest};
 use seawall_core::units::Rate;
 use seawall_core::verdict::Seen;
-use seawall_core::{Certainty, Code, Verdict};
+use seawall_core::{Certainty, Code, Effects, Verdict};
 
 use super::*;
 use crate::{breaker, bulkhead, limiter};
@@ -275,6 +275,30 @@ async fn an_update_keeps_what_was_counted() {
     let _ = scripted(&p, Effects::Guarded, vec![Err(Seen::ServerError)]).await;
     assert_eq!(p.breaker().unwrap().state(), breaker::State::Open);
     assert!(p.update(Options { deadline: Duration::ZERO, ..options }).is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_leaves_what_is_shared_with_others_alone() {
+    let shared = breaker::Breaker::new("up", breaker::Options::default()).unwrap();
+    let limit = limiter::Limiter::new(rate(1000, Duration::from_secs(1))).unwrap();
+    let places = bulkhead::Bulkhead::new(bulkhead::Options::default()).unwrap();
+    let p = Pipeline::builder("x")
+        .limiter(rate(10, Duration::from_secs(1)))
+        .shared_breaker(shared.clone())
+        .shared_limits(vec![limit])
+        .shared_bulkhead(places)
+        .build()
+        .unwrap();
+    p.update(Options { limiter: Some(rate(20, Duration::from_secs(1))), ..Options::default() }).unwrap();
+    assert_eq!(
+        p.limits().iter().map(|limit| limit.options().rate.count.get()).collect::<Vec<_>>(),
+        [1000, 20]
+    );
+    p.update(Options::default()).unwrap();
+    assert_eq!(p.limits().len(), 1);
+    assert!(p.bulkhead().is_some());
+    shared.force_open("ann", "a test");
+    assert_eq!(p.breaker().unwrap().state(), breaker::State::ForcedOpen);
 }
 
 #[tokio::test(start_paused = true)]
