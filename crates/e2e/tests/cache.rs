@@ -183,6 +183,22 @@ async fn an_order_is_never_answered_from_memory() {
 }
 
 #[tokio::test]
+async fn an_old_answer_hides_no_doubt_about_what_is_guarded() {
+    for (effects, given) in [(Effects::Billable, ("stale", 200)), (Effects::Guarded, ("miss", 500))] {
+        let script = Script::per_path(|_, n| if n == 1 { Reply::ok("answer") } else { Reply::status(500) });
+        let up = Upstream::start(script).await.unwrap();
+        let mut rig = rig(&up, keeps(ms(1), ms(0), MINUTE));
+        rig.plan.routes[0].method = Some(Method::POST);
+        rig.plan.routes[0].effects = Some(effects);
+        let gateway = rig.start();
+        is(&gateway.post("/up/x", &json!({})).await, "miss", "answer");
+        tokio::time::sleep(ms(5)).await;
+        let again = gateway.post("/up/x", &json!({})).await;
+        assert_eq!((decision(&again, "cache").as_str(), again.status), given, "{effects}");
+    }
+}
+
+#[tokio::test]
 async fn what_callers_and_upstreams_say_about_keeping_is_obeyed() {
     let unkept = [
         ("cache-control", "no-store"),

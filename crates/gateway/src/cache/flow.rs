@@ -9,7 +9,7 @@ use hyper::upgrade::OnUpgrade;
 use seawall::cache::{Ended as CallEnded, Found, Landing, Lead, Turn, Why};
 use seawall::fallback::Served;
 use seawall::timeout::within;
-use seawall::{Code, Effects, Error, Rejection};
+use seawall::{Certainty, Code, Effects, Error, Rejection};
 use seawall_core::CallId;
 use seawall_signals::view::CacheResult;
 
@@ -98,8 +98,10 @@ pub(crate) async fn call(
     };
     let mut served = send(&worker, &record, &errand).await;
     served.answer.waited += waited;
-    // Who asked for a new one is not given an old one.
+    // Who asked for a new one is not given an old one; nor is whoever must know that nobody knows what became of it.
+    let in_doubt = record.effects == Effects::Guarded && served.certainty == Certainty::Unknown;
     if matches!(asked, Wish::Any(_))
+        && !in_doubt
         && let Some(rejection) = failed(&served)
         && let Some((found, why)) = old(answers, &key, &rejection)
     {

@@ -17,6 +17,9 @@ use super::stats::{Stats, Teller, one};
 use super::ticket::{Ticket, Word};
 use super::{Guard, Registered};
 
+/// Words the store has not heard yet, beyond which nothing more is run without it.
+const MOST_UNSAID: usize = 100_000;
+
 /// One type of effect under a guard. Clones share everything.
 #[derive(Clone)]
 pub struct Kind(Arc<Of>);
@@ -167,7 +170,8 @@ impl Kind {
             Ok(told) => told,
             Err(error) => {
                 one(&self.teller().counters.unanswered);
-                if options.may_go_unjournalled(wish.age) {
+                // Every such run leaves a word for later: a journal that is long away must not fill the memory.
+                if options.may_go_unjournalled(wish.age) && keeper.unsaid() < MOST_UNSAID {
                     // What is found of the wish later is completed with how this run ends.
                     word.heard();
                     return Ok(Begun::Run(Ticket::unjournalled(self, Box::new(begin), asked)));
