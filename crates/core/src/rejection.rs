@@ -97,6 +97,7 @@ codes! {
     StoreUnavailable = 41, Effect, 503, "the journal of effects does not answer";
     AttemptsExhausted = 42, Effect, 409, "the effect was tried as often as it may be";
     AuditUnwritable = 43, Gateway, 503, "the audit trail cannot be written, so nothing was done";
+    AnswerNotKept = 44, Effect, 409, "the effect is finished, and its answer is not kept";
     NotAvailableYet = 90, Gateway, 501, "this part is not available yet";
 }
 

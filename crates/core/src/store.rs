@@ -91,6 +91,8 @@ crate::words! {
 pub enum StoreError {
     /// It cannot be reached, or took too long. The question may have been taken in.
     Unavailable(String),
+    /// Another process has it, and it is for one alone.
+    InUse(String),
     /// It has lost what it had acknowledged: until that is settled, nothing that could happen twice is begun.
     Forgot(String),
     /// It has no room left. Nothing was taken in.
@@ -105,6 +107,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StoreError::Unavailable(why) => write!(f, "the store cannot be reached: {why}"),
+            StoreError::InUse(why) => f.write_str(why),
             StoreError::Forgot(why) => write!(f, "the store has forgotten what it acknowledged: {why}"),
             StoreError::Full(why) => write!(f, "the store is full: {why}"),
             StoreError::Broken(why) => write!(f, "the store has failed and must be opened anew: {why}"),

@@ -14,10 +14,12 @@ use http::Uri;
 use seawall::pipeline::Shadow;
 use seawall::{Effects, breaker, compress, limiter, retry, timeout};
 use seawall_core::provider::{Http, Provider};
+use seawall_core::store::Store;
 use seawall_core::units::Rate;
-use seawall_gateway::plan::{Allow, Calling, Limit, Plan, Route, Upstream};
+use seawall_gateway::plan::{Allow, Calling, Journal, Limit, Once, Plan, Route, Upstream};
 use seawall_gateway::{Gateway, start};
 use seawall_policy::limiter::Quota;
+use seawall_store::Memory;
 use seawall_testkit::client::{self, Answer, Request};
 use serde_json::Value;
 
@@ -61,6 +63,11 @@ pub fn upstream(name: &str, url: &str) -> Upstream {
     }
 }
 
+/// A journal in this memory.
+pub fn remembered_by(store: Arc<dyn Store>) -> Journal {
+    Journal { store, namespace: "seawall".into(), found: Vec::new() }
+}
+
 /// How a test calls unless it says otherwise.
 pub fn calling() -> Calling {
     Calling {
@@ -97,6 +104,7 @@ impl Rig {
                 generation: 1,
                 upstreams: upstreams.into(),
                 routes: Vec::new(),
+                journal: remembered_by(Arc::new(Memory::new())),
             },
         }
     }
@@ -119,6 +127,7 @@ impl Rig {
             allow: Allow::default(),
             cache: None,
             hedge: None,
+            once: Once::default(),
         });
         self
     }

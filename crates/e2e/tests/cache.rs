@@ -178,8 +178,15 @@ async fn an_order_is_never_answered_from_memory() {
     rig.plan.routes[0].method = Some(Method::POST);
     let gateway = rig.start();
     let order = || Request::post("/up/x").header("idempotency-key", "k").body("{}");
-    is(&gateway.send(order()).await, "bypass", "answer 1");
-    is(&gateway.send(order()).await, "bypass", "answer 2");
+    is(&gateway.send(order()).await, "none", "answer 1");
+    let again = gateway.send(order()).await;
+    is(&again, "none", "answer 1");
+    assert_eq!(decision(&again, "effect"), "replayed", "from the journal, where its key is known");
+    is(
+        &gateway.send(Request::post("/up/x").header("idempotency-key", "l").body("{}")).await,
+        "none",
+        "answer 2",
+    );
 }
 
 #[tokio::test]

@@ -76,6 +76,14 @@ pub(crate) fn too_late(
     refuse(worker, record, rejection, Verdict::of(Seen::TimedOut), Held::default(), ending)
 }
 
+/// The answer to a call that was refused before anything was asked.
+pub(crate) fn refused(worker: &Arc<Worker>, record: Record, rejection: Rejection) -> Response<Outgoing> {
+    let house = &worker.house;
+    let first = house.routes[record.route].to[0];
+    house.upstreams[first].meters.rejections.of(rejection.code).inc();
+    refuse(worker, record, rejection, Verdict::of(Seen::Refused), Held::default(), Ended::default())
+}
+
 /// What becomes of an answer that passes, beside being passed on.
 pub(crate) enum Keeping {
     /// Its route keeps none.
@@ -119,6 +127,7 @@ pub(crate) fn decision(worker: &Worker, record: &Record, ended: &Ended) -> Heade
         waited: ended.waited,
         breaker: upstream.breaker.state().as_str(),
         cache: ended.cache.map_or("none", CacheResult::as_str),
+        effect: record.effect.as_str(),
         generation: house.plan.generation,
         note: ended.note,
     };

@@ -10,6 +10,7 @@ use http::{Method, Request, Response, Uri, response};
 use http_body::Body;
 use http_body_util::BodyExt;
 use seawall::classify::Classify;
+use seawall::effect::Ticket;
 use seawall::timeout::{self, within};
 use seawall::{Code, Cx, Effects, Verdict, compress};
 use seawall_core::Instant;
@@ -74,6 +75,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) coding: Option<&'a Coding<'a>>,
     /// Stands for the caller's credential.
     pub(crate) credential: u64,
+    /// What must not happen twice is sent by this right alone.
+    pub(crate) right: Option<&'a Ticket>,
 }
 
 /// Who is asked.
@@ -95,6 +98,10 @@ impl Asking<'_> {
     }
 
     async fn ask(&self, asked: Asked<'_>, cx: Cx) -> Result<Answer, Failure> {
+        if self.right.is_some_and(|right| !right.may_send()) {
+            let message = "the journal did not renew the right to send it";
+            return Err(Failure::new(Code::StoreUnavailable, Seen::Refused, message));
+        }
         let request = self.request(&asked)?;
         let (progress, began) = (Progress::new(), cx.began());
         let Asked { place, upstream, pool, .. } = asked;

@@ -14,6 +14,8 @@ pub(crate) struct Decision<'a> {
     pub(crate) breaker: &'a str,
     /// What the cache had to do with it, or `none`.
     pub(crate) cache: &'a str,
+    /// Where its effect stands, or `none`.
+    pub(crate) effect: &'a str,
     pub(crate) generation: u64,
     /// Why it was not sent again though that might have helped, where that needs saying.
     pub(crate) note: Option<&'static str>,
@@ -28,6 +30,7 @@ impl<'a> Decision<'a> {
             waited: Duration::ZERO,
             breaker: "closed",
             cache: "none",
+            effect: "none",
             generation,
             note: None,
         }
@@ -44,18 +47,19 @@ impl<'a> Decision<'a> {
             && self.waited.is_zero()
             && self.breaker == "closed"
             && self.cache == "none"
+            && self.effect == "none"
             && self.note.is_none()
     }
 
-    /// The line. There is no journal in this release, and it says so.
+    /// The line.
     fn line(&self) -> String {
         let mut line = String::with_capacity(128);
-        let Self { upstream, attempts, waited, breaker, cache, generation, note } = self;
+        let Self { upstream, attempts, waited, breaker, cache, effect, generation, note } = self;
         let waited = waited.as_millis();
         // Formatting into a String cannot fail.
         let _ = write!(
             line,
-            "upstream={upstream}; attempts={attempts}; waited={waited}ms; breaker={breaker}; cache={cache}; effect=none; \
+            "upstream={upstream}; attempts={attempts}; waited={waited}ms; breaker={breaker}; cache={cache}; effect={effect}; \
              generation={generation}"
         );
         if let Some(note) = note {
@@ -84,12 +88,13 @@ mod tests {
             waited: Duration::from_micros(120_900),
             breaker: "closed",
             cache: "miss",
+            effect: "done",
             generation: 3,
             note: None,
         };
         assert_eq!(
             decision.line(),
-            "upstream=openai; attempts=2; waited=120ms; breaker=closed; cache=miss; effect=none; generation=3"
+            "upstream=openai; attempts=2; waited=120ms; breaker=closed; cache=miss; effect=done; generation=3"
         );
     }
 }

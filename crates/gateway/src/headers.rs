@@ -21,14 +21,24 @@ pub(crate) const EFFECTS: HeaderName = HeaderName::from_static("seawall-effects"
 pub(crate) const DEADLINE: HeaderName = HeaderName::from_static("seawall-deadline");
 /// See [`EFFECTS`].
 pub(crate) const PRIORITY: HeaderName = HeaderName::from_static("seawall-priority");
-/// The key that makes an operation `once`.
-pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// See [`EFFECTS`].
+pub(crate) const FIRST_SEEN: HeaderName = HeaderName::from_static("seawall-first-seen");
+/// On an answer that was given before: it is not a new one.
+pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// On a replay whose body was too large to be kept.
+pub(crate) const REPLAY: HeaderName = HeaderName::from_static("seawall-replay");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Tells the caller's SDK, in both words SDKs obey, not to send it again.
 pub(crate) fn do_not_retry(headers: &mut HeaderMap) {
     headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
     headers.insert(STRIPE_SHOULD_RETRY, HeaderValue::from_static("false"));
+}
+
+/// Tells the caller's SDK, in both words SDKs obey, to ask again.
+pub(crate) fn do_retry(headers: &mut HeaderMap) {
+    headers.insert(SHOULD_RETRY, HeaderValue::from_static("true"));
+    headers.insert(STRIPE_SHOULD_RETRY, HeaderValue::from_static("true"));
 }
 
 /// A caller's words to us, which never reach an upstream.
@@ -57,8 +67,15 @@ fn hop_by_hop(name: &str) -> bool {
 }
 
 /// A caller's proof of who pays, in all the places providers look for it.
-pub(crate) const CREDENTIALS: [&str; 6] =
-    ["authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "proxy-authorization"];
+pub(crate) const CREDENTIALS: [&str; 7] = [
+    "authorization",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "x-mbx-apikey",
+    "cookie",
+    "proxy-authorization",
+];
 
 fn credential_name(name: &str) -> bool {
     CREDENTIALS.contains(&name)
@@ -120,6 +137,24 @@ pub(crate) fn credential(headers: &HeaderMap, hasher: &impl std::hash::BuildHash
         .map(|(name, value)| hasher.hash_one((name.as_str(), value.as_bytes())))
         // In whatever order they come.
         .fold(0, u64::wrapping_add)
+}
+
+/// Whose call it is, to the last byte: the credentials it came with, in an order of ours. Cookies count only where there
+/// is nothing else, because they change from one try to the next.
+pub(crate) fn owner(headers: &HeaderMap) -> Vec<u8> {
+    let of = |name: &str| {
+        let mut told = Vec::new();
+        for value in headers.get_all(name) {
+            told.extend_from_slice(&(name.len() as u64).to_be_bytes());
+            told.extend_from_slice(name.as_bytes());
+            told.extend_from_slice(&(value.len() as u64).to_be_bytes());
+            told.extend_from_slice(value.as_bytes());
+        }
+        told
+    };
+    let ours = |name: &&&str| !matches!(**name, "cookie" | "proxy-authorization");
+    let owner: Vec<u8> = CREDENTIALS.iter().filter(ours).flat_map(|name| of(name)).collect();
+    if owner.is_empty() { of("cookie") } else { owner }
 }
 
 /// Continues the caller's trace with a span of ours, or begins one whose id is the call's.

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderName, HeaderValue, Method};
 use seawall::breaker::Breaker;
 use seawall::bulkhead::{self, Bulkhead};
+use seawall::effect::Guard;
 use seawall::fallback::{Chain, Target};
 use seawall::limiter::{self, Limiter, Pauses};
 use seawall::{Effects, Invalid, Pipeline, hedge, pipeline, retry, time, timeout};
@@ -23,6 +24,7 @@ use crate::cache::Answers;
 use crate::compress::{Live, Traffic};
 use crate::decision::Decision;
 use crate::meters::{CallMeters, UpstreamMeters, transitions};
+use crate::once::{self, Journal, Once};
 use crate::plan::{Allow, Cache, Limit, Plan, Upstream};
 use crate::route::Pattern;
 use crate::story::Ring;
@@ -42,6 +44,8 @@ pub(crate) struct House {
     /// The stories of every worker.
     pub(crate) rings: Vec<Arc<Ring>>,
     pub(crate) events: Channel,
+    /// What must not happen twice.
+    pub(crate) journal: Journal,
     /// Who pulled which lever, and why.
     pub(crate) audit: Arc<Trail>,
     pub(crate) started: Instant,
@@ -112,6 +116,7 @@ pub(crate) struct LiveRoute {
     pub(crate) cache: Option<Cache>,
     /// Calls that are slow may get a second copy.
     pub(crate) hedges: bool,
+    pub(crate) once: Once,
     pub(crate) meters: Vec<CallMeters>,
 }
 
@@ -148,9 +153,11 @@ impl House {
             .iter()
             .map(|upstream| LiveUpstream::new(upstream, &registry, &events, &clock))
             .collect::<Result<_, _>>()?;
+        let sink: Arc<dyn Sink> = Arc::new(events.clone());
+        let journal = Journal::open(&plan.journal, &clock, &sink)?;
         let mut routes = Vec::with_capacity(plan.routes.len() + upstreams.len());
         for route in &plan.routes {
-            routes.push(LiveRoute::of(route, &upstreams, &registry)?);
+            routes.push(LiveRoute::of(route, &upstreams, &registry, &journal.guard)?);
         }
         // The most specific first, so that the first match is the best.
         routes.sort_by_key(|route| {
@@ -158,11 +165,14 @@ impl House {
         });
         let plain = routes.len();
         for place in 0..upstreams.len() {
-            routes.push(LiveRoute::plain(place, &upstreams, &registry)?);
+            routes.push(LiveRoute::plain(place, &upstreams, &registry, &journal.guard)?);
         }
         let by_name = plan.upstreams.iter().enumerate().map(|(place, up)| (up.name.clone(), place)).collect();
         let mut observers = observe(&registry, &upstreams, &events, plan.generation);
         observers.extend(audit.observe(&registry));
+        let written = |route: &&crate::plan::Route| route.effects == Some(Effects::Once);
+        let always = plan.routes.iter().filter(written).map(|route| route.name.clone()).collect();
+        observers.extend(journal.observe(&registry, always));
         let answers = Answers::new(&plan.routes, &clock)?;
         Ok(Arc::new(Self {
             plan,
@@ -170,12 +180,14 @@ impl House {
             routes,
             rejections: names::rejections(&registry, ""),
             registry,
-            rings: (0..workers).map(|_| Arc::default()).collect(),
+            // One more than there are workers: questions about doubts have stories too.
+            rings: (0..=workers).map(|_| Arc::default()).collect(),
             events,
+            journal,
             audit,
             started: clock.now(),
             started_wall: seawall_core::clock::wall_now(),
-            in_flight: (0..workers).map(|_| Arc::default()).collect(),
+            in_flight: (0..=workers).map(|_| Arc::default()).collect(),
             answers,
             draining: AtomicBool::new(false),
             ready: AtomicBool::new(false),
@@ -191,6 +203,11 @@ impl House {
     /// The channel its events go through, and its end.
     pub(crate) fn channel() -> (Channel, std::sync::mpsc::Receiver<Event>) {
         Channel::bounded(EVENTS)
+    }
+
+    /// The route of an upstream's calls that have none of their own.
+    pub(crate) const fn plain_route(&self, upstream: usize) -> usize {
+        self.plain + upstream
     }
 
     /// The best route for a request whose path begins with the segment `first`.
@@ -371,7 +388,9 @@ impl LiveRoute {
         plan: &crate::plan::Route,
         upstreams: &[LiveUpstream],
         registry: &Registry,
+        guard: &Guard,
     ) -> Result<Self, Invalid> {
+        let first = &upstreams[plan.to[0]].plan;
         if plan.cache.is_some() {
             upstreams[plan.to[0]].meters.show_cache();
         }
@@ -390,6 +409,7 @@ impl LiveRoute {
             allow: plan.allow,
             cache: plan.cache,
             hedges: plan.hedge.is_some(),
+            once: Once::new(guard, &plan.name, &plan.once, first, plan.calling.deadline)?,
         })
     }
 
@@ -398,8 +418,15 @@ impl LiveRoute {
         self.method.as_ref()
     }
 
-    fn plain(place: usize, upstreams: &[LiveUpstream], registry: &Registry) -> Result<Self, Invalid> {
-        let defaults = &upstreams[place].plan.defaults;
+    fn plain(
+        place: usize,
+        upstreams: &[LiveUpstream],
+        registry: &Registry,
+        guard: &Guard,
+    ) -> Result<Self, Invalid> {
+        let upstream = &upstreams[place].plan;
+        let defaults = &upstream.defaults;
+        let (kind, once) = (once::plain_type(&upstream.name), crate::plan::Once::default());
         Ok(Self {
             name: "".into(),
             method: None,
@@ -415,6 +442,7 @@ impl LiveRoute {
             allow: Allow::default(),
             cache: None,
             hedges: false,
+            once: Once::new(guard, &kind, &once, upstream, defaults.deadline)?,
         })
     }
 }

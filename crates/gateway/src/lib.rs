@@ -22,6 +22,7 @@ mod headers;
 mod house;
 mod listen;
 mod meters;
+mod once;
 pub mod plan;
 mod presence;
 mod proxy;

@@ -82,7 +82,9 @@ pub(crate) async fn serve(listener: TcpListener, worker: Arc<Worker>, mut phase:
     drop(listener);
     callers.drain();
     // Connections end by themselves once they are told; whoever counts decides when it has been long enough.
-    while !callers.is_empty() && *phase.borrow() != Phase::Over {
+    // A call that must be known to its end goes on without its caller.
+    let busy = || !callers.is_empty() || worker.in_flight.load(std::sync::atomic::Ordering::Relaxed) > 0;
+    while busy() && *phase.borrow() != Phase::Over {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(10)) => {}
             _ = phase.changed() => {}

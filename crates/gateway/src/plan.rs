@@ -5,16 +5,21 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, Uri};
 use seawall::bulkhead::Adaptive;
 use seawall::cache::Life;
+use seawall::effect::{self, Nature};
 use seawall::pipeline::Shadow;
 use seawall::{breaker, compress, hedge, retry, timeout};
 use seawall_core::Effects;
+use seawall_core::effect::Note;
 use seawall_core::provider::Provider;
+use seawall_core::store::Store;
+use seawall_core::units::Size;
 use seawall_policy::limiter::{Queue, Quota};
 
 use crate::route::Pattern;
@@ -42,6 +47,19 @@ pub struct Plan {
     pub upstreams: Vec<Upstream>,
     /// How some paths are called.
     pub routes: Vec<Route>,
+    /// Where calls that must not happen twice are remembered.
+    pub journal: Journal,
+}
+
+/// A memory of effects, opened by whoever made the plan.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    /// The memory.
+    pub store: Arc<dyn Store>,
+    /// What tells these effects from those of others in the same memory: letters, digits, `-`, `_` and `.`.
+    pub namespace: Arc<str>,
+    /// What was found when it was opened, with the label of each effect.
+    pub found: Vec<(Arc<str>, Note)>,
 }
 
 /// A provider that can be called.
@@ -140,6 +158,129 @@ pub struct Route {
     pub cache: Option<Cache>,
     /// When a second copy is sent beside one that is slow: of GET and HEAD, and of its own method where it names one.
     pub hedge: Option<hedge::Options>,
+    /// How what must not happen twice is told from others.
+    pub once: Once,
+}
+
+/// How calls that must not happen twice are told from others, and what is done where nobody knows how one ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Once {
+    /// The header that carries the caller's key.
+    pub key: HeaderName,
+    /// Refuses calls without a key, instead of making one for each.
+    pub require: bool,
+    /// How long an outcome is remembered.
+    pub keep: Duration,
+    /// Sends the key on, under the provider's own name for it.
+    pub forward: bool,
+    /// What may differ between two tries of one operation, beside what the provider itself ignores.
+    pub ignore: Vec<Part>,
+    /// How long the provider recognises a key; none is that it does not.
+    pub keyed: Option<Duration>,
+    /// How to find out what became of a call.
+    pub probe: Option<Probe>,
+}
+
+impl Default for Once {
+    fn default() -> Self {
+        Self {
+            key: HeaderName::from_static("idempotency-key"),
+            require: false,
+            keep: Duration::from_secs(72 * 3600),
+            forward: true,
+            ignore: Vec::new(),
+            keyed: None,
+            probe: None,
+        }
+    }
+}
+
+/// What an answer may take beyond the deadline until its body is whole.
+const MARGIN: Duration = Duration::from_secs(5);
+/// The largest answer that is kept, as it is written down: quotes, and bytes that are no text, grow.
+const LARGEST_RESULT: Size = Size(4 << 20);
+
+impl Once {
+    /// The same as the guard of effects reads it, for calls that have so long.
+    pub fn options(&self, deadline: Duration) -> effect::Options {
+        let defaults = effect::Options::default();
+        effect::Options {
+            nature: match (self.keyed, &self.probe) {
+                (Some(window), _) => Nature::Keyed { window },
+                (None, Some(_)) => Nature::Queryable,
+                (None, None) => Nature::Opaque,
+            },
+            keep: self.keep,
+            call: deadline.saturating_add(MARGIN),
+            visibility: self.probe.as_ref().map_or(defaults.visibility, |probe| probe.visibility),
+            // A caller that is told *not done* may try again for as long as it likes.
+            attempts: 0,
+            result: LARGEST_RESULT,
+            ..defaults
+        }
+    }
+}
+
+/// A part of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// A parameter of the query.
+    Query(String),
+    /// A member of a JSON object, or a field of a form.
+    Body(String),
+    /// A header.
+    Header(HeaderName),
+}
+
+impl FromStr for Part {
+    type Err = String;
+
+    /// Reads `query:NAME`, `body:NAME` or `header:NAME`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || format!("{text:?} names no part of a request: write \"query:NAME\" or \"body:NAME\"");
+        match text.split_once(':') {
+            Some((_, "")) | None => Err(bad()),
+            Some(("query", name)) => Ok(Part::Query(name.to_owned())),
+            Some(("body", name)) => Ok(Part::Body(name.to_owned())),
+            Some(("header", name)) => name.parse().map(Part::Header).map_err(|_| bad()),
+            Some(_) => Err(bad()),
+        }
+    }
+}
+
+/// The request that finds out what became of a call, sent to the upstreams it may have gone to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// GET or HEAD.
+    pub method: Method,
+    /// Path and query at the upstream, with `{key}` where the key goes.
+    pub path: String,
+    /// What is done when it took place.
+    pub found: Found,
+    /// What is done when it did not.
+    pub absent: Absent,
+    /// How long the upstream takes to show what it did.
+    pub visibility: Duration,
+}
+
+/// What is done when a probe finds that a call took place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Found {
+    /// The probe's answer is from now on the answer to the call.
+    #[default]
+    Replay,
+    /// A person is told, and decides.
+    Report,
+}
+
+/// What is done when a probe does not find the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Absent {
+    /// A person is told, and decides.
+    #[default]
+    Report,
+    /// Asked when nothing can be under way any more, it is believed: the key is free, and the next caller runs it.
+    Release,
 }
 
 /// What is kept of a route's answers: those to GET and HEAD, and those to its own method where it names one.
@@ -160,4 +301,6 @@ pub struct Allow {
     pub deadline: bool,
     /// `seawall-priority`
     pub priority: bool,
+    /// `seawall-first-seen`
+    pub first_seen: bool,
 }

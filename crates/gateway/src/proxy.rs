@@ -8,6 +8,7 @@ use http::header::HeaderMap;
 use http::{HeaderName, HeaderValue, Method, Request, Response, request};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
+use seawall::effect::Ticket;
 use seawall::fallback::Served;
 use seawall::pipeline::Keys;
 use seawall::{Certainty, Code, Effects, Priority, Rejection};
@@ -22,6 +23,7 @@ use crate::compress::{Coding, Reads, Upload};
 use crate::entry::{Entry, enter};
 use crate::headers;
 use crate::house::{House, LiveRoute};
+use crate::once;
 use crate::record::{Record, refused_at_the_door};
 use crate::refusal;
 use crate::story::Ring;
@@ -100,6 +102,8 @@ pub(crate) struct Errand {
     pub(crate) once_only: bool,
     /// What its caller reads; none where the answer passes as it is.
     pub(crate) reads: Option<Reads>,
+    /// How long ago its caller first wanted it, where the caller says so.
+    pub(crate) age: Option<std::time::Duration>,
 }
 
 impl Errand {
@@ -122,12 +126,14 @@ async fn run(
     let request::Parts { method, mut headers, version, .. } = parts;
     let deadline = record.began + deadline(&headers, route);
     let (made, priority) = (client_retries(&headers), priority(&headers, route));
+    let age = headers.get(headers::FIRST_SEEN).filter(|_| route.allow.first_seen).and_then(once::age);
     let credential = headers::credential(&headers, &house.hasher);
     headers::strip_ours(&mut headers);
     headers::strip_hop_by_hop(&mut headers, on_upgrade.is_some());
     headers::trace(&mut headers, record.id);
-    // What becomes another protocol is nobody's to change.
-    let compress = if on_upgrade.is_none() { route.compress.as_ref() } else { None };
+    // What becomes another protocol is nobody's to change, and what is remembered is remembered as it came.
+    let once = record.effects == Effects::Once;
+    let compress = if on_upgrade.is_none() && !once { route.compress.as_ref() } else { None };
     let reads = Reads::begin(compress, &method, version, &mut headers);
     let (body, packed) = Upload::begin(compress, &mut headers, body);
     if packed.is_some() {
@@ -152,31 +158,48 @@ async fn run(
         credential,
         once_only,
         reads,
+        age,
     };
+    if once {
+        // Boxed, like the next: most calls are on no such route, and its state is large.
+        return Box::pin(once::call(worker, record, errand, on_upgrade)).await;
+    }
     if route.cache.is_some() && cache::covers(route.method(), &errand.method) {
-        // Boxed: most calls are on no such route, and its state is large.
         return Box::pin(cache::call(worker, record, errand, on_upgrade)).await;
     }
-    let writing = match &house.answers {
-        Some(answers) if !errand.method.is_safe() => Some(answers.writing(&errand.entry, &house.hasher)),
-        _ => None,
-    };
-    let served = send(&worker, &record, &errand).await;
-    if let Some(writing) = writing
-        && served.certainty == Certainty::NotDone
-    {
-        writing.not_done();
-    }
+    let served = send_as_write(&worker, &record, &errand, None).await;
     let coding = errand.coding(route);
     let back = WayBack { method: &errand.method, on_upgrade, coding: coding.as_ref() };
     answer::answer(&worker, record, served, back, Keeping::Off)
 }
 
-/// Sends it to each target in turn, where trying again is safe.
+/// The same for whatever may change something: what was kept of its path is not given again, unless nothing happened.
+pub(crate) async fn send_as_write<'h>(
+    worker: &'h Arc<Worker>,
+    record: &Record,
+    errand: &Errand,
+    right: Option<&Ticket>,
+) -> Served<'h, Answer, Failure> {
+    let house = &worker.house;
+    let writing = match &house.answers {
+        Some(answers) if !errand.method.is_safe() => Some(answers.writing(&errand.entry, &house.hasher)),
+        _ => None,
+    };
+    let served = send(worker, record, errand, right).await;
+    if let Some(writing) = writing
+        && served.certainty == Certainty::NotDone
+    {
+        writing.not_done();
+    }
+    served
+}
+
+/// Sends it to each target in turn, where trying again is safe, and as long as `right` holds.
 pub(crate) async fn send<'h>(
     worker: &'h Arc<Worker>,
     record: &Record,
     errand: &Errand,
+    right: Option<&Ticket>,
 ) -> Served<'h, Answer, Failure> {
     let house = &worker.house;
     let route = &house.routes[record.route];
@@ -197,6 +220,7 @@ pub(crate) async fn send<'h>(
         may_hedge: *may_hedge,
         coding: coding.as_ref(),
         credential: *credential,
+        right,
     };
     route
         .chain
@@ -253,7 +277,7 @@ fn effects(parts: &request::Parts, entry: &Entry, route: &LiveRoute, house: &Hou
         return effects;
     }
     let by_method = Effects::for_method(&parts.method);
-    if by_method == Effects::Guarded && parts.headers.contains_key(headers::IDEMPOTENCY_KEY) {
+    if by_method == Effects::Guarded && once::carries_key(&parts.headers, &route.once.plan.key) {
         return Effects::Once;
     }
     let upstream = &house.upstreams[route.to[0]];

@@ -20,6 +20,33 @@ use crate::story::{Attempt, MOMENTS, Moment, Story};
 /// Paths are cut to this length in stories.
 const LONGEST_PATH: usize = 256;
 
+/// What the journal has to do with a call, in the words of its decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EffectWord {
+    /// Nothing.
+    None,
+    /// It has not ended: somebody else is at it, or it may be run again.
+    Open,
+    /// It has ended, and is remembered.
+    Done,
+    /// It had ended before.
+    Replayed,
+    /// Nobody knows how it ended.
+    InDoubt,
+}
+
+impl EffectWord {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            EffectWord::None => "none",
+            EffectWord::Open => "open",
+            EffectWord::Done => "done",
+            EffectWord::Replayed => "replayed",
+            EffectWord::InDoubt => "in-doubt",
+        }
+    }
+}
+
 /// One call on its way. Dropped before it is closed, the caller went away.
 pub(crate) struct Record {
     /// Whose call it is. The worker's own count of holders is nobody else's: no other core fights over it.
@@ -28,6 +55,8 @@ pub(crate) struct Record {
     pub(crate) began: Instant,
     pub(crate) route: usize,
     pub(crate) effects: Effects,
+    /// Where its effect stands, if it is one.
+    pub(crate) effect: EffectWord,
     method: Method,
     path: Box<str>,
     notes: Mutex<Notes>,
@@ -68,6 +97,7 @@ impl Record {
             began,
             route,
             effects: Effects::Guarded,
+            effect: EffectWord::None,
             method: method.clone(),
             path: path[..path.floor_char_boundary(LONGEST_PATH)].into(),
             notes: Mutex::default(),

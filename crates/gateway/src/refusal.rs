@@ -35,7 +35,10 @@ pub(crate) fn answer(
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     }
-    if !worth_retrying(rejection) {
+    if rejection.code == Code::EffectInFlight {
+        // Whoever is at it will have finished soon, and then its answer is there.
+        headers::do_retry(headers);
+    } else if !worth_retrying(rejection) {
         headers::do_not_retry(headers);
     }
     response

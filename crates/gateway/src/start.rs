@@ -19,6 +19,7 @@ use crate::body::Sending;
 use crate::decision::Decision;
 use crate::house::House;
 use crate::listen::{self, Phase};
+use crate::once;
 use crate::plan::{Plan, Upstream};
 use crate::proxy::Worker;
 use crate::upstream::{Http2, Options, Origin, Pool, Tls};
@@ -58,6 +59,8 @@ pub struct Gateway {
     admin: SocketAddr,
     phase: watch::Sender<Phase>,
     threads: Vec<JoinHandle<()>>,
+    /// The last to end: whatever is cut, it still writes down.
+    journal: Option<(watch::Sender<bool>, JoinHandle<()>)>,
     events: Option<mpsc::Receiver<Event>>,
     /// Held for as long as this instance lives.
     _locks: Vec<Lock>,
@@ -82,9 +85,11 @@ pub fn start(plan: Plan) -> Result<Gateway, StartError> {
     let admin_listener = bind(plan.admin, 1)?.remove(0);
     let listen = local(&listeners[0])?;
     let admin = local(&admin_listener)?;
-    let pools: Vec<Vec<Pool<Sending>>> =
-        (0..count).map(|_| pools(&plan.upstreams)).collect::<Result<_, _>>()?;
+    // The last are for questions about doubts.
+    let mut pools: Vec<Vec<Pool<Sending>>> =
+        (0..=count).map(|_| pools(&plan.upstreams)).collect::<Result<_, _>>()?;
     let every = pools.clone();
+    let questions = pools.pop().unwrap_or_default();
     let names = names(&[listen, admin], &plan.hosts);
     let (channel, events) = House::channel();
     let audit = Arc::new(trail(plan.state.as_deref(), &channel)?);
@@ -108,13 +113,29 @@ pub fn start(plan: Plan) -> Result<Gateway, StartError> {
         };
         threads.push(thread(format!("seawall-{number}"), task)?);
     }
+    let asking = Arc::new(Worker {
+        house: house.clone(),
+        ring: house.rings[count].clone(),
+        in_flight: house.in_flight[count].clone(),
+        ordinary: house.ordinary_decisions(),
+        undecided: Decision::none(house.plan.generation).header(),
+        pools: questions,
+    });
+    once::register(&asking);
+    let (journal_over, over) = watch::channel(false);
+    let journal_runtime = runtime()?;
+    let journal = thread("seawall-journal".into(), move || {
+        journal_runtime.block_on(once::keep_looking(asking, over));
+        journal_runtime.shutdown_timeout(Duration::ZERO);
+    })?;
     let (runtime, board) = (runtime()?, admin::Board::new(house.clone(), every));
     threads.push(thread("seawall-admin".into(), move || {
         runtime.block_on(admin::serve(admin_listener, board, watching));
         runtime.shutdown_timeout(Duration::ZERO);
     })?);
     house.ready.store(true, Ordering::Release);
-    Ok(Gateway { house, listen, admin, phase, threads, events: Some(events), _locks: locks })
+    let journal = Some((journal_over, journal));
+    Ok(Gateway { house, listen, admin, phase, threads, journal, events: Some(events), _locks: locks })
 }
 
 impl Gateway {
@@ -157,6 +178,10 @@ impl Gateway {
         let _ = self.phase.send(Phase::Over);
         for thread in self.threads.drain(..) {
             // A worker that panicked has already said so.
+            let _ = thread.join();
+        }
+        if let Some((over, thread)) = self.journal.take() {
+            let _ = over.send(true);
             let _ = thread.join();
         }
         Stopped { unfinished }

@@ -8,11 +8,13 @@ mod audit;
 mod breaker;
 mod cache;
 mod call;
+mod effect;
 
 pub use audit::{Audit, Audited};
 pub use breaker::{Breaker, BreakerState, Breakers, Override};
 pub use cache::CacheResult;
 pub use call::{Attempt, Call, Calls, Moment, Refusal};
+pub use effect::{Effect, EffectVerdict, Effects};
 
 use serde::{Deserialize, Serialize};
 

@@ -4,8 +4,10 @@ mod audit;
 mod check;
 mod completions;
 mod config;
+mod effects;
 mod explain;
 mod init;
+mod journal;
 mod proxy;
 mod serve;
 mod trade;
@@ -53,6 +55,8 @@ enum Command {
     Breakers(view::Breakers),
     /// Its limits, and what is left of them
     Limits(view::Limits),
+    /// What must not happen twice, and what nobody knows the outcome of
+    Effects(effects::Effects),
     /// What an exchange's answer means, and what to do about it
     Trade(trade::Trade),
     /// Who did what, and whether that can be believed
@@ -76,6 +80,7 @@ impl Seawall {
             Command::Upstreams(command) => command.run(),
             Command::Breakers(command) => command.run(),
             Command::Limits(command) => command.run(),
+            Command::Effects(command) => command.run(),
             Command::Trade(command) => command.run(),
             Command::Audit(command) => command.run(),
             Command::Completions(command) => command.run(),

@@ -1,10 +1,12 @@
 //! `seawall proxy`: a gateway for one provider, without a file.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use seawall_config::{Entry, Node, Origin, Table, Value};
 
+use super::journal::At;
 use super::report;
 use super::serve::{ready, serve};
 use crate::output::{Failure, note};
@@ -24,6 +26,9 @@ pub(super) struct Proxy {
     /// Where operators connect
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7071")]
     admin: String,
+    /// Where calls with an Idempotency-Key, and who pulled which lever, are remembered [default: in memory]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
 }
 
 /// A provider that can be named without its URL.
@@ -72,8 +77,9 @@ impl Proxy {
             Err(findings) => return report(findings, Purpose::Serve).map(|()| ExitCode::FAILURE),
         };
         let mut plan = ready(&loaded, findings)?;
-        plan.state = None;
-        serve(plan, |gateway| {
+        plan.state = self.state.clone();
+        let journal = self.state.as_deref().map_or(At::Memory, At::Directory);
+        serve(plan, &journal, |gateway| {
             let base = format!("http://{}/{name}", gateway.listen());
             note(format_args!("seawall: {base}/… is {url}/…"));
             match known.and_then(|known| known.client) {
@@ -143,6 +149,7 @@ mod tests {
                 target: known.name.to_owned(),
                 listen: "127.0.0.1:7070".to_owned(),
                 admin: "127.0.0.1:7071".to_owned(),
+                state: None,
             };
             let (_, findings) = load(proxy.tree(known.name, known.provider, known.url)).unwrap();
             assert_eq!(findings.0, [], "{}", known.name);
@@ -155,6 +162,7 @@ mod tests {
             target: String::new(),
             listen: "0.0.0.0:7070".to_owned(),
             admin: "127.0.0.1:7071".to_owned(),
+            state: None,
         };
         let findings = load(proxy.tree("x", "http", "https://user:hunter2@host")).unwrap_err();
         let said = findings.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");

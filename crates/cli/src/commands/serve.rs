@@ -12,6 +12,7 @@ use seawall_gateway::Gateway;
 use seawall_gateway::plan::Plan;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::journal::{self, At};
 use super::{Source, report, variable};
 use crate::output::{Failure, note, plain};
 use crate::settings::{Drawn, Findings, Loaded, Purpose, draw, plan};
@@ -30,7 +31,7 @@ impl Serve {
             Err(findings) => return report(findings, Purpose::Serve).map(|()| ExitCode::FAILURE),
         };
         let plan = ready(&loaded, findings)?;
-        serve(plan, |gateway| {
+        serve(plan, &At::State(&loaded.settings.state), |gateway| {
             let (routes, upstreams) = draw(&loaded.settings);
             upstreams.iter().chain(&routes).for_each(|drawn| note(line(drawn)));
             note(format_args!("seawall: calls at http://{}/<upstream>/<path>", gateway.listen()));
@@ -53,7 +54,11 @@ fn line(drawn: &Drawn) -> String {
 }
 
 /// Runs a plan until SIGTERM or SIGINT, then lets the calls in flight finish; a second signal does not wait for them.
-pub(super) fn serve(plan: Plan, greet: impl FnOnce(&Gateway)) -> Result<ExitCode, Failure> {
+pub(super) fn serve(
+    mut plan: Plan,
+    journal: &At<'_>,
+    greet: impl FnOnce(&Gateway),
+) -> Result<ExitCode, Failure> {
     let drain = plan.drain;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -61,6 +66,7 @@ pub(super) fn serve(plan: Plan, greet: impl FnOnce(&Gateway)) -> Result<ExitCode
         .map_err(|why| Failure::failed(format_args!("cannot start: {why}")))?;
     // Listened for before anything is served: a stop during the start is a stop.
     let mut stops = runtime.block_on(async { Stops::new() })?;
+    plan.journal = journal::open(journal, &runtime)?;
     let mut gateway = seawall_gateway::start(plan).map_err(Failure::failed)?;
     greet(&gateway);
     if let Some(events) = gateway.take_events() {

@@ -5,6 +5,8 @@ use seawall_core::units::format_duration;
 use serde::Serialize;
 use std::time::Duration;
 
+use seawall_gateway::plan::Once;
+
 use super::Settings;
 use super::route::Cache;
 use super::upstream::{Limit, Upstream};
@@ -32,11 +34,7 @@ pub(crate) fn draw(settings: &Settings) -> (Vec<Drawn>, Vec<Drawn>) {
     let routes = settings.route.iter().map(|(name, route)| {
         let to: Vec<String> = route.targets().into_iter().map(str::to_owned).collect();
         let first = to.first().and_then(|first| settings.upstream.get(first));
-        let effects = match (route.is_once(), route.effects) {
-            (true, Word::Once) => "once, served as guarded".to_owned(),
-            (true, word) => format!("{}, served as guarded", word.as_str()),
-            (false, word) => word.as_str().to_owned(),
-        };
+        let effects = if route.is_once() { Word::Once } else { route.effects }.as_str().to_owned();
         Drawn {
             name: name.clone(),
             method: route.matched.method.as_ref().map_or("*".to_owned(), |method| method.0.to_string()),
@@ -45,7 +43,10 @@ pub(crate) fn draw(settings: &Settings) -> (Vec<Drawn>, Vec<Drawn>) {
             pipeline: first.map_or_else(String::new, |first| {
                 let cache = route.cache.as_ref().filter(|_| !route.is_once());
                 let order = pipeline(route.deadline, cache, &route.attempt, &route.retry, first, to.len());
-                compressed(order, &route.compress)
+                match route.is_once() {
+                    true => journalled(&order, &route.once()),
+                    false => compressed(order, &route.compress),
+                }
             }),
             to,
         }
@@ -62,6 +63,18 @@ pub(crate) fn draw(settings: &Settings) -> (Vec<Drawn>, Vec<Drawn>) {
         ),
     });
     (routes.collect(), upstreams.collect())
+}
+
+/// The journal stands before everything that waits: a replay never queues.
+fn journalled(order: &str, once: &Once) -> String {
+    let keep = format_duration(once.keep);
+    let end = match (&once.keyed, &once.probe) {
+        (Some(window), _) => format!("keyed for {}", format_duration(*window)),
+        (None, Some(probe)) => format!("asked by {} {}", probe.method, probe.path),
+        (None, None) => "doubts for a person".to_owned(),
+    };
+    let (deadline, rest) = order.split_once(" → ").unwrap_or((order, "call"));
+    format!("{deadline} → journal ({keep}, {end}) → {rest}")
 }
 
 fn pipeline(

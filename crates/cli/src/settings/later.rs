@@ -10,56 +10,6 @@ use serde::Deserialize;
 
 use super::words::{Url, spelled};
 
-/// How a call that must not happen twice is told from others.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Once {
-    /// The header that carries the caller's key. Default `Idempotency-Key`.
-    pub(crate) key: String,
-    /// Refuses calls without a key.
-    pub(crate) require: bool,
-    /// How long an outcome is remembered. Default 72 h.
-    #[serde(with = "units::duration")]
-    #[schemars(schema_with = "units::duration_schema")]
-    pub(crate) keep: Duration,
-    /// Sends the key on.
-    pub(crate) forward: bool,
-    /// Parts of a request that may differ between two tries of one operation: `query:NAME`, `header:NAME`, `body:NAME`.
-    pub(crate) ignore: Vec<String>,
-    /// How long the provider itself honours a key.
-    #[serde(with = "units::option_duration")]
-    #[schemars(schema_with = "units::option_duration_schema")]
-    pub(crate) keyed: Option<Duration>,
-}
-
-impl Default for Once {
-    fn default() -> Self {
-        Self {
-            key: "Idempotency-Key".to_owned(),
-            require: false,
-            keep: Duration::from_secs(72 * 3600),
-            forward: true,
-            ignore: Vec::new(),
-            keyed: None,
-        }
-    }
-}
-
-/// What is done about a call nobody knows the outcome of.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Unknown {
-    /// The request that finds out, like "GET /orders/{key}".
-    pub(crate) probe: Option<String>,
-    /// What is done when it took place.
-    pub(crate) found: Option<String>,
-    /// What is done when it did not.
-    pub(crate) absent: Option<String>,
-    /// What is done when nobody can say.
-    #[serde(rename = "else")]
-    pub(crate) otherwise: Option<String>,
-}
-
 spelled! {
     /// How bad it is.
     Severity {

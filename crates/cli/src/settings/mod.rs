@@ -15,6 +15,7 @@ mod key;
     reason = "read, so that a file written today stays valid; used by the parts that come later"
 )]
 mod later;
+mod once;
 mod read;
 mod route;
 mod schema;
@@ -41,7 +42,8 @@ pub(crate) use wire::plan;
 use later::{Alert, Carbon, Channel, Job};
 use route::Route;
 use upstream::Upstream;
-use words::{Host, Listen, State};
+pub(crate) use words::State;
+use words::{Host, Listen};
 
 /// The whole configuration.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -9,7 +9,7 @@ use seawall_core::Effects;
 use seawall_core::units::{self, Size};
 use serde::Deserialize;
 
-use super::later::{Once, Unknown};
+use super::once::{self, Once, Unknown};
 use super::words::{Listened, Path, Verb, Word};
 use super::{minute, schema};
 
@@ -78,9 +78,14 @@ impl Route {
         self.effects == Word::Once || (tables && self.effects == Word::Auto)
     }
 
-    /// The word it is served under: until there is a journal, `once` is guarded.
+    /// The word it is served under.
     pub(crate) fn served_as(&self) -> Option<Effects> {
-        if self.is_once() { Some(Effects::Guarded) } else { self.effects.said() }
+        if self.is_once() { Some(Effects::Once) } else { self.effects.said() }
+    }
+
+    /// How its calls are told apart, where they must not happen twice.
+    pub(crate) fn once(&self) -> seawall_gateway::plan::Once {
+        once::plan(self.once.as_ref(), self.unknown.as_ref())
     }
 }
 

@@ -11,6 +11,7 @@ use seawall_core::Code;
 use seawall_core::provider::{Http, Provider};
 use seawall_gateway::plan::{self, Allow, Calling, Credential, Plan};
 use seawall_packs::rules::Ruled;
+use seawall_store::Memory;
 
 use super::finding::Weight;
 use super::upstream::{Auth, Limit, Upstream};
@@ -56,7 +57,9 @@ pub(crate) fn plan(loaded: &Loaded, environment: Environment<'_>) -> (Plan, Find
                 effects: route.allow.contains(&Listened::Effects),
                 deadline: route.allow.contains(&Listened::Deadline),
                 priority: route.allow.contains(&Listened::Priority),
+                first_seen: route.allow.contains(&Listened::FirstSeen),
             },
+            once: route.once(),
             cache: route.cache.as_ref().filter(|_| !route.is_once()).map(|cache| plan::Cache {
                 life: cache.options().life(),
                 max_body: usize::try_from(cache.max_body.0).unwrap_or(usize::MAX),
@@ -70,7 +73,13 @@ pub(crate) fn plan(loaded: &Loaded, environment: Environment<'_>) -> (Plan, Find
         hosts: settings.hosts.iter().map(|host| host.0.clone()).collect(),
         state: match &settings.state {
             State::Directory(path) => Some(path.clone()),
-            State::Redis => None,
+            State::Redis(_) => None,
+        },
+        // What is asked of it before somebody opens the journal is not remembered: nobody asks before it serves.
+        journal: plan::Journal {
+            store: Arc::new(Memory::new()),
+            namespace: Arc::from("seawall"),
+            found: Vec::new(),
         },
         workers: 0,
         drain: DRAIN,

@@ -108,8 +108,8 @@ text!(Host, "Host", "a host name like \"seawall\" or \"seawall:7070\"");
 pub(crate) enum State {
     /// A directory of this instance's own.
     Directory(PathBuf),
-    /// A Redis that is shared.
-    Redis,
+    /// A Redis that is shared, by its URL.
+    Redis(String),
 }
 
 impl Default for State {
@@ -134,7 +134,14 @@ impl FromStr for State {
             );
         }
         match scheme {
-            "redis" | "rediss" => Ok(Self::Redis),
+            "redis" | "valkey" => {
+                seawall_store::redis::namespace(text)?;
+                Ok(Self::Redis(text.to_owned()))
+            }
+            "rediss" => Err(
+                "TLS to Redis is not available yet: write \"redis://host:6379/0\" on a network of your own"
+                    .to_owned(),
+            ),
             _ => Err(
                 "is neither a directory nor a Redis: write \"./seawall-state\" or \"redis://host:6379/0\""
                     .to_owned(),
@@ -251,7 +258,7 @@ macro_rules! spelled {
         }
     };
 }
-pub(crate) use spelled;
+pub(crate) use {spelled, text};
 
 spelled! {
     /// Providers whose ways are known.

@@ -15,9 +15,22 @@ impl Key {
         Self(digest(&[namespace.as_bytes(), kind.as_bytes(), id, &occurrence.to_be_bytes()]))
     }
 
+    /// The key of an effect within a scope: equal ids of two scopes are two effects, and neither is one without a scope.
+    pub fn scoped(namespace: &str, kind: &str, scope: &[u8], id: &[u8], occurrence: u32) -> Self {
+        Self(digest(&[namespace.as_bytes(), kind.as_bytes(), scope, id, &occurrence.to_be_bytes()]))
+    }
+
     /// A key as it was stored.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
+    }
+
+    /// Reads the 32 hexadecimal digits people see.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() != 32 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        u128::from_str_radix(text, 16).ok().map(|bits| Self(bits.to_be_bytes()))
     }
 
     /// As it is stored.
@@ -108,6 +121,9 @@ mod tests {
             Key::of("a", "order1", b"", 0),
             Key::of("a", "order", b"1", 1),
             Key::of("", "aorder", b"1", 0),
+            Key::scoped("a", "order", b"", b"1", 0),
+            Key::scoped("a", "order", b"ann", b"1", 0),
+            Key::scoped("a", "order", b"an", b"n1", 0),
         ];
         for (place, key) in all.iter().enumerate() {
             assert!(!all[..place].contains(key), "{place}");
@@ -116,6 +132,11 @@ mod tests {
 
     #[test]
     fn a_key_is_the_same_on_every_machine() {
-        assert_eq!(Key::of("prod", "order", b"7", 0).to_string(), "77f8ff48ce56e4f33a774d516b276618");
+        let key = Key::of("prod", "order", b"7", 0);
+        assert_eq!(key.to_string(), "77f8ff48ce56e4f33a774d516b276618");
+        assert_eq!(Key::parse(&key.to_string()), Some(key));
+        for bad in ["", "77", "+7f8ff48ce56e4f33a774d516b276618", "zzf8ff48ce56e4f33a774d516b276618"] {
+            assert_eq!(Key::parse(bad), None, "{bad}");
+        }
     }
 }

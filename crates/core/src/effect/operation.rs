@@ -12,7 +12,7 @@ use super::{Fingerprint, How, Keep, Key, Nature, Nonce, Reason, Record, Stamp, T
 pub struct Begin {
     /// Which.
     pub key: Key,
-    /// Its name for people, at most 200 bytes.
+    /// Its name for people, at most 512 bytes.
     pub label: Arc<str>,
     /// What it is asked to do.
     pub print: Fingerprint,

@@ -228,7 +228,7 @@ impl Default for Keep {
 /// Everything that is remembered of one effect.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Record {
-    /// The name people see: `{namespace}:effect:{type}:{id}`, at most 200 bytes.
+    /// The name people see: `{namespace}:effect:{type}:{id}`, at most 512 bytes.
     pub label: Arc<str>,
     /// What it was asked to do.
     pub print: Fingerprint,

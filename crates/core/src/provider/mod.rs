@@ -81,4 +81,20 @@ pub trait Provider: fmt::Debug + Send + Sync {
     fn ignores(&self) -> &'static [&'static str] {
         &[]
     }
+
+    /// Where this provider's clients put the key that makes an operation one operation, in the words of `once.ignore`:
+    /// read in this order where the route's own header is missing. The first header is also the name under which a key
+    /// is sent on.
+    fn keys(&self) -> &'static [&'static str] {
+        &["header:idempotency-key"]
+    }
+
+    /// What an answer to a question after one operation says: it is there, it is not, or (none) that nobody can say.
+    fn found(&self, head: &Head<'_>) -> Option<bool> {
+        match head.status.as_u16() {
+            200..=299 => Some(true),
+            404 | 410 => Some(false),
+            _ => None,
+        }
+    }
 }

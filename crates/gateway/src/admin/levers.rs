@@ -17,16 +17,16 @@ use super::{Board, refused, views};
 use crate::house::LiveUpstream;
 
 /// Who pulls a lever, and why.
-struct Signed {
-    by: Arc<str>,
-    reason: Arc<str>,
+pub(super) struct Signed {
+    pub(super) by: Arc<str>,
+    pub(super) reason: Arc<str>,
 }
 
 /// Names and reasons are for people.
 const LONGEST: usize = 1024;
 
 /// JSON with `by` and `reason`, or a refusal. Only JSON: a form in somebody's browser cannot send it.
-fn signed(headers: &HeaderMap, body: &[u8]) -> Result<Signed, Rejection> {
+pub(super) fn signed(headers: &HeaderMap, body: &[u8]) -> Result<Signed, Rejection> {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
     if !kind.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/json") {
         return Err(Rejection::new(Code::NotJson));
@@ -46,7 +46,7 @@ fn signed(headers: &HeaderMap, body: &[u8]) -> Result<Signed, Rejection> {
 }
 
 /// Writes down that a lever is about to be pulled. No entry, no lever.
-fn note(board: &Board, name: &str, lever: &str, signed: &Signed) -> Result<(), Rejection> {
+pub(super) fn note(board: &Board, name: &str, lever: &str, signed: &Signed) -> Result<(), Rejection> {
     let entry = Entry::closed(format!("lever.{lever}"), name).by(signed.by.clone());
     let written = board.house.audit.note(entry.because(signed.reason.clone()));
     written.map_err(|error| Rejection::new(Code::AuditUnwritable).because(error.to_string()))
@@ -143,7 +143,7 @@ pub(super) async fn drain(State(board): State<Board>, headers: HeaderMap, body: 
     answer(pulled)
 }
 
-fn answer<T: serde::Serialize>(pulled: Result<T, Rejection>) -> Response {
+pub(super) fn answer<T: serde::Serialize>(pulled: Result<T, Rejection>) -> Response {
     match pulled {
         Ok(state) => Json(state).into_response(),
         Err(rejection) => refused(&rejection),

@@ -1,9 +1,12 @@
 //! The admin port: the present state to read, and levers to pull.
 
+mod effects;
 mod health;
 mod levers;
 mod stories;
 mod views;
+
+pub(crate) use stories::timestamp;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,6 +86,9 @@ fn router(board: Board) -> Router {
         .route("/api/v1/breakers", get(views::breakers))
         .route("/api/v1/limits", get(views::limits))
         .route("/api/v1/retries", get(views::retries))
+        .route("/api/v1/effects", get(effects::list))
+        .route("/api/v1/effects/{id}", get(effects::show))
+        .route("/api/v1/effects/{id}/resolve", post(effects::resolve))
         .route("/api/v1/audit", get(views::audit))
         .route("/api/v1/calls", get(stories::calls))
         .route("/api/v1/calls/{id}", get(stories::call))
@@ -137,7 +143,7 @@ async fn index() -> &'static str {
     "seawall\n\n\
      /health  /health/live  /health/detailed  /ready  /metrics\n\
      /api/v1/status  /api/v1/upstreams  /api/v1/breakers  /api/v1/limits  /api/v1/retries  /api/v1/calls\n\
-     /api/v1/audit\n"
+     /api/v1/effects  /api/v1/audit\n"
 }
 
 async fn metrics(State(board): State<Board>, request: Request) -> Response {

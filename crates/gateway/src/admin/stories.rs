@@ -158,7 +158,7 @@ fn millis(span: Duration) -> f64 {
 }
 
 /// RFC 3339, in UTC, to the millisecond.
-pub(super) fn timestamp(at: SystemTime) -> String {
+pub(crate) fn timestamp(at: SystemTime) -> String {
     match jiff::Timestamp::try_from(at) {
         Ok(at) => at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string(),
         // Further from now than the calendar goes.

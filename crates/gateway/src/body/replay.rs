@@ -65,6 +65,11 @@ impl Replay {
         }))))
     }
 
+    /// No body at all.
+    pub(crate) const fn none() -> Self {
+        Self(None)
+    }
+
     /// Begins another reading, from the first byte. Ends any reading before it.
     pub(crate) fn sending(&self) -> Sending {
         let Some(kept) = &self.0 else { return Sending { kept: None, reader: 0, next: 0 } };
@@ -84,6 +89,11 @@ impl Replay {
     /// Has the caller's body broken off?
     pub(crate) fn failed(&self) -> bool {
         self.look(|kept| kept.state == Source::Failed).unwrap_or(false)
+    }
+
+    /// May more of it still come, and fit into what is kept?
+    pub(crate) fn is_open(&self) -> bool {
+        self.look(|kept| kept.state == Source::Open && !kept.is_too_large()).unwrap_or(false)
     }
 
     /// How much has moved, for whoever wants to know whether it still moves.
@@ -218,6 +228,11 @@ impl Body for Sending {
 }
 
 impl Kept {
+    /// As far as is known: what was kept, and what is announced.
+    fn is_too_large(&self) -> bool {
+        (self.kept as u64).saturating_add(self.source.size_hint().lower()) > self.limit as u64
+    }
+
     fn poll_whole(&mut self, cx: &mut Context<'_>) -> Poll<Option<Vec<Bytes>>> {
         loop {
             match self.state {
@@ -227,8 +242,7 @@ impl Kept {
                 Source::Ended | Source::Failed => return Poll::Ready(None),
                 Source::Open => {}
             }
-            let announced = (self.kept as u64).saturating_add(self.source.size_hint().lower());
-            if announced > self.limit as u64 {
+            if self.is_too_large() {
                 return Poll::Ready(None);
             }
             let read = ready!(Pin::new(&mut self.source).poll_frame(cx));

@@ -39,7 +39,7 @@ pub(crate) async fn call(
     let key = if asked == Wish::None { None } else { key(&record, &errand).await };
     let (Some(key), Some(answers)) = (key, &house.answers) else {
         count(&record, CacheResult::Bypass);
-        let served = send(&worker, &record, &errand).await;
+        let served = send(&worker, &record, &errand, None).await;
         return pass(&worker, record, &errand, served, on_upgrade, Keeping::Bypass);
     };
     let mut waited = Duration::ZERO;
@@ -96,7 +96,7 @@ pub(crate) async fn call(
             }
         },
     };
-    let mut served = send(&worker, &record, &errand).await;
+    let mut served = send(&worker, &record, &errand, None).await;
     served.answer.waited += waited;
     // Who asked for a new one is not given an old one; nor is whoever must know that nobody knows what became of it.
     let in_doubt = record.effects == Effects::Guarded && served.certainty == Certainty::Unknown;
@@ -197,7 +197,7 @@ fn refresh(worker: &Arc<Worker>, before: &Record, errand: Errand, lead: Lead<Key
     let deadline = record.began + house.routes[before.route].deadline;
     let (worker, errand) = (worker.clone(), Errand { deadline, ..errand });
     tokio::spawn(async move {
-        let served = send(&worker, &record, &errand).await;
+        let served = send(&worker, &record, &errand, None).await;
         let keeping = Keeping::Miss(Some(Keeper::Lead(lead)));
         let response = pass(&worker, record, &errand, served, None, keeping);
         let mut body = response.into_body();

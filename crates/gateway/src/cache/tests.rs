@@ -152,6 +152,7 @@ fn answers() -> Arc<Answers> {
         terminal: None,
         allow: crate::plan::Allow::default(),
         hedge: None,
+        once: crate::plan::Once::default(),
         cache: None,
     };
     let clock = seawall::time::default_clock();

@@ -95,6 +95,22 @@ impl Provider for Binance {
             "body:recvWindow",
         ]
     }
+
+    /// Its clients name every order; whoever puts a key into the header beside that means the header.
+    fn keys(&self) -> &'static [&'static str] {
+        &["header:idempotency-key", "query:newClientOrderId", "body:newClientOrderId"]
+    }
+
+    /// -2013 is its word for an order that is not there.
+    fn found(&self, head: &Head<'_>) -> Option<bool> {
+        if head.status.is_success() {
+            return Some(true);
+        }
+        match read::Answer::read(head.body).means(head.status.as_u16()) {
+            Some(Means::Absent) => Some(false),
+            _ => None,
+        }
+    }
 }
 
 fn said(refusal: &Refusal<'_>) -> (StatusCode, i32) {

@@ -252,6 +252,14 @@ impl Provider for Ruled {
     fn ignores(&self) -> &'static [&'static str] {
         self.inner.ignores()
     }
+
+    fn keys(&self) -> &'static [&'static str] {
+        self.inner.keys()
+    }
+
+    fn found(&self, head: &Head<'_>) -> Option<bool> {
+        self.inner.found(head)
+    }
 }
 
 #[cfg(test)]

@@ -45,8 +45,9 @@ pub struct Options {
     #[serde(with = "units::duration")]
     #[cfg_attr(feature = "schema", schemars(schema_with = "units::duration_schema"))]
     pub drift: Duration,
-    /// How often it may be run where it provably did not take place. Default 3, range 1–1000.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
+    /// How often it may be run where it provably did not take place. Default 3, range 1–1000; 0 is no end: its callers
+    /// retry as they like, and a wish older than its record must say so itself.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 1000)))]
     pub attempts: u32,
     /// How long nobody runs it again after it did not take place. Default 0: the caller's own retry policy decides.
     #[serde(with = "units::duration")]
@@ -124,8 +125,9 @@ impl Options {
                 );
             }
         }
-        if !(1..=1000).contains(&self.attempts) {
-            return invalid("attempts", format!("{} is out of range: write 1 to 1000", self.attempts));
+        if self.attempts > 1000 {
+            let message = format!("{} is out of range: write 1 to 1000, or 0 for no end", self.attempts);
+            return invalid("attempts", message);
         }
         if self.patience >= self.lease {
             let lease = format_duration(self.lease);
@@ -168,6 +170,11 @@ impl Options {
             format_duration(horizon.min(LONGEST)),
         );
         invalid("keep", message)
+    }
+
+    /// The most runs a key is granted.
+    pub const fn most_attempts(&self) -> u32 {
+        if self.attempts == 0 { u32::MAX } else { self.attempts }
     }
 
     /// How long after the last sign of life something of a call may still arrive or come to light.
@@ -317,7 +324,7 @@ mod tests {
             ("remember", Options { remember: Some(secs(3600)), ..fine() }),
             ("lease", Options { lease: Duration::from_millis(999), ..fine() }),
             ("call", Options { call: Duration::ZERO, ..fine() }),
-            ("attempts", Options { attempts: 0, ..fine() }),
+            ("attempts", Options { attempts: 1001, ..fine() }),
             ("patience", Options { patience: secs(30), ..fine() }),
             ("nature", Options::keyed(secs(119))),
             ("continue_without_store", Options { continue_without_store: true, ..fine() }),

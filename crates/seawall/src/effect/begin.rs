@@ -35,6 +35,9 @@ struct Of {
 pub struct Wish<'a> {
     /// Which, in the caller's own words; at most so long as is sensible to hash.
     pub id: &'a str,
+    /// Whose: equal ids of two scopes are two effects. Goes into the key, and is neither stored nor shown; empty where
+    /// there is none.
+    pub scope: &'a [u8],
     /// Which of several equal ones; 0 where the id is the caller's own intent.
     pub occurrence: u32,
     /// What it is asked to do.
@@ -122,6 +125,22 @@ impl Kind {
         Once::new(self.clone(), id.into())
     }
 
+    /// The key of a wish.
+    pub fn key_of(&self, wish: &Wish<'_>) -> Key {
+        if wish.scope.is_empty() {
+            return self.key(wish.id, wish.occurrence);
+        }
+        let (namespace, id) = (self.guard().namespace(), wish.id.as_bytes());
+        Key::scoped(namespace, self.name(), wish.scope, id, wish.occurrence)
+    }
+
+    /// The name people see an effect of this type by. Effects of one id in several scopes are told apart by the first
+    /// digits of their keys.
+    pub fn label_of(&self, wish: &Wish<'_>) -> Arc<str> {
+        let scope = (!wish.scope.is_empty()).then(|| self.key_of(wish));
+        label(self.guard().namespace(), self.name(), wish.id, wish.occurrence, scope)
+    }
+
     pub(super) fn guard(&self) -> &Guard {
         &self.0.guard
     }
@@ -150,8 +169,8 @@ impl Kind {
         }
         let options = self.options();
         let begin = Begin {
-            key: self.key(wish.id, wish.occurrence),
-            label: label(self.guard().namespace(), self.name(), wish.id, wish.occurrence),
+            key: self.key_of(wish),
+            label: self.label_of(wish),
             print: wish.print,
             nonce: nonce(),
             nature: options.nature,
@@ -159,7 +178,7 @@ impl Kind {
             lease: options.lease,
             call: options.call,
             settle: options.settle(),
-            max_attempts: options.attempts,
+            max_attempts: options.most_attempts(),
             keep: options.memory(),
         };
         // The lease runs from when the store first heard of it, which is not before now.
@@ -215,14 +234,19 @@ impl fmt::Debug for Kind {
 }
 
 /// The longest name for people.
-const LONGEST_LABEL: usize = 200;
+const LONGEST_LABEL: usize = 512;
+/// Digits of a key that tell two scopes apart.
+const TELLING: usize = 8;
 
-/// `{namespace}:effect:{type}:{id}`, and `#n` for the nth further occurrence. What is too long, or cannot be shown, is
-/// cut, and ends in a digest of the whole.
-pub(super) fn label(namespace: &str, kind: &str, id: &str, occurrence: u32) -> Arc<str> {
+/// `{namespace}:effect:{type}:{id}`, `#n` for the nth further occurrence, and `@` with digits of the key for one of a
+/// scope. What is too long, or cannot be shown, is cut, and ends in a digest of the whole.
+pub(super) fn label(namespace: &str, kind: &str, id: &str, occurrence: u32, scope: Option<Key>) -> Arc<str> {
     let mut text = format!("{namespace}:effect:{kind}:{id}");
     if occurrence > 0 {
         text.push_str(&format!("#{occurrence}"));
+    }
+    if let Some(key) = scope {
+        text.push_str(&format!("@{}", &key.to_string()[..TELLING]));
     }
     let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     if text.len() <= LONGEST_LABEL && !text.contains(char::is_control) {

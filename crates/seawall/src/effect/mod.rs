@@ -217,14 +217,20 @@ fn strange(answer: &Answer) -> Rejection {
     Rejection::new(Code::StoreUnavailable).because(format!("the store answered {answer:?}"))
 }
 
+/// The longest name of a namespace or a type.
+const LONGEST_NAME: usize = 80;
+
 /// A name that reads back from a label.
 fn plain(key: &'static str, name: &str) -> Result<(), Invalid> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if (1..=64).contains(&name.len()) && name.chars().all(fits) {
+    if (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(fits) {
         return Ok(());
     }
     let shown: String = name.chars().take(40).collect();
-    Err(Invalid::new(key, format!("{shown:?} is no name: write 1 to 64 letters, digits, '-', '_' or '.'")))
+    Err(Invalid::new(
+        key,
+        format!("{shown:?} is no name: write 1 to {LONGEST_NAME} letters, digits, '-', '_' or '.'"),
+    ))
 }
 
 impl Drop for Inner {

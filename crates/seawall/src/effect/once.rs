@@ -164,7 +164,7 @@ async fn fly<F, Fut>(
     Fut: Future + Send + 'static,
     Fut::Output: Ends,
 {
-    let wish = Wish { id: id.text(), occurrence: id.number(), print, age };
+    let wish = Wish { id: id.text(), scope: &[], occurrence: id.number(), print, age };
     let ticket: Ticket = match kind.begin(&wish).await {
         Ok(Begun::Run(ticket)) => ticket,
         Ok(said) => return pilot.end(Ended::Said(Arc::new(said))),

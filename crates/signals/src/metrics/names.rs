@@ -8,6 +8,7 @@
 //! | [`COMPRESS_BYTES`] | bodies that changed their coding |
 //! | [`LIMITER_WAIT`], [`BULKHEAD_IN_FLIGHT`], [`REJECTIONS`] | who waited, who is inside, who was refused |
 //! | [`CACHE`] | what came of asking the cache |
+//! | [`EFFECTS`], [`EFFECTS_IN_DOUBT`], [`EFFECT_REPLAYS`], [`EFFECT_WORDS_UNSAID`] | what must not happen twice |
 //! | [`AUDIT_ENTRIES`], [`AUDIT_LOST`], [`AUDIT_TROUBLES`] | the audit trail |
 //! | [`JOB_ATTEMPTS`], [`JOB_RETRIES`], [`JOB_BLOCKS`] | attempts of jobs; beside them the last hour in gauges |
 //! | [`CONFIG_GENERATION`], [`EVENTS_DROPPED`], [`SERIES_DROPPED`], [`BUILD_INFO`] | seawall itself |
@@ -15,7 +16,7 @@
 use seawall_core::{Class, Code};
 
 use super::{Counter, CounterBy, Described, Family, Gauge, Histogram, Observer, Registry};
-use crate::view::{BreakerState, CacheResult};
+use crate::view::{BreakerState, CacheResult, EffectVerdict};
 
 /// `seawall_calls_total{upstream,route,outcome}`; see [`calls`].
 pub const CALLS: Family<Counter, 3> = Family::counter(
@@ -104,6 +105,34 @@ pub const COMPRESS_BYTES: Family<Counter, 3> = Family::counter(
     "seawall_compress_bytes_total",
     "Bytes of bodies that were compressed or decompressed on the way, before and after.",
     ["upstream", "direction", "stage"],
+);
+
+/// `seawall_effects_total{type,verdict}`; see [`observe_effects`].
+pub const EFFECTS: Family<Counter, 2> = Family::counter(
+    "seawall_effects_total",
+    "Wishes to do something once and how they were answered, and runs and how they ended.",
+    ["type", "verdict"],
+);
+
+/// `seawall_effects_in_doubt{type}`; see [`observe_effects`].
+pub const EFFECTS_IN_DOUBT: Family<Gauge, 1> = Family::gauge(
+    "seawall_effects_in_doubt",
+    "Effects nobody knows the outcome of, those given to a person included.",
+    ["type"],
+);
+
+/// `seawall_effect_replays_total{type}`; see [`observe_effects`].
+pub const EFFECT_REPLAYS: Family<Counter, 1> = Family::counter(
+    "seawall_effect_replays_total",
+    "Wishes that were answered with how the effect had ended before.",
+    ["type"],
+);
+
+/// `seawall_effect_words_unsaid`.
+pub const EFFECT_WORDS_UNSAID: Family<Gauge, 0> = Family::gauge(
+    "seawall_effect_words_unsaid",
+    "Outcomes the journal has not heard yet because it does not answer.",
+    [],
 );
 
 /// `seawall_audit_entries_total`; see [`Trail::observe`](crate::audit::Trail::observe).
@@ -221,6 +250,10 @@ pub const ALL: &[Described] = &[
     CALLS.describe(),
     COMPRESS_BYTES.describe(),
     CONFIG_GENERATION.describe(),
+    EFFECT_REPLAYS.describe(),
+    EFFECT_WORDS_UNSAID.describe(),
+    EFFECTS_IN_DOUBT.describe(),
+    EFFECTS.describe(),
     EVENTS_DROPPED.describe(),
     JOB_ATTEMPTS.describe(),
     JOB_ATTEMPTS_AVERAGE.describe(),
@@ -294,6 +327,40 @@ pub fn observe_breakers(
         });
     });
     [states, open]
+}
+
+/// How effects of one type stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EffectCounts {
+    /// The type.
+    pub kind: std::sync::Arc<str>,
+    /// How often each.
+    pub verdicts: Vec<(EffectVerdict, u64)>,
+    /// In doubt now.
+    pub in_doubt: u64,
+}
+
+/// Shows effects as they stand when somebody asks. Feeds [`EFFECTS`], [`EFFECTS_IN_DOUBT`] and [`EFFECT_REPLAYS`].
+pub fn observe_effects(
+    registry: &Registry,
+    each: impl Fn() -> Vec<EffectCounts> + Clone + Send + Sync + 'static,
+) -> [Observer; 3] {
+    let (verdicts, doubts) = (each.clone(), each.clone());
+    let counts = EFFECTS.observe(registry, move |out| {
+        for EffectCounts { kind, verdicts, .. } in verdicts() {
+            verdicts.iter().for_each(|(verdict, count)| out.add(&[&kind, verdict.as_str()], *count as f64));
+        }
+    });
+    let doubts = EFFECTS_IN_DOUBT.observe(registry, move |out| {
+        doubts().iter().for_each(|counts| out.add(&[&counts.kind], counts.in_doubt as f64));
+    });
+    let replays = EFFECT_REPLAYS.observe(registry, move |out| {
+        for EffectCounts { kind, verdicts, .. } in each() {
+            let replayed = verdicts.iter().find(|(verdict, _)| *verdict == EffectVerdict::Replayed);
+            out.add(&[&kind], replayed.map_or(0.0, |(_, count)| *count as f64));
+        }
+    });
+    [counts, doubts, replays]
 }
 
 #[cfg(test)]

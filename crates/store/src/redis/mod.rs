@@ -43,6 +43,11 @@ pub struct Redis {
     turn: AtomicUsize,
 }
 
+/// The namespace an address names, `seawall` where it names none; or what is wrong with the address.
+pub fn namespace(url: &str) -> Result<String, String> {
+    Address::parse(url).map(|address| address.namespace)
+}
+
 /// A store, and what is to be known about it.
 #[derive(Debug)]
 pub struct Opened {

@@ -55,7 +55,7 @@ pub(super) fn own(dir: &Path) -> Result<File, StoreError> {
             let _ = lock.take(32).read_to_string(&mut owner);
             let owner = owner.trim();
             let dir = dir.display();
-            return Err(StoreError::Unavailable(format!(
+            return Err(StoreError::InUse(format!(
                 "the journal in {dir} is in use by process {owner}: stop it, or give this one a directory of its own"
             )));
         }

@@ -3,7 +3,7 @@
 use seawall_core::Code;
 
 use super::super::finding::Weight;
-use super::super::words::{Listen, State};
+use super::super::words::Listen;
 use super::{Checking, Key};
 
 pub(super) fn check(checking: &mut Checking<'_>) {
@@ -21,9 +21,6 @@ pub(super) fn check(checking: &mut Checking<'_>) {
     }
     if settings.admin_token.is_some() {
         checking.unbuilt(&Key::top("admin_token"), "the admin port asks for no token");
-    }
-    if settings.state == State::Redis {
-        checking.unbuilt(&Key::top("state"), "state is kept in a directory only");
     }
 }
 

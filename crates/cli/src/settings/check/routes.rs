@@ -5,7 +5,7 @@ use seawall_config::Origin;
 use seawall_core::units::Size;
 
 use super::super::route::Route;
-use super::super::words::{Listened, Verb, Word};
+use super::super::words::{Listened, Verb};
 use super::calling::{Calling, invalid};
 use super::{Checking, Key, choose, is_name};
 
@@ -101,23 +101,41 @@ fn cache(checking: &mut Checking<'_>, key: &Key, route: &Route) {
     }
 }
 
-/// Until there is a journal a `once` route is served as guarded, and that is said.
+/// What must not happen twice: how long it is remembered, and what ends a doubt.
 fn once(checking: &mut Checking<'_>, key: &Key, route: &Route) {
-    let table = match (&route.once, &route.unknown) {
-        (Some(_), _) => Some("once"),
-        (None, Some(_)) => Some("unknown"),
-        (None, None) => None,
-    };
-    if route.is_once() {
-        let at =
-            if route.effects == Word::Once { key.then("effects") } else { key.then(table.unwrap_or("once")) };
-        let message =
-            "not available yet: the route is served as guarded, sent again only when provably not processed";
-        let finding = checking.at_key(super::Weight::Warning, &at, message.to_owned());
-        checking.findings.add(finding.code(seawall_core::Code::NotAvailableYet));
-    } else if let Some(table) = table {
+    if !route.is_once() {
+        let table = match (&route.once, &route.unknown) {
+            (Some(_), _) => "once",
+            (None, Some(_)) => "unknown",
+            (None, None) => return,
+        };
         let message = format!("is not looked at: the effects of this route are {:?}", route.effects.as_str());
         checking.warning(&key.then(table), message, "write effects = \"once\"");
+        return;
+    }
+    let plan = route.once();
+    invalid(checking, &key.then("once"), plan.options(route.deadline).check());
+    if plan.keyed.is_some() && !plan.forward {
+        let message = "the provider recognises no key that is not sent to it";
+        checking.error(&key.then("once.forward"), message, "write forward = true, or remove keyed");
+    }
+    if plan.keyed.is_some() && plan.probe.is_some() {
+        let message = "is not asked: where the provider recognises the key, a doubt ends by sending it again";
+        checking.warning(&key.then("unknown"), message, "remove it, or remove keyed");
+        return;
+    }
+    let upstreams = &checking.loaded.settings.upstream;
+    let bare = |name: &&&str| upstreams.get(**name).is_some_and(|upstream| upstream.auth.is_none());
+    if plan.probe.is_some()
+        && let Some(name) = route.targets().iter().find(bare)
+    {
+        let message =
+            format!("is asked without a credential: callers' own are not remembered, and {name} has none");
+        checking.warning(
+            &key.then("unknown.probe"),
+            message,
+            format!("write upstream.{name}.auth if it wants one"),
+        );
     }
 }
 
@@ -126,7 +144,10 @@ fn later(checking: &mut Checking<'_>, key: &Key, route: &Route) {
         checking.unbuilt(&key.then("model"), "every target gets the caller's model");
     }
     for (place, header) in route.allow.iter().enumerate() {
-        if !matches!(header, Listened::Effects | Listened::Deadline | Listened::Priority) {
+        if !matches!(
+            header,
+            Listened::Effects | Listened::Deadline | Listened::Priority | Listened::FirstSeen
+        ) {
             checking
                 .unbuilt(&key.then("allow").item(place), &format!("{} is not listened to", header.as_str()));
         }

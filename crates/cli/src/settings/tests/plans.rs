@@ -70,7 +70,7 @@ fn names_become_places_and_secrets_become_headers() {
     assert!(cache.life.stale_while_revalidate.is_zero());
     let orders = &plan.routes[1];
     assert_eq!(orders.cache, None);
-    assert_eq!((&orders.to[..], orders.effects, &orders.method), (&[1][..], Some(Effects::Guarded), &None));
+    assert_eq!((&orders.to[..], orders.effects, &orders.method), (&[1][..], Some(Effects::Once), &None));
 }
 
 #[test]

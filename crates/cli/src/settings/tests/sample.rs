@@ -14,8 +14,8 @@ fn the_published_sample_is_good_and_says_what_is_not_built_yet() {
             "warning f:18:22: upstream.openai.auth.bearer: SW0090 the vault is not available yet, write env:NAME or file:PATH",
             "warning f:29:1: route.chat.model: SW0090 not available yet: every target gets the caller's model, remove it to \
              serve",
-            "warning f:38:1: route.orders.effects: SW0090 not available yet: the route is served as guarded, sent again only \
-             when provably not processed",
+            "warning f:40:21: route.orders.unknown.probe: is asked without a credential: callers' own are not remembered, and \
+             exchange has none, write upstream.exchange.auth if it wants one",
             "warning f:42:8: alert.exchange_down: SW0090 not available yet: nobody is told, remove it to serve",
             "warning f:47:10: channel.ops: SW0090 not available yet: nothing is sent, remove it to serve",
             "warning f:51:6: job.train: SW0090 not available yet: commands are not supervised, remove it to serve",
@@ -34,7 +34,7 @@ fn each_route_is_drawn_in_the_order_a_call_passes_it() {
         .collect();
     assert_eq!(
         told,
-        ["chat POST [\"openai\", \"backup\"] billable", "orders POST [\"exchange\"] once, served as guarded"]
+        ["chat POST [\"openai\", \"backup\"] billable", "orders POST [\"exchange\"] once"]
     );
     assert_eq!(
         routes[0].pipeline,

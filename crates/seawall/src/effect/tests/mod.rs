@@ -222,7 +222,7 @@ fn over(store: &Arc<dyn Store>, options: Options) -> Kind {
 }
 
 fn wish() -> Wish<'static> {
-    Wish { id: KEY, occurrence: 0, print: Fingerprint::of(&[]), age: None }
+    Wish { id: KEY, scope: &[], occurrence: 0, print: Fingerprint::of(&[]), age: None }
 }
 
 /// An operation that takes place and answers.
@@ -355,15 +355,18 @@ async fn a_result_over_its_cap_is_not_kept_but_that_it_happened_is() {
 }
 
 #[test]
-fn a_name_for_people_has_at_most_200_bytes_and_tells_long_ids_apart() {
-    let label = |id: &str| super::begin::label("shop", "order", id, 0);
+fn a_name_for_people_has_at_most_512_bytes_and_tells_long_ids_apart() {
+    let label = |id: &str| super::begin::label("shop", "order", id, 0, None);
     assert_eq!(&*label("7"), "shop:effect:order:7");
-    assert_eq!(&*super::begin::label("shop", "order", "7", 2), "shop:effect:order:7#2");
+    assert_eq!(&*super::begin::label("shop", "order", "7", 2, None), "shop:effect:order:7#2");
     let (a, b) = (label(&"ü".repeat(300)), label(&format!("{}x", "ü".repeat(300))));
-    assert!(a.len() <= 200 && b.len() <= 200 && a != b, "{a} {b}");
+    assert!(a.len() <= 512 && b.len() <= 512 && a != b, "{a} {b}");
     assert!(a.starts_with("shop:effect:order:üü"));
     assert_ne!(label("a\nb"), label("a\rb"));
     assert!(!label("a\nb").contains('\n'));
+    let key = Key::scoped("shop", "order", b"ann", b"7", 0);
+    let scoped = super::begin::label("shop", "order", "7", 0, Some(key));
+    assert_eq!(*scoped, *format!("shop:effect:order:7@{}", &key.to_string()[..8]));
 }
 
 #[test]

@@ -33,6 +33,12 @@ fn full() -> Registry {
     for family in [AUDIT_ENTRIES, AUDIT_LOST, AUDIT_TROUBLES] {
         family.observe(&registry, |out| out.add(&[], 0.0)).keep();
     }
+    let counts = || {
+        let verdicts = EffectVerdict::ALL.map(|verdict| (verdict, 2)).into();
+        vec![EffectCounts { kind: "orders".into(), verdicts, in_doubt: 1 }]
+    };
+    observe_effects(&registry, counts).into_iter().for_each(Observer::keep);
+    EFFECT_WORDS_UNSAID.observe(&registry, |out| out.add(&[], 0.0)).keep();
     JOB_ATTEMPTS.with(&registry, ["train", "worked"]).inc();
     JOB_BLOCKS.with(&registry, ["train", "breaker-open"]).inc();
     JOB_RETRIES.with(&registry, ["train"]).inc();
@@ -70,6 +76,10 @@ fn the_list_is_the_published_one() {
         "seawall_calls_total{upstream,route,outcome}",
         "seawall_compress_bytes_total{upstream,direction,stage}",
         "seawall_config_generation{}",
+        "seawall_effect_replays_total{type}",
+        "seawall_effect_words_unsaid{}",
+        "seawall_effects_in_doubt{type}",
+        "seawall_effects_total{type,verdict}",
         "seawall_events_dropped_total{}",
         "seawall_job_attempts_total{job_type,result}",
         "seawall_job_attempts_average{job_type}",

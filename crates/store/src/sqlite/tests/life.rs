@@ -257,7 +257,7 @@ async fn a_second_user_is_refused_and_told_who_the_first_is() {
     let store = open(dir.path());
     let refused = Sqlite::open(dir.path(), &Options::default()).unwrap_err();
     let me = std::process::id().to_string();
-    assert!(matches!(&refused, StoreError::Unavailable(why) if why.contains(&me)), "{refused}");
+    assert!(matches!(&refused, StoreError::InUse(why) if why.contains(&me)), "{refused}");
     assert!(Sqlite::restore(&dir.path().join("copy"), dir.path()).is_err());
     begin(&store, wish(1)).await.unwrap();
     drop(store);

@@ -1,0 +1,84 @@
+//! Opens the journal a gateway remembers effects in: a file in its state directory, a Redis, or memory.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use seawall_core::Code;
+use seawall_core::store::StoreError;
+use seawall_gateway::plan::Journal;
+use seawall_store::redis::Weight;
+use seawall_store::sqlite::{Found, Options};
+use seawall_store::{Memory, Redis, RedisOptions, Sqlite, redis};
+use tokio::runtime::Runtime;
+
+use crate::output::{Failure, note, plain};
+use crate::settings::State;
+
+/// The namespace of a journal in a file: nobody else is in it.
+const OWN: &str = "seawall";
+
+/// Where a journal is.
+pub(super) enum At<'s> {
+    /// As the configuration says.
+    State(&'s State),
+    /// Here.
+    Directory(&'s Path),
+    /// Nowhere: it ends with this process.
+    Memory,
+}
+
+/// Opens it, and says what somebody should know about it. Whatever was under way in a file is in doubt from then on.
+pub(super) fn open(at: &At<'_>, runtime: &Runtime) -> Result<Journal, Failure> {
+    match at {
+        At::State(State::Directory(path)) => file(path),
+        At::Directory(path) => file(path),
+        At::State(State::Redis(url)) => server(url, runtime),
+        At::Memory => {
+            note(
+                "seawall: what must not happen twice is remembered as long as this process runs: give it --state DIR",
+            );
+            Ok(journal(Memory::new(), OWN))
+        }
+    }
+}
+
+fn journal(store: impl seawall_core::store::Store + 'static, namespace: &str) -> Journal {
+    Journal { store: Arc::new(store), namespace: Arc::from(namespace), found: Vec::new() }
+}
+
+fn file(path: &Path) -> Result<Journal, Failure> {
+    let opened = Sqlite::open(path, &Options::default()).map_err(failed)?;
+    if opened.found == Found::Copy {
+        note(
+            "seawall: the journal is a copy: what was begun after it was made is not in it, and keys it does not know \
+             are refused where a second run could do harm",
+        );
+    }
+    match opened.notes.len() {
+        0 => {}
+        count => note(format_args!(
+            "seawall: {count} effects were under way when the process before ended: they are in doubt, see `seawall effects`"
+        )),
+    }
+    Ok(Journal { store: Arc::new(opened.store), namespace: Arc::from(OWN), found: opened.notes })
+}
+
+fn server(url: &str, runtime: &Runtime) -> Result<Journal, Failure> {
+    let namespace = redis::namespace(url).map_err(Failure::bad_input)?;
+    let opened = runtime.block_on(Redis::open(url, RedisOptions::default())).map_err(failed)?;
+    for concern in &opened.findings {
+        let weight = match concern.weight {
+            Weight::Refuse => "no effect that could happen twice is begun",
+            Weight::Warn => "warning",
+        };
+        note(format_args!("seawall: {weight}: {}", plain(&concern.text)));
+    }
+    Ok(journal(opened.store, &namespace))
+}
+
+fn failed(error: StoreError) -> Failure {
+    match error {
+        StoreError::InUse(why) => Failure::failed(format_args!("{} {why}", Code::StateInUse)),
+        error => Failure::failed(format_args!("{} the journal cannot be opened: {error}", Code::StoreUnavailable)),
+    }
+}

@@ -1,0 +1,72 @@
+//! Effects: what is remembered, and what a person decides about those nobody knows the outcome of.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use seawall::{Code, Rejection};
+use serde::Deserialize;
+
+use super::{Board, levers, refused};
+
+/// Which page of which effects.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Which {
+    state: Option<String>,
+    after: Option<String>,
+}
+
+/// What was found out.
+#[derive(Debug, Deserialize)]
+struct Decision {
+    outcome: Option<String>,
+    #[serde(default)]
+    force: bool,
+}
+
+pub(super) async fn list(State(board): State<Board>, Query(which): Query<Which>) -> Response {
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    match board.house.journal.list(given(which.state), given(which.after)).await {
+        Ok(page) => Json(page).into_response(),
+        Err(rejection) => refused(&rejection),
+    }
+}
+
+pub(super) async fn show(State(board): State<Board>, Path(id): Path<String>) -> Response {
+    match board.house.journal.show(&id).await {
+        Ok(effect) => Json(effect).into_response(),
+        Err(rejection) => refused(&rejection),
+    }
+}
+
+pub(super) async fn resolve(
+    State(board): State<Board>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    levers::answer(decide(&board, &id, &headers, &body).await)
+}
+
+async fn decide(
+    board: &Board,
+    id: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<seawall_signals::view::Effect, Rejection> {
+    let signed = levers::signed(headers, body)?;
+    let malformed =
+        |error| Rejection::new(Code::Malformed).because(format!("the body cannot be read: {error}"));
+    let Decision { outcome, force } = serde_json::from_slice(body).map_err(malformed)?;
+    let Some(outcome) = outcome else {
+        return Err(Rejection::new(Code::Malformed).because(
+            "\"outcome\" is missing: write \"applied\", \"rejected\" or \"not-applied\", whichever you found out",
+        ));
+    };
+    let journal = &board.house.journal;
+    let effect = journal.show(id).await?;
+    let lever = if force { "force-effect" } else { "resolve-effect" };
+    levers::note(board, &format!("{} {} as {outcome}", effect.id, effect.name), lever, &signed)?;
+    journal.resolve(id, &outcome, force, &signed.by, &signed.reason).await
+}
