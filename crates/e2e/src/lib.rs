@@ -3,6 +3,7 @@
 //! This crate stands outside the house: it may see every room, and nobody may see it. `tests/` holds one file for each
 //! promise.
 
+pub mod binary;
 pub mod http2;
 mod look;
 mod raw;

@@ -4,18 +4,16 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use seawall_core::Code;
+use seawall_e2e::binary::{Seawall, binary, configured, serve};
 use seawall_e2e::{Rig, Running, eventually, ms, refused};
 use seawall_gateway::{Stopped, start};
 use seawall_testkit::client::{self, Answer, Client, Ended, Request};
 use seawall_testkit::{Reply, Script, Upstream};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::TcpListener;
-use tokio::process::{Child, ChildStderr, Command};
 use tokio::task::JoinHandle;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -195,80 +193,6 @@ async fn a_state_directory_has_one_owner() {
     let mut unusable = rig();
     unusable.plan.state = Some(home.path().join("state/lock/below-a-file"));
     assert_eq!(self::refusal(unusable), Code::FileUnreadable);
-}
-
-/// The binary beside this test, or wherever `SEAWALL_BIN` says.
-fn binary() -> Option<PathBuf> {
-    let named = std::env::var_os("SEAWALL_BIN").map(PathBuf::from);
-    let beside = || Some(std::env::current_exe().ok()?.parent()?.parent()?.join("seawall"));
-    let binary = named.or_else(beside).filter(|binary| binary.exists());
-    if binary.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "the binary is not built: run `cargo build` first");
-        eprintln!("SKIPPED: the binary is not built: run `cargo build` first");
-    }
-    binary
-}
-
-/// A seawall of its own process, with a directory of its own.
-struct Seawall {
-    child: Child,
-    stderr: Lines<BufReader<ChildStderr>>,
-    listen: String,
-    admin: String,
-}
-
-/// A directory with a configuration in it; ports are the kernel's choice unless they are said.
-fn configured(up: &str, listen: &str) -> TempDir {
-    let home = tempfile::tempdir().unwrap();
-    let text = format!(
-        "version = 1\nlisten = \"{listen}\"\nadmin = \"127.0.0.1:0\"\nstate = \"./state\"\n\n[upstream.up]\nurl = \"{up}\"\n"
-    );
-    std::fs::write(home.path().join("seawall.toml"), text).unwrap();
-    home
-}
-
-fn serve(binary: &PathBuf, home: &TempDir) -> Command {
-    let mut command = Command::new(binary);
-    command.args(["serve", "-c", "seawall.toml"]).current_dir(home.path()).env_clear();
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
-    command
-}
-
-impl Seawall {
-    async fn start(binary: &PathBuf, home: &TempDir) -> Self {
-        let mut child = serve(binary, home).spawn().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut this = Self { child, stderr, listen: String::new(), admin: String::new() };
-        this.listen = this.said("calls at http://").await.split_once('/').unwrap().0.to_owned();
-        this.admin = this.said("http://").await.trim_end_matches('/').to_owned();
-        this
-    }
-
-    /// What follows these words on the first line that has them.
-    async fn said(&mut self, words: &str) -> String {
-        let reading = async {
-            while let Some(line) = self.stderr.next_line().await.unwrap() {
-                if let Some((_, rest)) = line.split_once(words) {
-                    return rest.to_owned();
-                }
-            }
-            panic!("it ended without having said {words:?}");
-        };
-        tokio::time::timeout(PATIENCE, reading).await.unwrap_or_else(|_| panic!("it never said {words:?}"))
-    }
-
-    async fn signal(&self, signal: &str) {
-        let id = self.child.id().expect("it runs").to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().await.unwrap().success());
-    }
-
-    async fn ended(&mut self) -> ExitStatus {
-        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap()
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.listen)
-    }
 }
 
 /// A start that fails: its exit code, and what it said.

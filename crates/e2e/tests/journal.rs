@@ -1,0 +1,201 @@
+//! The journal through the binary: killed in the middle of an order, shared through a Redis, steered by commands.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use seawall_e2e::binary::{Seawall, binary, configured_with};
+use seawall_e2e::{eventually, ms, refused};
+use seawall_testkit::client::{self, Answer, Request};
+use seawall_testkit::{Reply, Script, Upstream};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const ORDERS: &str =
+    "\n[route.orders]\nmatch = { method = \"POST\", path = \"/up/orders\" }\neffects = \"once\"\n";
+
+fn order(key: &str) -> Request {
+    Request::post("").header("idempotency-key", key).json(&json!({ "quantity": 1 }))
+}
+
+async fn place(seawall: &Seawall, key: &str) -> Answer {
+    client::request(&seawall.url("/up/orders"), order(key)).await.unwrap()
+}
+
+async fn command(binary: &PathBuf, seawall: &Seawall, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let ran = Command::new(binary)
+        .args(arguments)
+        .args(["--admin", &seawall.admin])
+        .env_clear()
+        .stdin(Stdio::null())
+        .output();
+    let ran = tokio::time::timeout(PATIENCE, ran).await.expect("it ends").unwrap();
+    (ran.status.code(), String::from_utf8(ran.stdout).unwrap(), String::from_utf8(ran.stderr).unwrap())
+}
+
+fn executing() -> Script {
+    Script::per_path(|_, n| Reply::json(201, json!({ "order": n })).executing("order"))
+}
+
+#[tokio::test]
+async fn killed_in_the_middle_of_an_order_it_does_not_send_it_again_and_says_so() {
+    let Some(binary) = binary() else { return };
+    // The first order hangs after it was executed; its gateway is killed meanwhile.
+    let script = Script::with_ledger(|_, _, ledger| match ledger.executed("order").len() {
+        0 => Reply::json(201, json!({ "order": 0 })).after(Duration::from_secs(60)).executing("order"),
+        n => Reply::json(201, json!({ "order": n })).executing("order"),
+    });
+    let up = Upstream::start(script).await.unwrap();
+    let home = configured_with(&up.url(), "127.0.0.1:0", "./state", ORDERS);
+    let mut seawall = Seawall::start(&binary, &home).await;
+    let url = seawall.url("/up/orders");
+    let lost = tokio::spawn(async move { client::request(&url, order("k")).await });
+    assert!(up.ledger().wait_for_requests(1, PATIENCE).await);
+    seawall.signal("-KILL").await;
+    seawall.ended().await;
+    assert!(lost.await.unwrap().is_err());
+
+    let seawall = Seawall::start(&binary, &home).await;
+    let again = place(&seawall, "k").await;
+    assert_eq!(refused(&again), (409, "SW0037".into()));
+    assert_eq!(place(&seawall, "other").await.status, 201, "everything else goes on");
+    assert_eq!(up.ledger().times("order", "k"), 1);
+
+    let (code, out, _) = command(&binary, &seawall, &["effects"]).await;
+    assert_eq!(code, Some(0));
+    assert!(
+        out.contains("in-doubt") && out.contains("seawall:effect:orders:k") && out.contains("crash"),
+        "{out}"
+    );
+    let (_, out, _) = command(&binary, &seawall, &["effects", "list", "--json"]).await;
+    let list: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((list["promise"].as_str(), list["effects"].as_array().unwrap().len()), (Some("power"), 1));
+    let id = list["effects"][0]["id"].as_str().unwrap();
+    let (code, out, _) = command(&binary, &seawall, &["effects", "show", id]).await;
+    assert!(code == Some(0) && out.contains("its process ended while it ran"), "{out}");
+
+    let (code, _, err) = command(&binary, &seawall, &["effects", "resolve", id, "--as", "applied"]).await;
+    assert_eq!(code, Some(2), "who and why are missing: {err}");
+    let signed = ["--by", "ann", "--reason", "the exchange has it"];
+    let decide = |word: &'static str, outcome: &'static str| {
+        let arguments = [&["effects", word, id, "--as", outcome], &signed[..]].concat();
+        let (binary, seawall) = (&binary, &seawall);
+        async move { command(binary, seawall, &arguments).await }
+    };
+    let (code, _, err) = decide("resolve", "not-applied").await;
+    assert_eq!(code, Some(1), "the call may still be under way: {err}");
+    let (code, _, err) = decide("resolve", "applied").await;
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(refused(&place(&seawall, "k").await), (409, "SW0044".into()));
+    let (_, out, _) = command(&binary, &seawall, &["effects"]).await;
+    assert!(out.contains("nothing is in doubt"), "{out}");
+    let (code, _, _) = decide("force", "not-applied").await;
+    assert_eq!(code, Some(1), "what is decided is decided");
+    assert_eq!(up.ledger().times("order", "k"), 1);
+}
+
+#[tokio::test]
+async fn what_was_answered_before_a_kill_is_replayed_after_it() {
+    let Some(binary) = binary() else { return };
+    let up = Upstream::start(executing()).await.unwrap();
+    let home = configured_with(&up.url(), "127.0.0.1:0", "./state", ORDERS);
+    let mut first = Vec::new();
+    for round in 0..3 {
+        let mut seawall = Seawall::start(&binary, &home).await;
+        for (place_, before) in first.iter().enumerate() {
+            let again: Answer = place(&seawall, &format!("k{place_}")).await;
+            assert_eq!((again.header("idempotent-replayed"), &again.body), (Some("true"), before));
+        }
+        first.push(place(&seawall, &format!("k{round}")).await.body);
+        // At once: what a caller has read was on the disk before.
+        seawall.signal("-KILL").await;
+        seawall.ended().await;
+    }
+    assert_eq!(up.ledger().executed("order").len(), 3);
+}
+
+#[tokio::test]
+async fn a_sigterm_waits_for_an_order_whose_caller_has_left() {
+    let Some(binary) = binary() else { return };
+    let script = Script::always(Reply::json(201, json!({ "order": 1 })).executing("order").after(ms(800)));
+    let up = Upstream::start(script).await.unwrap();
+    let home = configured_with(&up.url(), "127.0.0.1:0", "./state", ORDERS);
+    let mut seawall = Seawall::start(&binary, &home).await;
+    let url = seawall.url("/up/orders");
+    let caller = tokio::spawn(async move { client::request(&url, order("k")).await });
+    assert!(up.ledger().wait_for_requests(1, PATIENCE).await);
+    caller.abort();
+    seawall.signal("-TERM").await;
+    seawall.said("nothing was cut short").await;
+    assert_eq!(seawall.ended().await.code(), Some(0));
+    let seawall = Seawall::start(&binary, &home).await;
+    assert_eq!(place(&seawall, "k").await.header("idempotent-replayed"), Some("true"));
+    assert_eq!(up.ledger().times("order", "k"), 1);
+}
+
+/// A server of this test's own.
+struct Server {
+    child: Child,
+    port: u16,
+    _home: TempDir,
+}
+
+impl Server {
+    async fn start() -> Option<Self> {
+        let home = tempfile::tempdir().unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--appendonly", "yes"])
+            .args(["--appendfsync", "always", "--maxmemory-policy", "noeviction", "--save", ""])
+            .current_dir(home.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn();
+        let Ok(child) = child else {
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "redis-server is missing: install the package redis-server"
+            );
+            eprintln!("SKIPPED: redis-server is not installed");
+            return None;
+        };
+        eventually("the server listens", async || {
+            tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()
+        })
+        .await;
+        Some(Self { child, port, _home: home })
+    }
+}
+
+#[tokio::test]
+async fn gateways_that_share_a_redis_do_an_order_once_between_them() {
+    let Some(binary) = binary() else { return };
+    let Some(mut server) = Server::start().await else { return };
+    let up = Upstream::start(executing()).await.unwrap();
+    let state = format!("redis://127.0.0.1:{}/0?namespace=test", server.port);
+    let homes = [0, 1].map(|_| configured_with(&up.url(), "127.0.0.1:0", &state, ORDERS));
+    let (one, two) = (Seawall::start(&binary, &homes[0]).await, Seawall::start(&binary, &homes[1]).await);
+    let first = place(&one, "k").await;
+    let again = place(&two, "k").await;
+    assert_eq!((first.status, again.status, &again.body), (201, 201, &first.body));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    let racing = (0..30).map(|n| place(if n % 2 == 0 { &one } else { &two }, "race"));
+    let answers = futures_util::future::join_all(racing).await;
+    assert!(answers.iter().all(|answer| matches!(answer.status, 201 | 409)));
+    assert_eq!(up.ledger().times("order", "race"), 1);
+
+    // The store is gone: nothing that could happen twice is begun, and what needs no store goes on.
+    server.child.start_kill().unwrap();
+    server.child.wait().await.unwrap();
+    let refused_now = place(&one, "later").await;
+    assert_eq!(refused(&refused_now), (503, "SW0041".into()));
+    assert_eq!(client::get(&one.url("/up/x")).await.unwrap().status, 201);
+    assert_eq!(up.ledger().times("order", "later"), 0);
+}
