@@ -10,6 +10,9 @@ usage: cargo xtask <job>
   bench [WHAT] [--rounds N] [--seconds S]
                       WHAT: gateway (beside nginx and Envoy), memory, pipeline, all (default)
                       N rounds per contender (default 3) of S seconds (default 5)
+  peers [--trials N] [--seed S] [--patience P] [--only PART]
+                      the effect guard beside Powertools and DBOS on the same faults, N wishes each (default 50), asked
+                      for up to P seconds (default 30); PART of a line's name: shown, not kept. Some ten minutes
   --help              this text
 
 CI set in the environment: missing tools are installed, and what cannot run is a failure.";
@@ -21,6 +24,7 @@ pub(crate) enum Job {
     Lint,
     Deny,
     Bench(Bench),
+    Peers(Peers),
     Help,
 }
 
@@ -34,6 +38,19 @@ pub(crate) struct Bench {
     pub(crate) rounds: u32,
     /// Length of one turn. Default 5 s.
     pub(crate) seconds: u32,
+}
+
+/// The contest of guards.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Peers {
+    /// Wishes for each contestant and fault. Default 50.
+    pub(crate) trials: u32,
+    /// What the pauses before kills are drawn from.
+    pub(crate) seed: u32,
+    /// How long callers ask, in seconds. Default 30.
+    pub(crate) patience: u32,
+    /// Only lines whose name, `contestant: fault`, has this in it.
+    pub(crate) only: Option<String>,
 }
 
 /// Turns arguments into a job, or says which word was wrong.
@@ -55,6 +72,7 @@ pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Job, String> 
         "deny" if rest.is_empty() => Ok(Job::Deny),
         "lint" | "deny" => Err(format!("{job} takes no arguments, not {rest:?}")),
         "bench" => bench(&rest).map(Job::Bench),
+        "peers" => peers(&rest).map(Job::Peers),
         "help" | "-h" | "--help" => Ok(Job::Help),
         other => Err(format!("no job is called {other:?}")),
     }
@@ -81,6 +99,29 @@ fn bench(words: &[&str]) -> Result<Bench, String> {
         rounds,
         seconds,
     })
+}
+
+fn peers(words: &[&str]) -> Result<Peers, String> {
+    let mut wanted = Peers { trials: 50, seed: 4, patience: 30, only: None };
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let mut value = || words.next().copied().ok_or_else(|| format!("{word} wants a value"));
+        match *word {
+            "--trials" => wanted.trials = between(word, value()?, 1, 1000)?,
+            "--patience" => wanted.patience = between(word, value()?, 10, 600)?,
+            "--seed" => wanted.seed = between(word, value()?, 0, u32::MAX)?,
+            "--only" => wanted.only = Some(value()?.to_owned()),
+            other => return Err(format!("peers knows no {other:?}: --trials, --seed, --patience or --only")),
+        }
+    }
+    Ok(wanted)
+}
+
+fn between(flag: &str, word: &str, least: u32, most: u32) -> Result<u32, String> {
+    match word.parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("{flag} {word}: write a number from {least} to {most}")),
+    }
 }
 
 /// A count from 1 to 60: a bench is bounded, and zero rounds have no median.
@@ -119,6 +160,12 @@ mod tests {
     }
 
     #[test]
+    fn peers_may_be_fewer_and_shorter() {
+        let some = Peers { trials: 10, seed: 4, patience: 30, only: Some("Redis".into()) };
+        assert_eq!(parsed("peers --only Redis --trials 10"), Ok(Job::Peers(some)));
+    }
+
+    #[test]
     fn a_wrong_word_is_named() {
         for (line, word) in [
             ("", "no job"),
@@ -128,6 +175,9 @@ mod tests {
             ("bench gatway", "gatway"),
             ("bench --rounds", "--rounds"),
             ("bench --rounds 0", "--rounds 0"),
+            ("peers --trials 0", "--trials 0"),
+            ("peers --patience", "--patience"),
+            ("peers dbos", "dbos"),
         ] {
             let error = parsed(line).unwrap_err();
             assert!(error.contains(word), "{line:?} answered {error:?}");

@@ -1,4 +1,4 @@
-//! Every chore of this repository, by name: `cargo xtask test`, `lint`, `deny`, `bench`.
+//! Every chore of this repository, by name: `cargo xtask test`, `lint`, `deny`, `bench`, `peers`.
 //!
 //! Stands outside the house: it drives cargo and real servers, and no crate may depend on it. Here too are the
 //! tests that hold the house's shape: the arrows between crates (`arrows`) and the promises of the docs (`docs`).
@@ -7,6 +7,7 @@
 mod args;
 mod bench;
 mod lint;
+mod peers;
 mod process;
 mod python;
 mod report;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Job::Test { quick: true } => test::quick(&mut report),
         Job::Test { quick: false } => test::full(&mut report),
         Job::Bench(options) => bench::run_all(&mut report, &options),
+        Job::Peers(options) => peers::run_all(&mut report, &options),
     }
     report.close()
 }

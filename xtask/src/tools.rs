@@ -47,6 +47,13 @@ pub(crate) const FOR_BENCHES: &[Tool] = &[
     Tool { package: "python3-pip", program: None, variable: None },
 ];
 
+/// What `peers` wants beside Rust; the contestants come from PyPI.
+pub(crate) const FOR_PEERS: &[Tool] = &[
+    tool("redis-server", "redis-server"),
+    tool("python3", "python3"),
+    Tool { package: "python3-pip", program: None, variable: None },
+];
+
 impl Tool {
     fn present(&self) -> bool {
         match self.program {

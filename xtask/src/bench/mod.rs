@@ -7,8 +7,8 @@ mod gateway;
 mod http;
 mod load;
 mod memory;
-mod observe;
-mod results;
+pub(crate) mod observe;
+pub(crate) mod results;
 mod upstream;
 
 use crate::process::run;
@@ -79,7 +79,7 @@ fn pipeline() -> Result<(), Stop> {
 }
 
 /// An empty folder below `target/bench` for one bench's servers.
-fn workshop(name: &str) -> Result<PathBuf, String> {
+pub(crate) fn workshop(name: &str) -> Result<PathBuf, String> {
     let folder = crate::target().join("bench").join(name);
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;

@@ -55,7 +55,7 @@ fn parent(pid: u32) -> Option<u32> {
 }
 
 /// The middle value; the mean of the two middle ones where the count is even. `None` of nothing.
-pub(super) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
     let upper = values.get(values.len() / 2)?;

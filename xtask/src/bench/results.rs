@@ -14,7 +14,7 @@ Machines are shared and noisy: read ratios and CPU per request, and take differe
 ";
 
 /// The machine and the day, without which a figure means nothing.
-pub(super) struct Machine {
+pub(crate) struct Machine {
     cpu: String,
     pub(super) cores: usize,
     kernel: String,
@@ -22,7 +22,7 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    pub(super) fn here() -> Machine {
+    pub(crate) fn here() -> Machine {
         let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
         let cpuinfo = read("/proc/cpuinfo");
         let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
@@ -34,29 +34,41 @@ impl Machine {
         }
     }
 
-    pub(super) fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let Machine { cpu, cores, kernel, date } = self;
         format!("{date}, {cores} cores of {cpu}, Linux {kernel}, loopback only.")
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         json!({ "date": self.date, "cpu": self.cpu, "cores": self.cores, "kernel": self.kernel })
     }
 }
 
 /// Shows a section on stdout and, when the binary was `fresh` from this tree, puts it and its raw figures into `benches/`.
 pub(super) fn keep(name: &str, section: &str, raw: &Value, fresh: bool) -> Result<(), String> {
+    keep_in("RESULTS.md", OPENING, name, section, raw, fresh)
+}
+
+/// The same on a page of its own.
+pub(crate) fn keep_in(
+    page: &str,
+    opening: &str,
+    name: &str,
+    section: &str,
+    raw: &Value,
+    fresh: bool,
+) -> Result<(), String> {
     writeln!(std::io::stdout(), "{section}").map_err(|error| format!("stdout: {error}"))?;
     if !fresh {
-        eprintln!("   shown, not kept: SEAWALL_BIN is not a build of this tree");
+        eprintln!("   shown, not kept: not the whole of it, or not a build of this tree");
         return Ok(());
     }
     let benches = crate::root().join("benches");
-    let page = benches.join("RESULTS.md");
-    let before = fs::read_to_string(&page).unwrap_or_else(|_| OPENING.to_owned());
-    write(&page, &with_section(&before, name, section))?;
+    let file = benches.join(page);
+    let before = fs::read_to_string(&file).unwrap_or_else(|_| opening.to_owned());
+    write(&file, &with_section(&before, name, section))?;
     write(&benches.join("results").join(format!("{name}.json")), &format!("{raw:#}\n"))?;
-    eprintln!("   kept in benches/RESULTS.md and benches/results/{name}.json");
+    eprintln!("   kept in benches/{page} and benches/results/{name}.json");
     Ok(())
 }
 
