@@ -6,6 +6,7 @@ import threading
 import urllib.parse
 
 import ccxt
+from _exchange import SYMBOL
 from _provider import Provider, hang_up
 from _rig import Running, run
 
@@ -66,17 +67,6 @@ class Exchange:
 
     def buy(self):
         return self.client().create_order("BTC/USDT", "limit", "buy", 1, 1, {"newClientOrderId": "mine"})
-
-
-SYMBOL = {
-    "symbol": "BTCUSDT", "status": "TRADING", "baseAsset": "BTC", "quoteAsset": "USDT", "baseAssetPrecision": 8,
-    "quotePrecision": 8, "quoteAssetPrecision": 8, "orderTypes": ["LIMIT", "MARKET"], "isSpotTradingAllowed": True,
-    "isMarginTradingAllowed": False, "permissions": ["SPOT"], "permissionSets": [["SPOT"]],
-    "filters": [
-        {"filterType": "PRICE_FILTER", "minPrice": "0.01", "maxPrice": "1000000", "tickSize": "0.01"},
-        {"filterType": "LOT_SIZE", "minQty": "0.00001", "maxQty": "9000", "stepSize": "0.00001"},
-    ],
-}
 
 
 def refusing(status, code, message, executes=False, **headers):
