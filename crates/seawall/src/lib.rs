@@ -21,6 +21,7 @@
 //! Every policy stands alone ([`breaker::Breaker`], [`limiter::Limiter`], [`bulkhead::Bulkhead`], …) and composes in a
 //! [`Pipeline`], in one order. Waits and timers are tokio's, so `tokio::time::pause` gives virtual time.
 
+mod atomic;
 pub mod breaker;
 pub mod bulkhead;
 pub mod cache;

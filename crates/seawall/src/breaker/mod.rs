@@ -2,12 +2,12 @@
 //!
 #![doc = include_str!("../../../../docs/policies/breaker.md")]
 
+mod published;
 mod registry;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,13 +15,14 @@ use seawall_core::event::{Event, Fact, Sink};
 use seawall_core::verdict::Lesson;
 use seawall_core::{Clock, Code, Instant, Rejection};
 use seawall_policy::Invalid;
-use seawall_policy::breaker::{Machine, Moved, Pass, Refusal, Ticket};
+use seawall_policy::breaker::{Machine, Moved, Refusal, Ticket};
 pub use seawall_policy::breaker::{Mode, Options, Recover, State, Window};
 
 use crate::lever::Lever;
 use crate::lock;
 use crate::time::default_clock;
 
+use published::Published;
 pub use registry::Registry;
 
 /// A circuit breaker. Clones share it.
@@ -34,9 +35,7 @@ struct Inner {
     name: Arc<str>,
     clock: Arc<dyn Clock>,
     sink: Option<Arc<dyn Sink>>,
-    /// The machine's [`Pass`], written under the lock and read without it. No other memory hangs on it: whoever reads
-    /// an old word was admitted a moment earlier, and its ticket says nothing about what came after.
-    pass: AtomicU64,
+    pass: Published,
     guarded: Mutex<Guarded>,
 }
 
@@ -92,7 +91,7 @@ impl Breaker {
     /// Of options that have been checked.
     fn made(name: Arc<str>, options: Options, clock: Arc<dyn Clock>, sink: Option<Arc<dyn Sink>>) -> Self {
         let machine = Machine::new(options, clock.now());
-        let pass = AtomicU64::new(machine.pass().word());
+        let pass = Published::new(machine.pass());
         let guarded = Mutex::new(Guarded { machine, held_by: None });
         Self(Arc::new(Inner { name, clock, sink, pass, guarded }))
     }
@@ -133,8 +132,7 @@ impl Breaker {
     }
 
     fn admitted_at(&self, now: impl Fn() -> Instant) -> Result<Admitted<'_>, Rejection> {
-        let pass = Pass::of(self.0.pass.load(Ordering::Relaxed));
-        let ticket = match pass.ticket(&now) {
+        let ticket = match self.0.pass.pass().ticket(&now) {
             Some(ticket) => ticket,
             None => match self.admit(now()) {
                 Ok(ticket) => ticket,
@@ -253,10 +251,7 @@ impl Breaker {
         let (value, moved) = {
             let mut guarded = lock(&self.0.guarded);
             let (value, moved) = step(&mut guarded);
-            let pass = guarded.machine.pass().word();
-            if self.0.pass.load(Ordering::Relaxed) != pass {
-                self.0.pass.store(pass, Ordering::Relaxed);
-            }
+            self.0.pass.publish(guarded.machine.pass());
             if moved.is_some_and(|moved| !matches!(moved.to, State::ForcedOpen | State::ForcedClosed)) {
                 guarded.held_by = None;
             }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::atomic::Word;
+
 const ADAPTIVE: u64 = 1 << 63;
 const SIZE: u32 = 32;
 
@@ -10,7 +12,7 @@ const SIZE: u32 = 32;
 /// One order with the length of the line: whoever gives a place back and then sees an empty line, and whoever joins the
 /// line and then sees no place, cannot both have come too early.
 #[derive(Debug)]
-pub(super) struct Places(AtomicU64);
+pub(super) struct Places<W = AtomicU64>(W);
 
 /// The word, read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,9 +22,9 @@ pub(super) struct Now {
     pub(super) adaptive: bool,
 }
 
-impl Places {
+impl<W: Word> Places<W> {
     pub(super) fn new(size: u32, adaptive: bool) -> Self {
-        Self(AtomicU64::new(word(0, size, adaptive)))
+        Self(W::new(word(0, size, adaptive)))
     }
 
     pub(super) fn now(&self) -> Now {
@@ -38,7 +40,7 @@ impl Places {
             if now.in_flight >= now.size {
                 return None;
             }
-            match self.0.compare_exchange_weak(seen, seen + 1, Ordering::SeqCst, Ordering::SeqCst) {
+            match self.0.exchange(seen, seen + 1, Ordering::SeqCst, Ordering::SeqCst) {
                 Ok(_) => return Some(now),
                 Err(other) => seen = other,
             }
@@ -47,7 +49,7 @@ impl Places {
 
     #[inline]
     pub(super) fn give_back(&self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.0.less(1, Ordering::SeqCst);
     }
 
     /// As many may be inside from now on. Those who are stay.
@@ -59,7 +61,7 @@ impl Places {
                 return;
             }
             let next = word(now.in_flight, size, adaptive);
-            match self.0.compare_exchange_weak(seen, next, Ordering::SeqCst, Ordering::SeqCst) {
+            match self.0.exchange(seen, next, Ordering::SeqCst, Ordering::SeqCst) {
                 Ok(_) => return,
                 Err(other) => seen = other,
             }

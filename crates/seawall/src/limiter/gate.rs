@@ -13,14 +13,7 @@ use std::time::Duration;
 use seawall_core::Instant;
 use seawall_policy::limiter::Lease;
 
-/// An atomic of 64 bits: the standard library's, or one that tries every interleaving.
-pub(super) trait Word {
-    fn new(value: u64) -> Self;
-    fn load(&self, order: Ordering) -> u64;
-    fn store(&self, value: u64, order: Ordering);
-    fn swap(&self, value: u64, order: Ordering) -> u64;
-    fn exchange(&self, from: u64, to: u64, order: Ordering, failed: Ordering) -> Result<u64, u64>;
-}
+use crate::atomic::Word;
 
 /// What a gate is made of, in one cache line that nobody else has anything in: whoever only reads what is beside it must
 /// not wait for whoever passes.
@@ -147,29 +140,6 @@ fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
-impl Word for AtomicU64 {
-    #[inline]
-    fn new(value: u64) -> Self {
-        AtomicU64::new(value)
-    }
-    #[inline]
-    fn load(&self, order: Ordering) -> u64 {
-        self.load(order)
-    }
-    #[inline]
-    fn store(&self, value: u64, order: Ordering) {
-        self.store(value, order);
-    }
-    #[inline]
-    fn swap(&self, value: u64, order: Ordering) -> u64 {
-        self.swap(value, order)
-    }
-    #[inline]
-    fn exchange(&self, from: u64, to: u64, order: Ordering, failed: Ordering) -> Result<u64, u64> {
-        self.compare_exchange_weak(from, to, order, failed)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use loom::sync::{Arc, Mutex};
@@ -177,30 +147,13 @@ mod tests {
     use seawall_policy::limiter::{Decision, Meter, Quota};
 
     use super::*;
-
-    impl Word for loom::sync::atomic::AtomicU64 {
-        fn new(value: u64) -> Self {
-            loom::sync::atomic::AtomicU64::new(value)
-        }
-        fn load(&self, order: Ordering) -> u64 {
-            self.load(order)
-        }
-        fn store(&self, value: u64, order: Ordering) {
-            self.store(value, order);
-        }
-        fn swap(&self, value: u64, order: Ordering) -> u64 {
-            self.swap(value, order)
-        }
-        fn exchange(&self, from: u64, to: u64, order: Ordering, failed: Ordering) -> Result<u64, u64> {
-            self.compare_exchange(from, to, order, failed)
-        }
-    }
+    use crate::atomic::modelled::{Tried, model};
 
     const NOW: Instant = Instant::from_nanos(3_600_000_000_000);
 
     /// A limit as its owner keeps it, without a line.
     struct Modelled {
-        gate: Gate<loom::sync::atomic::AtomicU64>,
+        gate: Gate<Tried>,
         state: Mutex<(Meter, Option<Lease>, u32)>,
     }
 
@@ -237,18 +190,10 @@ mod tests {
         Quota { rate, burst: burst.map(|n| n.try_into().unwrap()) }
     }
 
-    /// Two threads are tried in every interleaving. Three have more of them than there is time for: those with up to
-    /// three forced switches.
-    fn model(threads: usize, check: impl Fn() + Sync + Send + 'static) {
-        let mut model = loom::model::Builder::new();
-        model.preemption_bound = (threads > 2).then_some(3);
-        model.check(check);
-    }
-
     #[test]
     fn in_no_interleaving_more_pass_than_the_limit_or_a_count_is_lost() {
         for burst in [None, Some(3)] {
-            model(2, move || {
+            model(Some(3), move || {
                 let limit = Modelled::new(&quota(3, burst));
                 limit.with(|_| ());
                 let other = {
@@ -268,7 +213,7 @@ mod tests {
     #[test]
     fn in_no_interleaving_a_call_is_counted_by_figures_of_two_quotas() {
         for (before, after) in [(Some(2), Some(4)), (None, Some(4)), (Some(4), None)] {
-            model(2, move || {
+            model(None, move || {
                 let limit = Modelled::new(&quota(2, before));
                 // The bucket is full as of now: the update leaves its word as it is, but for the number.
                 limit.with(|meter| {
@@ -292,7 +237,7 @@ mod tests {
     #[test]
     fn three_who_race_for_two_places_are_two() {
         for burst in [None, Some(2)] {
-            model(3, move || {
+            model(Some(2), move || {
                 let limit = Modelled::new(&quota(2, burst));
                 limit.with(|_| ());
                 let others: Vec<_> = (0..2)

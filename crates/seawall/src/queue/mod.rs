@@ -17,21 +17,19 @@ mod tests;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
 use seawall_policy::queue::Priority;
 use seawall_policy::queue::{Joined, Ticket, Turns};
 
-use crate::lock;
+use crate::atomic::{Lock, Parts, Std, Word};
 
 /// A waiting line. Every change of it takes one short lock; wakers are woken and dropped outside it.
-#[derive(Default)]
-pub(crate) struct Line {
-    turns: Mutex<Turns<Spot>>,
+pub(crate) struct Line<P: Parts = Std> {
+    turns: P::Lock<Turns<Spot>>,
     /// The length, for those who only look. Written under the lock.
-    waiting: AtomicUsize,
+    waiting: P::Word,
 }
 
 /// What a waiter leaves at its place.
@@ -42,17 +40,28 @@ struct Spot {
     called: bool,
 }
 
-impl Line {
+impl Default for Line {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl<P: Parts> Line<P> {
+    /// A line in which nobody stands.
+    pub(crate) fn empty() -> Self {
+        Self { turns: P::Lock::new(Turns::default()), waiting: P::Word::new(0) }
+    }
+
     /// How many wait. One atomic read, in one order with everybody's: who first frees what is waited for and then finds
     /// the line empty, and who first joins and then looks whether it is free, cannot both have come too early.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.waiting.load(Ordering::SeqCst)
+        self.waiting.load(Ordering::SeqCst) as usize
     }
 
     /// Stands in the line, unless `max` stand there already. In a full line a high arrival pushes out the youngest low
     /// one, which learns it.
-    pub(crate) fn join(&self, priority: Priority, max: usize) -> Option<Waiter<'_>> {
+    pub(crate) fn join(&self, priority: Priority, max: usize) -> Option<Waiter<'_, P>> {
         let Joined { ticket, pushed_out } =
             self.change(|turns| turns.join(priority, max, Spot::default()))?;
         if let Some(Spot { waker: Some(waker), .. }) = pushed_out {
@@ -66,7 +75,7 @@ impl Line {
         if self.len() == 0 {
             return;
         }
-        let waker = call_first(&mut lock(&self.turns));
+        let waker = self.turns.with(call_first);
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -74,14 +83,13 @@ impl Line {
 
     /// One step of the line; if somebody else is first after it, that one is called.
     fn change<R>(&self, step: impl FnOnce(&mut Turns<Spot>) -> R) -> R {
-        let (result, waker) = {
-            let mut turns = lock(&self.turns);
+        let (result, waker) = self.turns.with(|turns| {
             let before = turns.first();
-            let result = step(&mut turns);
-            self.waiting.store(turns.len(), Ordering::SeqCst);
-            let waker = if turns.first() == before { None } else { call_first(&mut turns) };
+            let result = step(turns);
+            self.waiting.store(turns.len() as u64, Ordering::SeqCst);
+            let waker = if turns.first() == before { None } else { call_first(turns) };
             (result, waker)
-        };
+        });
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -96,7 +104,7 @@ fn call_first(turns: &mut Turns<Spot>) -> Option<Waker> {
     spot.waker.take()
 }
 
-impl fmt::Debug for Line {
+impl<P: Parts> fmt::Debug for Line<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Line").field("waiting", &self.len()).finish()
     }
@@ -127,13 +135,13 @@ pub(crate) enum Stood<T> {
 /// One who waits. Dropping it leaves the line; if it was first, the next is called.
 #[derive(Debug)]
 #[must_use = "a waiter that is dropped has left the line"]
-pub(crate) struct Waiter<'a> {
-    line: &'a Line,
+pub(crate) struct Waiter<'a, P: Parts = Std> {
+    line: &'a Line<P>,
     ticket: Ticket,
     stands: bool,
 }
 
-impl Waiter<'_> {
+impl<P: Parts> Waiter<'_, P> {
     /// Waits until it stands first, or is pushed out. Dropping this keeps the place.
     pub(crate) async fn turn(&mut self) -> Turn {
         poll_fn(|cx| match self.look(cx) {
@@ -165,21 +173,21 @@ impl Waiter<'_> {
 
     /// Where it stands, leaving word whom to wake when that changes.
     fn look(&mut self, cx: &Context<'_>) -> Seen {
-        let mut turns = lock(&self.line.turns);
-        let first = turns.first() == Some(self.ticket);
-        let Some(spot) = turns.get_mut(self.ticket) else {
+        let (seen, _old) = self.line.turns.with(|turns| {
+            let first = turns.first() == Some(self.ticket);
+            let Some(spot) = turns.get_mut(self.ticket) else { return (Seen::PushedOut, None) };
+            let called = first && std::mem::take(&mut spot.called);
+            // A waker may own a task, and that task a waiter of this very line: the old one is dropped outside the lock.
+            let old = match &spot.waker {
+                Some(waker) if waker.will_wake(cx.waker()) => None,
+                _ => spot.waker.replace(cx.waker().clone()),
+            };
+            (if first { Seen::First { called } } else { Seen::Behind }, old)
+        });
+        if matches!(seen, Seen::PushedOut) {
             self.stands = false;
-            return Seen::PushedOut;
-        };
-        let called = first && std::mem::take(&mut spot.called);
-        let old = match &spot.waker {
-            Some(waker) if waker.will_wake(cx.waker()) => None,
-            _ => spot.waker.replace(cx.waker().clone()),
-        };
-        drop(turns);
-        // A waker may own a task, and that task a waiter of this very line.
-        drop(old);
-        if first { Seen::First { called } } else { Seen::Behind }
+        }
+        seen
     }
 }
 
@@ -190,7 +198,7 @@ enum Seen {
     PushedOut,
 }
 
-impl Drop for Waiter<'_> {
+impl<P: Parts> Drop for Waiter<'_, P> {
     fn drop(&mut self) {
         if self.stands {
             let _spot = self.line.change(|turns| turns.leave(self.ticket));

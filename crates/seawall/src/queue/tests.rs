@@ -1,6 +1,6 @@
 use std::future::pending;
 use std::pin::Pin;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Barrier};
 use std::task::Wake;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
+use crate::lock;
 
 /// A waker that only remembers that it was woken.
 #[derive(Default)]

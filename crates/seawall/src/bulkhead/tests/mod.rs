@@ -1,4 +1,5 @@
 mod adaptive;
+mod interleavings;
 mod laws;
 
 use super::*;
