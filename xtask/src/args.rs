@@ -13,6 +13,9 @@ usage: cargo xtask <job>
   peers [--trials N] [--seed S] [--patience P] [--only PART]
                       the effect guard beside Powertools and DBOS on the same faults, N wishes each (default 50), asked
                       for up to P seconds (default 30); PART of a line's name: shown, not kept. Some ten minutes
+  mutants [--shard K/N] [FILE...]
+                      breaks the policies, one place at a time, and counts what their tests notice; hours for all of
+                      them. K/N: every Nth one, from the Kth on (K from 0). FILE: only what is in files of that name
   --help              this text
 
 CI set in the environment: missing tools are installed, and what cannot run is a failure.";
@@ -25,6 +28,7 @@ pub(crate) enum Job {
     Deny,
     Bench(Bench),
     Peers(Peers),
+    Mutants(Mutants),
     Help,
 }
 
@@ -53,6 +57,15 @@ pub(crate) struct Peers {
     pub(crate) only: Option<String>,
 }
 
+/// Which places to break.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Mutants {
+    /// Every nth, beginning with the kth, from 0.
+    pub(crate) shard: Option<(u32, u32)>,
+    /// Names or paths of files; empty for all.
+    pub(crate) files: Vec<String>,
+}
+
 /// Turns arguments into a job, or says which word was wrong.
 pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Job, String> {
     let words: Vec<String> = words.collect();
@@ -73,6 +86,7 @@ pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Job, String> 
         "lint" | "deny" => Err(format!("{job} takes no arguments, not {rest:?}")),
         "bench" => bench(&rest).map(Job::Bench),
         "peers" => peers(&rest).map(Job::Peers),
+        "mutants" => mutants(&rest).map(Job::Mutants),
         "help" | "-h" | "--help" => Ok(Job::Help),
         other => Err(format!("no job is called {other:?}")),
     }
@@ -124,6 +138,30 @@ fn between(flag: &str, word: &str, least: u32, most: u32) -> Result<u32, String>
     }
 }
 
+fn mutants(words: &[&str]) -> Result<Mutants, String> {
+    let mut chosen = Mutants { shard: None, files: Vec::new() };
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match *word {
+            "--shard" => chosen.shard = Some(shard(words.next())?),
+            flag if flag.starts_with('-') => {
+                return Err(format!("mutants knows no {flag:?}: --shard K/N, or names of files"));
+            }
+            file => chosen.files.push(file.into()),
+        }
+    }
+    Ok(chosen)
+}
+
+/// `K/N`: one of N parts, counted from 0.
+fn shard(word: Option<&&str>) -> Result<(u32, u32), String> {
+    let word = word.copied().unwrap_or_default();
+    let parts = word.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
+    parts
+        .filter(|(k, n)| k < n)
+        .ok_or_else(|| format!("--shard {word}: write K/N with K from 0 to N-1, such as 0/4"))
+}
+
 /// A count from 1 to 60: a bench is bounded, and zero rounds have no median.
 fn number(flag: &str, word: Option<&&str>) -> Result<u32, String> {
     let Some(word) = word else { return Err(format!("{flag} wants a number from 1 to 60")) };
@@ -163,6 +201,13 @@ mod tests {
     fn peers_may_be_fewer_and_shorter() {
         let some = Peers { trials: 10, seed: 4, patience: 30, only: Some("Redis".into()) };
         assert_eq!(parsed("peers --only Redis --trials 10"), Ok(Job::Peers(some)));
+}
+
+    fn mutants_are_all_or_a_part_or_those_of_some_files() {
+        let all = Mutants { shard: None, files: Vec::new() };
+        assert_eq!(parsed("mutants"), Ok(Job::Mutants(all)));
+        let some = Mutants { shard: Some((1, 4)), files: vec!["step.rs".into(), "limit.rs".into()] };
+        assert_eq!(parsed("mutants step.rs --shard 1/4 limit.rs"), Ok(Job::Mutants(some)));
     }
 
     #[test]
@@ -178,6 +223,10 @@ mod tests {
             ("peers --trials 0", "--trials 0"),
             ("peers --patience", "--patience"),
             ("peers dbos", "dbos"),
+            ("mutants --shard", "--shard"),
+            ("mutants --shard 4/4", "4/4"),
+            ("mutants --shard one/4", "one/4"),
+            ("mutants --all", "--all"),
         ] {
             let error = parsed(line).unwrap_err();
             assert!(error.contains(word), "{line:?} answered {error:?}");

@@ -1,4 +1,5 @@
 //! Every chore of this repository, by name: `cargo xtask test`, `lint`, `deny`, `bench`, `peers`.
+//! Every chore of this repository, by name: `cargo xtask test`, `lint`, `deny`, `bench`, `mutants`.
 //!
 //! Stands outside the house: it drives cargo and real servers, and no crate may depend on it. Here too are the
 //! tests that hold the house's shape: the arrows between crates (`arrows`) and the promises of the docs (`docs`).
@@ -8,6 +9,7 @@ mod args;
 mod bench;
 mod lint;
 mod peers;
+mod mutants;
 mod process;
 mod python;
 mod report;
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Job::Test { quick: false } => test::full(&mut report),
         Job::Bench(options) => bench::run_all(&mut report, &options),
         Job::Peers(options) => peers::run_all(&mut report, &options),
+        Job::Mutants(chosen) => mutants::run(&mut report, &chosen),
     }
     report.close()
 }

@@ -48,3 +48,13 @@ impl fmt::Display for Invalid {
 }
 
 impl std::error::Error for Invalid {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complaint_names_its_key_and_says_what_to_write() {
+        assert_eq!(Invalid::new("open", "too long: write \"1d\"").to_string(), "open: too long: write \"1d\"");
+    }
+}

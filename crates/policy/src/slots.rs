@@ -137,7 +137,8 @@ mod tests {
         *ring.now(10, Instant::from_nanos(95)) += 1;
         assert_eq!(ring.at(10, Instant::from_nanos(105)), Some(&mut 2));
         assert_eq!(ring.at(10, Instant::from_nanos(95)), Some(&mut 0));
-        assert_eq!(ring.at(10, Instant::from_nanos(59)), None, "forgotten");
+        assert_eq!(ring.at(10, Instant::from_nanos(70)), Some(&mut 0), "the oldest");
+        assert_eq!(ring.at(10, Instant::from_nanos(69)), None, "forgotten");
         assert_eq!(ring.at(10, Instant::from_nanos(119)), None, "not yet");
         assert_eq!(ring.at(10, Instant::FAR_FUTURE), None);
         *ring.now(10, Instant::FAR_FUTURE) += 1;

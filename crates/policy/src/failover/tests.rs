@@ -46,6 +46,55 @@ fn the_defaults_are_the_published_ones() {
 }
 
 #[test]
+fn it_says_what_it_runs_by_and_since_when_and_why_its_target_is_active() {
+    let options = Options { up_after: secs(5), ..Options::default() };
+    let mut m = group(options.clone(), 2);
+    assert_eq!((m.options(), m.since(), m.why(), m.pinned()), (&options, START, "it is the first", None));
+    bad(&mut m, 0, 3, at(7));
+    assert_eq!((m.active(), m.since(), m.why()), (1, at(7), "the active target is failing"));
+    good(&mut m, 0, at(8));
+    m.advance(at(100));
+    assert_eq!((m.active(), m.since()), (0, at(37)));
+    assert_eq!(m.why(), "a better target has been well for long enough");
+    m.pin(1, at(200), at(110)).unwrap();
+    assert_eq!((m.pinned(), m.why()), (Some((1, at(200))), "an operator pinned it"));
+    m.advance(at(199));
+    assert_eq!(m.pinned(), Some((1, at(200))));
+    m.advance(at(200));
+    assert_eq!(m.pinned(), None);
+    m.pin(1, at(300), at(210)).unwrap();
+    m.unpin(at(220));
+    assert_eq!(m.pinned(), None);
+}
+
+#[test]
+fn other_options_take_effect_at_once_and_keep_what_is_known() {
+    let mut m = group(Options { min_hold: secs(3600), ..Options::default() }, 2);
+    bad(&mut m, 0, 3, START);
+    good(&mut m, 0, at(1));
+    assert_eq!(m.advance(at(100)), []);
+    assert_eq!(m.targets()[0].health, Health::Up);
+    let moved = m.update(Options { min_hold: secs(10), ..Options::default() }, at(101));
+    assert_eq!((moves(&moved), m.options().min_hold), (vec![(101, 1, 0)], secs(10)));
+}
+
+#[test]
+fn the_ends_of_every_range_are_in_it() {
+    let o = Options::default;
+    let day = secs(86_400);
+    Options { down_after: 1, unhealthy_for: Duration::from_nanos(1), ..o() }.check().unwrap();
+    Options { down_after: 1000, up_after: day, min_hold: day, trial: day, ..o() }.check().unwrap();
+    assert!(Options { down_after: 1001, ..o() }.check().is_err());
+    let over = day + Duration::from_nanos(1);
+    assert_eq!(Options { up_after: over, ..o() }.check().unwrap_err().key, "up_after");
+    let r = recovery::Options::default;
+    recovery::Options { history: 100_000, attempts: 10, ..r() }.check().unwrap();
+    recovery::Options { history: 0, attempts: 1, ..r() }.check().unwrap();
+    assert_eq!(recovery::Options { history: 100_001, ..r() }.check().unwrap_err().key, "history");
+    assert_eq!(recovery::Options { attempts: 0, ..r() }.check().unwrap_err().key, "attempts");
+}
+
+#[test]
 fn three_bad_reports_in_a_row_move_it_and_a_good_one_between_does_not() {
     let mut m = group(Options::default(), 2);
     for _ in 0..10 {

@@ -46,6 +46,7 @@ fn the_defaults_are_the_published_ones() {
     assert_eq!((breaker.window, breaker.failures), (Window::Time(secs(300)), 10));
     assert_eq!(breaker.recover, crate::breaker::Recover::Manual);
     assert_eq!((breaker.consecutive, breaker.min_calls), (0, 0));
+    assert_eq!((breaker.successes, breaker.lease), (1, secs(3600)));
     assert!(options.check().is_ok() && breaker.check().is_ok());
 }
 
@@ -201,6 +202,42 @@ fn an_hour_counts_and_forgets_a_minute_at_a_time() {
     assert_eq!((hour.blocked, hour.reasons[Block::CoolingDown as usize]), (Some(60.0 / 180.0), 60));
     assert_eq!(tally.summary(at(89)).retries, 30);
     assert_eq!(tally.summary(at(200)), Summary { success: None, ..Summary::default() });
+}
+
+#[test]
+fn reasons_and_levers_have_the_words_that_metrics_and_the_audit_trail_show() {
+    let words: Vec<_> = Block::ALL.iter().map(|block| block.as_str()).collect();
+    let said = ["cooling-down", "attempts-spent", "final", "breaker-open", "state-unavailable"];
+    assert_eq!(words, said);
+    assert_eq!(Block::Final.to_string(), "final");
+    for (lever, word, note) in [
+        (Lever::ForceOpen, "force-open", What::ForceOpen),
+        (Lever::ForceClosed, "force-closed", What::ForceClosed),
+        (Lever::HalfOpen, "half-open", What::HalfOpen),
+        (Lever::Reset, "reset", What::Reset),
+    ] {
+        assert_eq!((lever.as_str(), lever.note()), (word, note));
+    }
+}
+
+#[test]
+fn an_attempt_that_worked_matters_only_where_the_breaker_counts_it() {
+    let by_number = breaker();
+    let in_a_row = crate::breaker::Options { consecutive: 5, ..breaker() };
+    let by_share = crate::breaker::Options { min_calls: 20, ..breaker() };
+    let worked = What::Worked(NOON.0, None);
+    assert!(!matters(&by_number, worked) && matters(&in_a_row, worked) && matters(&by_share, worked));
+    for what in [What::Worked(NOON.0, Some(1)), What::Failed(NOON.0, None), What::Probe(1), What::Reset] {
+        assert!(matters(&by_number, what), "{what:?}");
+    }
+}
+
+#[test]
+fn codes_and_cooldowns_at_the_ends_of_their_ranges_are_sound() {
+    let week = Options { cap: secs(7 * 86_400), on: vec![1, 255], ..Options::default() };
+    week.check().unwrap();
+    let more = Options { cap: secs(7 * 86_400 + 1), ..Options::default() };
+    assert_eq!(more.check().unwrap_err().key, "cap");
 }
 
 /// What happens to a breaker of a type.

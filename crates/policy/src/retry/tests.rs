@@ -41,6 +41,60 @@ fn the_four_strategies_grow_as_they_say_and_stop_at_the_cap() {
 }
 
 #[test]
+fn each_jitter_draws_from_the_span_it_says() {
+    let drawn = |jitter, previous, dice| {
+        let options = Options { jitter, ..plain(Strategy::Exponential) };
+        pause(&options, 3, ms(previous), CALM, dice).as_millis()
+    };
+    // The plan is 400 ms: what is drawn falls as the dice rise.
+    assert_eq!([drawn(Jitter::None, 200, 0.0), drawn(Jitter::None, 200, 0.75)], [400, 400]);
+    assert_eq!([drawn(Jitter::Full, 200, 0.0), drawn(Jitter::Full, 200, 0.75)], [400, 100]);
+    assert_eq!([drawn(Jitter::Equal, 200, 0.0), drawn(Jitter::Equal, 200, 0.75)], [400, 250]);
+    // Between the base and three times the last pause, 100 to 600 ms, and never above the cap.
+    assert_eq!([drawn(Jitter::Decorrelated, 200, 0.0), drawn(Jitter::Decorrelated, 200, 0.75)], [600, 225]);
+    assert_eq!(drawn(Jitter::Decorrelated, 900, 0.0), 1000);
+    assert_eq!(drawn(Jitter::Decorrelated, 0, 0.5), 100);
+}
+
+#[test]
+fn the_ends_of_every_range_are_in_it() {
+    let sound = |o: Options| o.check().unwrap();
+    sound(Options { attempts: 1, ..Options::default() });
+    sound(Options { attempts: 10, ..Options::default() });
+    sound(Options { base: ms(1), cap: ms(1), ..Options::default() });
+    sound(Options { multiplier: 1.0, ..Options::default() });
+    sound(Options { multiplier: 10.0, ..Options::default() });
+    sound(Options { floor: rate(1, Duration::from_secs(1)), ..Options::default() });
+    sound(Options { floor: rate(1, Duration::from_secs(600)), ..Options::default() });
+    let refused = |o: Options| o.check().unwrap_err().to_string();
+    assert!(refused(Options { cap: ms(499), ..Options::default() }).starts_with("cap: 499ms is less than"));
+    assert!(refused(Options { multiplier: 10.1, ..Options::default() }).starts_with("multiplier: 10.1"));
+    assert!(refused(Options { floor: rate(1, Duration::from_secs(601)), ..Options::default() }).starts_with("floor"));
+}
+
+#[test]
+fn options_are_a_table_or_the_name_of_a_preset() {
+    let read = |text: &str| serde_json::from_str::<Options>(text).map_err(|error| error.to_string());
+    assert_eq!(read(r#""quick""#), Ok(Options::quick()));
+    assert_eq!(read(r#"{"attempts": 2}"#), Ok(Options { attempts: 2, ..Options::default() }));
+    assert!(read(r#""quickly""#).unwrap_err().contains("unknown variant `quickly`"));
+    assert!(read("7").unwrap_err().contains("expected a table, or one of \"aggressive\""));
+    let written = serde_json::to_string(&Options::conservative()).unwrap();
+    assert_eq!(read(&written), Ok(Options::conservative()));
+}
+
+#[test]
+fn what_one_call_remembers_grows_by_one_attempt_and_its_pause() {
+    let failed = ended(Verdict::of(Seen::ServerError), Effects::Repeatable);
+    let seen = Attempts { made: 1, previous: ms(100) };
+    let options = Options { attempts: 3, ..plain(Strategy::Linear) };
+    let (after, decision) = step(&options, seen, failed, 0.0);
+    assert_eq!((after, decision), (Attempts { made: 2, previous: ms(200) }, Decision::Again { delay: ms(200) }));
+    let (over, decision) = step(&options, after, failed, 0.0);
+    assert_eq!((over, decision), (Attempts { made: 3, previous: ms(200) }, Decision::Stop(Stop::Spent)));
+}
+
+#[test]
 fn the_defaults_and_presets_are_the_published_ones() {
     let of = |o: Options| (o.attempts, o.base.as_millis(), o.cap.as_millis());
     let d = Options::default();
