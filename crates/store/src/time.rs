@@ -14,7 +14,8 @@ pub struct Time(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// The latest time that was told; a wall clock that is set back stands still until it has caught up.
+    /// The latest time that was told, in microseconds since 1970; a wall clock that is set back stands still until it has
+    /// caught up.
     latest: AtomicU64,
     runs: bool,
 }
@@ -22,34 +23,43 @@ struct Inner {
 impl Time {
     /// The wall clock, never earlier than `latest`, the latest time a journal knows.
     pub fn wall(latest: Stamp) -> Self {
-        Self(Arc::new(Inner { latest: AtomicU64::new(latest.0), runs: true }))
+        Self(Arc::new(Inner { latest: AtomicU64::new(micros(latest)), runs: true }))
     }
 
     /// A clock that stands still until it is told to move.
     pub fn manual(now: Stamp) -> Self {
-        Self(Arc::new(Inner { latest: AtomicU64::new(now.0), runs: false }))
+        Self(Arc::new(Inner { latest: AtomicU64::new(micros(now)), runs: false }))
     }
 
     /// The present moment.
     pub fn now(&self) -> Stamp {
+        Stamp(self.micros() / 1000)
+    }
+
+    /// The same in microseconds since 1970.
+    pub fn micros(&self) -> u64 {
         if !self.0.runs {
-            return Stamp(self.0.latest.load(Ordering::Relaxed));
+            return self.0.latest.load(Ordering::Relaxed);
         }
         let since = wall_now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let wall = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-        Stamp(self.0.latest.fetch_max(wall, Ordering::Relaxed).max(wall))
+        let wall = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
+        self.0.latest.fetch_max(wall, Ordering::Relaxed).max(wall)
     }
 
     /// Moves the hand to `latest`, the latest time a journal knows, unless it is there already.
     pub fn at_least(&self, latest: Stamp) {
-        self.0.latest.fetch_max(latest.0, Ordering::Relaxed);
+        self.0.latest.fetch_max(micros(latest), Ordering::Relaxed);
     }
 
     /// Moves the hand forward.
     pub fn advance(&self, span: Duration) {
-        let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-        self.0.latest.fetch_add(millis, Ordering::Relaxed);
+        let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        self.0.latest.fetch_add(micros, Ordering::Relaxed);
     }
+}
+
+fn micros(stamp: Stamp) -> u64 {
+    stamp.0.saturating_mul(1000)
 }
 
 #[cfg(test)]
@@ -69,5 +79,7 @@ mod tests {
         let both = [time.clone(), time];
         both[0].advance(Duration::from_secs(1));
         assert_eq!(both[1].now(), Stamp(1005));
+        both[1].advance(Duration::from_micros(1));
+        assert_eq!((both[0].now(), both[0].micros()), (Stamp(1005), 1_005_001));
     }
 }

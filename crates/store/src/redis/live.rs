@@ -150,16 +150,15 @@ impl Live {
             command.arg("LOAD").arg(source);
             command
         };
-        let commands = [load(scripts::BEGIN), load(scripts::REST)];
+        let commands = scripts::ALL.map(load);
         let said = self.all(shared, self.line.clone(), &commands, deadline).await?;
-        let mut digests = said.into_iter().map(|value| match checked(value)? {
+        let digests = said.into_iter().map(|value| match checked(value)? {
             Value::BulkString(digest) => Ok(String::from_utf8_lossy(&digest).into_owned()),
             _ => Err(StoreError::Unavailable("the server did not load the scripts".into())),
         });
-        if let (Some(begin), Some(rest)) = (digests.next(), digests.next()) {
-            let digests = scripts::Digests { begin: begin?, rest: rest? };
+        if let Ok(digests) = digests.collect::<Result<Vec<_>, _>>()?.try_into() {
             // The same at every load: digests of the text.
-            shared.digests.get_or_init(|| digests);
+            shared.digests.get_or_init(|| scripts::Digests(digests));
         }
         self.loads.fetch_add(1, Ordering::Relaxed);
         drop(one);

@@ -5,6 +5,7 @@
 mod address;
 mod check;
 mod examine;
+mod jobs;
 mod link;
 mod list;
 mod live;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use redis::{Cmd, Value};
-use seawall_core::effect::{Answer, Nature, Operation};
+use seawall_core::effect::{Answer, Key, Nature, Operation};
 use seawall_core::store::{Asked, Page, Promise, Store, StoreError, Swept, Told, Wanted};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
@@ -31,6 +32,7 @@ use address::Address;
 pub use check::{Check, Concern, Weight};
 use link::{Job, Reply, Step, Ways};
 pub use options::{Rearm, RedisOptions, Wait};
+use scripts::Script;
 use shared::{Looked, Shared};
 use wire::Said;
 
@@ -116,6 +118,27 @@ impl Redis {
             return Ok(Vec::new());
         }
         answer(self.send(|reply| Job::Batch(commands, reply)).await?).await
+    }
+
+    /// Asks by a script, and gives what it answered to the question's number. It is handed over before anybody polls:
+    /// whoever drops what is returned has asked.
+    fn raw(
+        &self,
+        key: Key,
+        script: Script,
+        question: impl FnOnce(&str, [u8; 4]) -> Cmd,
+    ) -> Asked<'_, Vec<u8>> {
+        let (number, digest) = self.shared.asking(script);
+        let command = question(digest, number.to_be_bytes());
+        let (reply, answered) = oneshot::channel();
+        let left = hand(&self.ways.jobs, Job::Step(Step { number, key, command, reply }));
+        Box::pin(async move {
+            if let Some(job) = left? {
+                self.ways.jobs.send(job).await.map_err(|_| link::gone())?;
+            }
+            // The number has been compared.
+            answer(answered).await.map(|mut said| said.split_off(4))
+        })
     }
 
     /// What a step was answered.

@@ -16,6 +16,8 @@ macro_rules! script {
 pub(super) const BEGIN: &str = script!("", "open", "begin", "close");
 /// Everything else. Run even then: what has happened must be written down.
 pub(super) const REST: &str = script!(" flags=allow-oom", "open", "rest", "close");
+/// A cell of text. Refused when the server's memory is full.
+pub(super) const CELL: &str = script!("", "cell");
 /// Changes what is trusted of a part.
 pub(super) const STANDING: &str = script!(" flags=allow-oom", "standing");
 
@@ -30,10 +32,19 @@ impl Names {
 
     /// A record: `sw:{prod:7f}:e:…`.
     pub(super) fn record(&self, key: Key) -> String {
+        self.one("e:", key)
+    }
+
+    /// What is remembered of a job, or of a type of jobs: `sw:{prod:7f}:j:…`.
+    pub(super) fn cell(&self, key: Key) -> String {
+        self.one("j:", key)
+    }
+
+    fn one(&self, what: &str, key: Key) -> String {
         let shard = &self.0[shard_of(key)];
         let mut name = String::with_capacity(shard.len() + 34);
         name.push_str(shard);
-        name.push_str("e:");
+        name.push_str(what);
         for byte in key.as_bytes() {
             name.push(char::from(HEX[usize::from(byte >> 4)]));
             name.push(char::from(HEX[usize::from(byte & 15)]));
@@ -59,11 +70,25 @@ pub(super) fn shard_of(key: Key) -> usize {
     usize::from(key.as_bytes()[15])
 }
 
+/// A script the server is asked to load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Script {
+    Begin,
+    Rest,
+    Cell,
+}
+
+/// All of them, in their order.
+pub(super) const ALL: [&str; 3] = [BEGIN, REST, CELL];
+
 /// What the server calls the scripts: the digests it gave when they were loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Digests {
-    pub(super) begin: String,
-    pub(super) rest: String,
+pub(super) struct Digests(pub(super) [String; ALL.len()]);
+
+impl Digests {
+    pub(super) fn of(&self, script: Script) -> &str {
+        &self.0[script as usize]
+    }
 }
 
 /// One step, on its way.

@@ -11,7 +11,7 @@ use seawall_core::store::Promise;
 use tokio::sync::Notify;
 
 use super::address::Address;
-use super::scripts::{self, Digests, Names};
+use super::scripts::{self, Digests, Names, Script};
 use super::standing::Incarnation;
 use super::wire::{self, Packed};
 use super::{Concern, RedisOptions};
@@ -119,26 +119,31 @@ impl Shared {
         match operation {
             Operation::Begin(begin) => {
                 let trusted = self.gate().trusted;
-                self.step(|digests| &digests.begin, begin.key, &wire::begin(begin, &trusted))
+                self.step(Script::Begin, begin.key, &wire::begin(begin, &trusted))
             }
-            other => self.step(|digests| &digests.rest, other.key(), &wire::other(other)),
+            other => self.step(Script::Rest, other.key(), &wire::other(other)),
         }
     }
 
     /// Time alone, for a record that is due.
     pub(super) fn due(&self, key: Key) -> (u32, Cmd) {
-        self.step(|digests| &digests.rest, key, &wire::due(key))
+        self.step(Script::Rest, key, &wire::due(key))
     }
 
-    fn step(&self, script: impl Fn(&Digests) -> &String, key: Key, packed: &Packed<'_>) -> (u32, Cmd) {
-        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+    fn step(&self, script: Script, key: Key, packed: &Packed<'_>) -> (u32, Cmd) {
+        let (number, digest) = self.asking(script);
         let mut first = Vec::with_capacity(10);
         first.extend(number.to_be_bytes());
         if let Some(time) = &self.time {
             wire::time(&mut first, time.now().0);
         }
-        // Before the scripts are loaded nothing is asked; a digest nobody knows is answered with NOSCRIPT.
-        let digest = self.digests.get().map_or("", |digests| script(digests));
         (number, scripts::step(digest, &self.names, key, &[&first, &packed.fixed, packed.rest]))
+    }
+
+    /// The number of a new question, and what the server calls its script.
+    pub(super) fn asking(&self, script: Script) -> (u32, &str) {
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        // Before the scripts are loaded nothing is asked; a digest nobody knows is answered with NOSCRIPT.
+        (number, self.digests.get().map_or("", |digests| digests.of(script)))
     }
 }

@@ -1,5 +1,6 @@
 //! Memory in a file: it survives kill -9 and the loss of power, and needs no server.
 
+mod cells;
 mod copy;
 mod file;
 mod open;
@@ -27,6 +28,7 @@ use seawall_core::store::{Asked, Page, Promise, Store, StoreError, Swept, Told, 
 use tokio::sync::oneshot;
 
 use crate::time::Time;
+pub use cells::Cells;
 use queue::Queue;
 use reader::Look;
 use schema::{Journal, STATES};

@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, TryAcquireError};
 
 /// How long those who were just answered may take to come back. A trip to the disk costs as much.
 const RETURN: Duration = Duration::from_micros(100);
@@ -38,6 +38,20 @@ impl<T> Queue<T> {
     pub(super) async fn join(&self, one: T) -> bool {
         let Ok(place) = self.room.acquire().await else { return false };
         place.forget();
+        self.push(one)
+    }
+
+    /// Joins the line if there is room, and otherwise gives back who wanted to. `false` if nobody takes from it any more.
+    pub(super) fn join_now(&self, one: T) -> Result<bool, T> {
+        match self.room.try_acquire() {
+            Ok(place) => place.forget(),
+            Err(TryAcquireError::NoPermits) => return Err(one),
+            Err(TryAcquireError::Closed) => return Ok(false),
+        }
+        Ok(self.push(one))
+    }
+
+    fn push(&self, one: T) -> bool {
         let mut line = self.line();
         if line.closed {
             return false;
