@@ -201,8 +201,9 @@ mod tests {
     fn peers_may_be_fewer_and_shorter() {
         let some = Peers { trials: 10, seed: 4, patience: 30, only: Some("Redis".into()) };
         assert_eq!(parsed("peers --only Redis --trials 10"), Ok(Job::Peers(some)));
-}
+    }
 
+    #[test]
     fn mutants_are_all_or_a_part_or_those_of_some_files() {
         let all = Mutants { shard: None, files: Vec::new() };
         assert_eq!(parsed("mutants"), Ok(Job::Mutants(all)));

@@ -8,8 +8,8 @@
 mod args;
 mod bench;
 mod lint;
-mod peers;
 mod mutants;
+mod peers;
 mod process;
 mod python;
 mod report;

@@ -31,7 +31,7 @@
 //! ```
 //!
 //! Nothing is read from the process behind the caller's back: the environment comes in as an argument, and the only
-//! functions that touch the disk are [`load_file`], [`read_file`] and [`SecretRef::resolve`].
+//! functions that touch the disk are [`load_file`], [`read_file`] and [`SecretRef::resolve_with`].
 
 mod de;
 mod layers;
@@ -49,7 +49,7 @@ pub use layers::{apply_environment, load_file, load_str, profiles, select_profil
 pub use node::{Entry, Node, Table, Value, overlay};
 pub use origin::Origin;
 pub use problem::{Problem, Problems, Severity};
-pub use secret::{Resolved, SecretError, SecretRef};
+pub use secret::{Resolved, SecretError, SecretRef, VaultLookup};
 pub use show::show;
 pub use source::{Format, MAX_DEPTH, MAX_FILE, parse, read_file};
 pub use url::check_url;

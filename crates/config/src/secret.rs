@@ -39,23 +39,32 @@ pub struct Resolved {
 /// Why a secret could not be had; it names the place, never the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretError {
-    /// A code of the catalogue (`SW0090`), where there is one.
-    pub code: Option<&'static str>,
     /// What is wrong, and what to write.
     pub message: String,
 }
 
+/// Looks up an entry of the vault.
+pub type VaultLookup<'v> = &'v dyn Fn(&str) -> Result<Resolved, SecretError>;
+
 impl SecretRef {
-    /// Fetches the secret. `env` looks up an environment variable.
+    /// Fetches the secret where there is no vault: an entry of one is refused.
+    pub fn resolve(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Resolved, SecretError> {
+        self.resolve_with(env, &|_| {
+            Err(refuse("there is no vault here: write env:NAME or file:PATH".to_owned()))
+        })
+    }
+
+    /// Fetches the secret. `env` looks up an environment variable, `vault` an entry of the vault.
     ///
     /// Refuses a variable that is not set or empty; a file that is empty, larger than 64 KiB, not UTF-8 or not a plain
     /// file. One newline at a file's end is not part of the secret. A file that every user may read gives a warning.
-    pub fn resolve(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Resolved, SecretError> {
+    pub fn resolve_with(
+        &self,
+        env: &dyn Fn(&str) -> Option<String>,
+        vault: VaultLookup<'_>,
+    ) -> Result<Resolved, SecretError> {
         match self {
-            SecretRef::Vault(_) => Err(SecretError {
-                code: Some("SW0090"),
-                message: "the vault is not available yet: write env:NAME or file:PATH".to_owned(),
-            }),
+            SecretRef::Vault(name) => vault(name),
             SecretRef::Env(name) => match env(name) {
                 Some(value) if !value.is_empty() => {
                     Ok(Resolved { secret: Secret::new(value), warning: None })
@@ -70,7 +79,7 @@ impl SecretRef {
 }
 
 fn refuse(message: String) -> SecretError {
-    SecretError { code: None, message }
+    SecretError { message }
 }
 
 fn from_file(path: &Path) -> Result<Resolved, SecretError> {
@@ -151,10 +160,7 @@ impl fmt::Display for SecretRef {
 
 impl fmt::Display for SecretError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.code {
-            Some(code) => write!(f, "{code} {}", self.message),
-            None => f.write_str(&self.message),
-        }
+        f.write_str(&self.message)
     }
 }
 

@@ -11,6 +11,7 @@ mod journal;
 mod proxy;
 mod serve;
 mod trade;
+mod vault;
 mod view;
 
 use std::path::PathBuf;
@@ -61,6 +62,8 @@ enum Command {
     Trade(trade::Trade),
     /// Who did what, and whether that can be believed
     Audit(audit::Audit),
+    /// Keys, encrypted at rest: `vault:NAME` in a configuration
+    Vault(vault::Vault),
     /// Write completions for a shell to stdout
     Completions(completions::Completions),
 }
@@ -83,6 +86,7 @@ impl Seawall {
             Command::Effects(command) => command.run(),
             Command::Trade(command) => command.run(),
             Command::Audit(command) => command.run(),
+            Command::Vault(command) => command.run(),
             Command::Completions(command) => command.run(),
         }
     }

@@ -15,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::journal::{self, At};
 use super::{Source, report, variable};
 use crate::output::{Failure, note, plain};
-use crate::settings::{Drawn, Findings, Loaded, Purpose, draw, plan};
+use crate::settings::{Drawn, Findings, Loaded, Purpose, draw, plan_to_serve};
 
 /// Run the gateway, with its admin port.
 #[derive(Debug, Args)]
@@ -42,9 +42,12 @@ impl Serve {
 
 /// The plan of settings, with everything said that stands in its way.
 pub(super) fn ready(loaded: &Loaded, mut findings: Findings) -> Result<Plan, Failure> {
-    let (plan, more) = plan(loaded, &variable);
+    let (plan, more, uses) = plan_to_serve(loaded, &variable);
     more.0.into_iter().for_each(|finding| findings.add(finding));
     report(findings, Purpose::Serve)?;
+    if let Err(why) = uses.note() {
+        note(format_args!("warning: uses of the vault are not counted: {why}"));
+    }
     Ok(plan)
 }
 

@@ -20,6 +20,7 @@ mod read;
 mod route;
 mod schema;
 mod upstream;
+mod vault;
 mod wire;
 mod words;
 
@@ -37,11 +38,13 @@ pub(crate) use inherit::with_builtin;
 pub(crate) use key::Key;
 pub(crate) use read::{Loaded, load, tree_of};
 pub(crate) use schema::schema;
-pub(crate) use wire::plan;
+pub(crate) use vault::FILE as VAULT_FILE;
+pub(crate) use wire::{plan, plan_to_serve};
 
 use later::{Alert, Carbon, Channel, Job};
 use route::Route;
 use upstream::Upstream;
+use vault::Vault;
 pub(crate) use words::State;
 use words::{Host, Listen};
 
@@ -63,6 +66,8 @@ pub(crate) struct Settings {
     pub(crate) admin_token: Option<SecretRef>,
     /// A directory of this instance's own, or the URL of a Redis. Default `./seawall-state`.
     pub(crate) state: State,
+    /// Where the values of `vault:NAME` are kept.
+    pub(crate) vault: Vault,
     /// What upstreams and routes begin with; each may say otherwise, key by key.
     pub(crate) defaults: Defaults,
     /// Who can be called, by name: the first segment of a path.
@@ -89,6 +94,7 @@ impl Default for Settings {
             callers: BTreeMap::new(),
             admin_token: None,
             state: State::default(),
+            vault: Vault::default(),
             defaults: Defaults::default(),
             upstream: BTreeMap::new(),
             route: BTreeMap::new(),

@@ -15,6 +15,7 @@ use seawall_store::Memory;
 
 use super::finding::Weight;
 use super::upstream::{Auth, Limit, Upstream};
+use super::vault::{Opener, Uses};
 use super::words::{Listened, Pack, State};
 use super::{Finding, Findings, Key, Loaded};
 
@@ -32,8 +33,15 @@ const MAX_CA: u64 = 1 << 20;
 
 /// The plan, and what could not be had here and now; a plan with findings that stop serving is not complete.
 pub(crate) fn plan(loaded: &Loaded, environment: Environment<'_>) -> (Plan, Findings) {
+    let (plan, findings, _) = plan_to_serve(loaded, environment);
+    (plan, findings)
+}
+
+/// The same, with what was fetched from the vault for it.
+pub(crate) fn plan_to_serve(loaded: &Loaded, environment: Environment<'_>) -> (Plan, Findings, Uses) {
     let settings = &loaded.settings;
-    let mut wiring = Wiring { loaded, environment, findings: Findings::default() };
+    let vault = Opener::new(settings, environment);
+    let mut wiring = Wiring { loaded, environment, vault, findings: Findings::default() };
     let upstreams =
         settings.upstream.iter().map(|(name, upstream)| wiring.upstream(name, upstream)).collect();
     let index = |name: &str| settings.upstream.keys().position(|upstream| upstream == name);
@@ -88,12 +96,13 @@ pub(crate) fn plan(loaded: &Loaded, environment: Environment<'_>) -> (Plan, Find
         upstreams,
         routes,
     };
-    (plan, wiring.findings)
+    (plan, wiring.findings, wiring.vault.into_uses())
 }
 
 struct Wiring<'w> {
     loaded: &'w Loaded,
     environment: Environment<'w>,
+    vault: Opener<'w>,
     findings: Findings,
 }
 
@@ -160,7 +169,7 @@ impl Wiring<'_> {
     }
 
     fn secret(&mut self, key: &Key, reference: &SecretRef) -> Option<seawall_core::secret::Secret> {
-        match reference.resolve(self.environment) {
+        match reference.resolve_with(self.environment, &|name| self.vault.fetch(name)) {
             Ok(resolved) => {
                 if let Some(warning) = resolved.warning {
                     self.note(Weight::Warning, key, Code::ConfigurationInvalid, warning);
@@ -168,8 +177,7 @@ impl Wiring<'_> {
                 Some(resolved.secret)
             }
             Err(why) => {
-                let code = why.code.and_then(Code::parse).unwrap_or(Code::SecretMissing);
-                self.unready(key, code, why.message);
+                self.unready(key, Code::SecretMissing, why.message);
                 None
             }
         }

@@ -59,9 +59,25 @@ fn variables_are_looked_up_where_the_caller_says() {
     for name in ["env:EMPTY", "env:NONE"] {
         assert!(resolve(name).unwrap_err().to_string().contains("is not set: set it, or write file:PATH"));
     }
-    let vault = resolve("vault:x").unwrap_err();
-    assert_eq!(vault.code, Some("SW0090"));
-    assert!(vault.to_string().starts_with("SW0090 the vault is not available yet"));
+    assert_eq!(
+        resolve("vault:x").unwrap_err().to_string(),
+        "there is no vault here: write env:NAME or file:PATH"
+    );
+}
+
+#[test]
+fn entries_of_the_vault_are_looked_up_where_the_caller_says() {
+    let vault = |name: &str| match name {
+        "team/a" => {
+            Ok(Resolved { secret: Secret::new("sk-canary".to_owned()), warning: Some("soon".to_owned()) })
+        }
+        other => Err(SecretError { message: format!("no {other}") }),
+    };
+    let resolve = |text: &str| text.parse::<SecretRef>().unwrap().resolve_with(&env, &vault);
+    let found = resolve("vault:team/a").unwrap();
+    assert_eq!((found.secret.expose(), found.warning.as_deref()), ("sk-canary", Some("soon")));
+    assert_eq!(resolve("vault:b").unwrap_err().to_string(), "no b");
+    assert_eq!(resolve("env:KEY").unwrap().secret.expose(), "sk-canary");
 }
 
 #[test]

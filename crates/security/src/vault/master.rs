@@ -210,7 +210,12 @@ fn good_passphrase(text: &Secret) -> Result<(), VaultError> {
     }
 }
 
-/// Writes keys into a file, mode 0600, the first one first.
+/// Writes keys into a file that is not there yet, mode 0600, the first one first.
+pub fn write_new(path: &Path, ring: &Ring) -> Result<(), VaultError> {
+    write(path, ring, true)
+}
+
+/// Writes keys into a file, in place of the one that is there.
 pub(super) fn write(path: &Path, ring: &Ring, fresh: bool) -> Result<(), VaultError> {
     let mut text = Zeroizing::new(String::with_capacity(64 * (ring.count() + 1)));
     text.push_str("# The key of a seawall vault. The first key encrypts, all of them decrypt.\n");

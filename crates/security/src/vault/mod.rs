@@ -44,11 +44,13 @@ pub use entry::State;
 pub use error::{Trouble, VaultError};
 pub use master::{
     CREDENTIAL, KEY_VARIABLE, Master, PASSPHRASE_VARIABLE, Place, Sources, beside as key_file_of,
+    write_new as write_key_file,
 };
-pub use name::{BadName, Name};
+pub use name::{BadName, Name, is_value_variable, name_of_variable};
 pub use strength::{Grade, STRONG, Strength, WEAK, strength};
 pub use uses::Use;
 pub use view::{Concern, ListedEntry, ListedVersion, Worry};
+pub use when::moment;
 
 use entry::Version;
 use file::Body;

@@ -62,6 +62,28 @@ impl fmt::Display for Name {
     }
 }
 
+/// Endings of variables that hold keys, and what is left of a name without them: `OPENAI_API_KEY` is `openai`.
+const ENDINGS: [(&str, bool); 4] =
+    [("_API_KEY", true), ("_TOKEN", true), ("_KEY", false), ("_SECRET", false)];
+
+/// Whether a variable is named as those are that hold a key. Seawall's own are not.
+pub fn is_value_variable(variable: &str) -> bool {
+    let ends = |(ending, _): &(&str, bool)| variable.len() > ending.len() && variable.ends_with(ending);
+    !variable.starts_with("SEAWALL_") && ENDINGS.iter().any(ends)
+}
+
+/// The name an entry gets from a variable: lower case, without `_API_KEY` or `_TOKEN` at its end.
+///
+/// ```
+/// use seawall_security::vault::name_of_variable;
+/// assert_eq!(name_of_variable("OPENAI_API_KEY"), "openai");
+/// assert_eq!(name_of_variable("AWS_SECRET_ACCESS_KEY"), "aws_secret_access_key");
+/// ```
+pub fn name_of_variable(variable: &str) -> String {
+    let cut = ENDINGS.iter().filter(|(_, cut)| *cut).find_map(|(ending, _)| variable.strip_suffix(ending));
+    cut.filter(|rest| !rest.is_empty()).unwrap_or(variable).to_ascii_lowercase()
+}
+
 /// Why a text is no name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadName {

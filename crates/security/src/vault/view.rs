@@ -108,6 +108,12 @@ impl Vault {
         concerns
     }
 
+    /// What is wrong with one entry, or will be.
+    pub fn concerns(&self, name: &Name, now: SystemTime) -> Vec<Concern> {
+        let entry = self.body.entries.get(name);
+        entry.map(|entry| self.concern(name, entry, when::from_wall(now))).unwrap_or_default()
+    }
+
     fn concern(&self, name: &Name, entry: &Entry, now: Timestamp) -> Vec<Concern> {
         let said =
             |worry, wrong, message: String| Concern { name: Some(name.clone()), worry, wrong, message };

@@ -22,6 +22,13 @@ pub(super) fn check(checking: &mut Checking<'_>) {
     if settings.admin_token.is_some() {
         checking.unbuilt(&Key::top("admin_token"), "the admin port asks for no token");
     }
+    let vault = &settings.vault;
+    for (key, file) in [("file", &vault.file), ("key_file", &vault.key_file)] {
+        if file.as_deref().is_some_and(|file| file.as_os_str().is_empty()) {
+            let message = "an empty path names no file";
+            checking.error(&Key::top("vault").then(key), message, "write a path, or remove it");
+        }
+    }
 }
 
 /// Outside loopback a door needs keys, and keys are not built yet.

@@ -11,7 +11,8 @@ fn the_published_sample_is_good_and_says_what_is_not_built_yet() {
     assert_eq!(
         said(SAMPLE),
         [
-            "warning f:18:22: upstream.openai.auth.bearer: SW0090 the vault is not available yet, write env:NAME or file:PATH",
+            "warning f:18:22: upstream.openai.auth.bearer: SW0029 there is no vault at ./seawall-state/vault, make one with \
+             `seawall vault init`",
             "warning f:29:1: route.chat.model: SW0090 not available yet: every target gets the caller's model, remove it to \
              serve",
             "warning f:40:21: route.orders.unknown.probe: is asked without a credential: callers' own are not remembered, and \
