@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An order under a key.
-fn order(key: &str, body: Value) -> Request {
-    Request::post("/up/orders").header("idempotency-key", key).json(&body)
+fn order(key: &str, body: &Value) -> Request {
+    Request::post("/up/orders").header("idempotency-key", key).json(body)
 }
 
 fn one() -> Value {
@@ -65,8 +65,8 @@ async fn the_same_key_again_is_answered_with_the_same_status_and_bytes_and_nothi
             .executing("order")
     });
     let (up, gateway) = gateway(script).await;
-    let first = gateway.send(order("k1", one())).await;
-    let again = gateway.send(order("k1", one())).await;
+    let first = gateway.send(order("k1", &one())).await;
+    let again = gateway.send(order("k1", &one())).await;
     assert_eq!(
         (first.status, first.header("idempotent-replayed"), effect(&first)),
         (201, None, "done".into())
@@ -77,7 +77,7 @@ async fn the_same_key_again_is_answered_with_the_same_status_and_bytes_and_nothi
     assert_eq!(effect(&again), "replayed");
     assert_eq!(decision(&again, "attempts"), "0");
     assert_eq!(up.ledger().executed("order").len(), 1);
-    let other = gateway.send(order("k2", one())).await;
+    let other = gateway.send(order("k2", &one())).await;
     assert_ne!(other.body, first.body, "another key is another order, however equal");
     assert_eq!(up.ledger().executed("order").len(), 2);
     let name = "seawall_effect_replays_total{type=\"orders\"}";
@@ -93,7 +93,7 @@ async fn of_many_callers_at_once_one_is_sent_and_the_others_are_told_to_ask_agai
     let slow =
         Script::per_path(|_, n| Reply::json(201, json!({ "order": n })).executing("order").after(ms(300)));
     let (up, gateway) = gateway(slow).await;
-    let answers = join_all((0..20).map(|_| gateway.send(order("k", one())))).await;
+    let answers = join_all((0..20).map(|_| gateway.send(order("k", &one())))).await;
     let (done, busy): (Vec<&Answer>, Vec<&Answer>) = answers.iter().partition(|answer| answer.status == 201);
     assert_eq!((done.len(), busy.len()), (1, 19));
     for answer in busy {
@@ -105,19 +105,19 @@ async fn of_many_callers_at_once_one_is_sent_and_the_others_are_told_to_ask_agai
         );
         assert_eq!(effect(answer), "open");
     }
-    assert_eq!(gateway.send(order("k", one())).await.header("idempotent-replayed"), Some("true"));
+    assert_eq!(gateway.send(order("k", &one())).await.header("idempotent-replayed"), Some("true"));
     assert_eq!(up.ledger().executed("order").len(), 1);
 }
 
 #[tokio::test]
 async fn a_lost_reply_is_unknown_to_its_caller_and_in_doubt_to_every_other() {
     let (up, gateway) = gateway(Script::always(Reply::execute_then_drop("order"))).await;
-    let first = gateway.send(order("k", one())).await;
+    let first = gateway.send(order("k", &one())).await;
     assert_eq!(refused(&first), (502, "SW0012".into()));
     assert_eq!(seawall_e2e::problem(&first)["certainty"], "unknown");
     assert_eq!((first.header("x-should-retry"), effect(&first)), (Some("false"), "in-doubt".into()));
     for _ in 0..3 {
-        let again = gateway.send(order("k", one())).await;
+        let again = gateway.send(order("k", &one())).await;
         assert_eq!(refused(&again), (409, "SW0037".into()));
         assert_eq!((again.header("x-should-retry"), effect(&again)), (Some("false"), "in-doubt".into()));
     }
@@ -134,10 +134,10 @@ async fn a_lost_reply_is_unknown_to_its_caller_and_in_doubt_to_every_other() {
 async fn an_upstreams_own_error_passes_and_its_caller_is_told_not_to_repeat_it() {
     let (up, gateway) =
         gateway(Script::always(Reply::json(500, json!({ "oh": "no" })).executing("order"))).await;
-    let first = gateway.send(order("k", one())).await;
+    let first = gateway.send(order("k", &one())).await;
     assert_eq!((first.status, first.header("x-should-retry")), (500, Some("false")));
     assert_eq!(first.text(), r#"{"oh":"no"}"#);
-    assert_eq!(refused(&gateway.send(order("k", one())).await), (409, "SW0037".into()));
+    assert_eq!(refused(&gateway.send(order("k", &one())).await), (409, "SW0037".into()));
     assert_eq!(up.ledger().executed("order").len(), 1);
 }
 
@@ -152,7 +152,7 @@ async fn what_was_not_done_frees_its_key_however_often() {
     let gateway = rig.start();
     let mut last = 429;
     for _ in 0..60 {
-        let answer = gateway.send(order("k", one())).await;
+        let answer = gateway.send(order("k", &one())).await;
         last = answer.status;
         if last == 201 {
             break;
@@ -166,8 +166,8 @@ async fn what_was_not_done_frees_its_key_however_often() {
 async fn a_final_refusal_is_a_result_and_is_replayed() {
     let script = Script::per_path(|_, n| Reply::json(402, json!({ "declined": n })));
     let (up, gateway) = gateway(script).await;
-    let first = gateway.send(order("k", one())).await;
-    let again = gateway.send(order("k", one())).await;
+    let first = gateway.send(order("k", &one())).await;
+    let again = gateway.send(order("k", &one())).await;
     assert_eq!((first.status, again.status, again.body == first.body), (402, 402, true));
     assert_eq!(again.header("idempotent-replayed"), Some("true"));
     assert_eq!(up.ledger().request_count(), 1);
@@ -176,9 +176,9 @@ async fn a_final_refusal_is_a_result_and_is_replayed() {
 #[tokio::test]
 async fn a_key_used_for_something_else_is_refused() {
     let (up, gateway) = gateway(executing()).await;
-    gateway.send(order("k", one())).await;
+    gateway.send(order("k", &one())).await;
     for other in [
-        order("k", json!({ "symbol": "BTC", "quantity": 2 })),
+        order("k", &json!({ "symbol": "BTC", "quantity": 2 })),
         Request::post("/up/orders?dry=1").header("idempotency-key", "k").json(&one()),
         Request::new("PUT", "/up/orders").header("idempotency-key", "k").json(&one()),
     ] {
@@ -211,7 +211,7 @@ async fn what_is_signed_anew_for_every_try_is_not_compared() {
 #[tokio::test]
 async fn nobody_replays_anothers_answer() {
     let (up, gateway) = gateway(executing()).await;
-    let by = |who: &str| order("k", one()).header("authorization", format!("Bearer {who}"));
+    let by = |who: &str| order("k", &one()).header("authorization", format!("Bearer {who}"));
     let ann = gateway.send(by("ann")).await;
     let bob = gateway.send(by("bob")).await;
     assert_eq!((bob.status, bob.header("idempotent-replayed")), (201, None));
@@ -241,9 +241,9 @@ async fn behind_one_credential_of_ours_two_callers_keys_do_not_meet() {
     });
     let gateway = rig.start();
     for who in ["ann", "bob"] {
-        gateway.send(order("k", one()).header("authorization", format!("Bearer {who}"))).await;
+        gateway.send(order("k", &one()).header("authorization", format!("Bearer {who}"))).await;
     }
-    gateway.send(order("k", one())).await;
+    gateway.send(order("k", &one())).await;
     let keys: Vec<String> =
         up.ledger().requests().iter().map(|request| header(request, "idempotency-key")).collect();
     assert_eq!(keys.len(), 3);
@@ -288,7 +288,7 @@ async fn any_post_with_a_key_is_done_once_without_a_route() {
     let up = Upstream::start(executing()).await.unwrap();
     let gateway = Rig::new(&up.url()).start();
     for replayed in [None, Some("true")] {
-        let answer = gateway.send(order("k", one())).await;
+        let answer = gateway.send(order("k", &one())).await;
         assert_eq!((answer.status, answer.header("idempotent-replayed")), (201, replayed));
     }
     assert_eq!(up.ledger().executed("order").len(), 1);
@@ -303,12 +303,12 @@ async fn any_post_with_a_key_is_done_once_without_a_route() {
 async fn keys_that_are_none_are_refused() {
     let (up, gateway) = gateway(executing()).await;
     for bad in [String::new(), "k".repeat(256), "ü".into(), "a\tb".into()] {
-        let answer = gateway.send(order(&bad, one())).await;
+        let answer = gateway.send(order(&bad, &one())).await;
         assert_eq!(refused(&answer), (400, "SW0015".into()), "{bad}");
     }
-    let twice = order("k", one()).header("idempotency-key", "l");
+    let twice = order("k", &one()).header("idempotency-key", "l");
     assert_eq!(refused(&gateway.send(twice).await), (400, "SW0015".into()));
-    assert_eq!(gateway.send(order(&"k".repeat(255), one())).await.status, 201);
+    assert_eq!(gateway.send(order(&"k".repeat(255), &one())).await.status, 201);
     assert_eq!(up.ledger().request_count(), 1);
 }
 
@@ -353,12 +353,12 @@ async fn an_answer_over_the_cap_streams_and_is_replayed_without_its_body() {
 async fn a_stream_flows_at_once_and_is_replayed_without_its_body() {
     let script = Script::always(Reply::sse(&["one", "two", "[DONE]"]).every(ms(50)).executing("order"));
     let (up, gateway) = gateway(script).await;
-    let first = gateway.send(order("k", one())).await;
+    let first = gateway.send(order("k", &one())).await;
     assert_eq!(
         (first.events(), effect(&first)),
         (vec!["one".into(), "two".into(), "[DONE]".into()], "done".into())
     );
-    let again = gateway.send(order("k", one())).await;
+    let again = gateway.send(order("k", &one())).await;
     assert_eq!((again.status, again.header("seawall-replay"), again.body.len()), (200, Some("truncated"), 0));
     assert_eq!(up.ledger().executed("order").len(), 1);
 }
@@ -367,9 +367,9 @@ async fn a_stream_flows_at_once_and_is_replayed_without_its_body() {
 async fn an_answer_that_is_cut_before_it_is_whole_leaves_a_doubt() {
     let script = Script::always(Reply::ok("x".repeat(1000)).executing("order").cut_after_bytes(500));
     let (up, gateway) = gateway(script).await;
-    let first = gateway.send(order("k", one())).await;
+    let first = gateway.send(order("k", &one())).await;
     assert_eq!((refused(&first), effect(&first)), ((502, "SW0012".into()), "in-doubt".into()));
-    assert_eq!(refused(&gateway.send(order("k", one())).await), (409, "SW0037".into()));
+    assert_eq!(refused(&gateway.send(order("k", &one())).await), (409, "SW0037".into()));
     assert_eq!(up.ledger().executed("order").len(), 1);
 }
 
@@ -379,11 +379,11 @@ async fn a_caller_that_goes_away_leaves_its_operation_to_its_end() {
     let (up, gateway) = gateway(script).await;
     {
         let mut caller = gateway.connect().await;
-        caller.send(&order("k", one())).await.unwrap();
+        caller.send(&order("k", &one())).await.unwrap();
         assert!(up.ledger().wait_for_requests(1, PATIENCE).await);
     }
     let replayed = eventually("its answer is there", async || {
-        let answer = gateway.send(order("k", one())).await;
+        let answer = gateway.send(order("k", &one())).await;
         (answer.status == 201).then_some(answer)
     })
     .await;
@@ -398,14 +398,14 @@ async fn a_wish_older_than_its_record_is_refused_where_it_says_so() {
     rig.plan.routes[0].allow.first_seen = true;
     let gateway = rig.start();
     // A UUID of version 7, made in 2020.
-    let old = order("016f5e66-e800-7000-8000-000000000000", one());
+    let old = order("016f5e66-e800-7000-8000-000000000000", &one());
     assert_eq!(refused(&gateway.send(old).await), (409, "SW0040".into()));
     for long_ago in ["1577836800", "2020-01-01T00:00:00Z"] {
-        let request = order("k", one()).header("seawall-first-seen", long_ago);
+        let request = order("k", &one()).header("seawall-first-seen", long_ago);
         assert_eq!(refused(&gateway.send(request).await), (409, "SW0040".into()), "{long_ago}");
     }
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs().to_string();
-    let request = order("k", one()).header("seawall-first-seen", now);
+    let request = order("k", &one()).header("seawall-first-seen", now);
     assert_eq!(gateway.send(request).await.status, 201);
     assert_eq!(up.ledger().request_count(), 1);
     assert_eq!(header(&up.ledger().requests()[0], "seawall-first-seen"), "");
@@ -449,11 +449,11 @@ fn asking(absent: Absent) -> Once {
 async fn a_doubt_is_asked_about_and_what_is_found_is_replayed() {
     let up = Upstream::start(exchange()).await.unwrap();
     let gateway = rig(&up, asking(Absent::Report)).start();
-    let lost = gateway.send(order("k 1", one()).header("x-lose", "1")).await;
+    let lost = gateway.send(order("k 1", &one()).header("x-lose", "1")).await;
     assert_eq!(refused(&lost), (502, "SW0012".into()));
     // The key is percent-encoded on its way, and the exchange compares what it was sent.
     let answer = eventually("the doubt ends", async || {
-        let answer = gateway.send(order("k2", one()).header("x-lose", "1")).await;
+        let answer = gateway.send(order("k2", &one()).header("x-lose", "1")).await;
         (answer.status == 200).then_some(answer)
     })
     .await;
@@ -474,8 +474,8 @@ async fn an_operator_decides_what_nobody_can_find_out() {
             .then(Reply::json(201, json!({ "order": 3 })).executing("order")),
     )
     .await;
-    gateway.send(order("a", one())).await;
-    gateway.send(order("b", one())).await;
+    gateway.send(order("a", &one())).await;
+    gateway.send(order("b", &one())).await;
     let id = async |name: &str| {
         let doubts = effects(&gateway, "?state=in-doubt").await;
         let found = doubts.iter().find(|effect| effect["name"] == format!("seawall:effect:orders:{name}"));
@@ -494,13 +494,13 @@ async fn an_operator_decides_what_nobody_can_find_out() {
     assert_eq!(decide(&"0".repeat(32), signed("applied", false)).await.status, 404);
     let decided = decide(&a, signed("applied", false)).await;
     assert_eq!((decided.status, decided.json().unwrap()["how"].clone()), (200, json!("forced")));
-    let after = gateway.send(order("a", one())).await;
+    let after = gateway.send(order("a", &one())).await;
     assert_eq!(refused(&after), (409, "SW0044".into()));
     assert_eq!(seawall_e2e::problem(&after)["certainty"], "already-done");
     // That it did not take place is believed when nothing can be under way any more, or by force.
     assert_eq!(decide(&b, signed("not-applied", false)).await.status, 409);
     assert_eq!(decide(&b, signed("not-applied", true)).await.status, 200);
-    assert_eq!(gateway.send(order("b", one())).await.status, 201);
+    assert_eq!(gateway.send(order("b", &one())).await.status, 201);
     assert_eq!(up.ledger().executed("order").len(), 3);
     let audit = gateway.admin("/api/v1/audit").await.text();
     assert!(audit.contains("lever.resolve-effect") && audit.contains("lever.force-effect"), "{audit}");
@@ -515,14 +515,14 @@ async fn a_keyed_upstream_gets_the_same_key_again_and_the_doubt_ends() {
         if ledger.executed("order").is_empty() {
             return Reply::execute_then_drop("order");
         }
-        let reply = Reply::json(201, json!({ "charge": key.clone() }));
+        let reply = Reply::json(201, json!({ "charge": key }));
         if ledger.times("order", &key) == 0 { reply.executing("order") } else { reply }
     });
     let up = Upstream::start(script).await.unwrap();
     let gateway = rig(&up, Once { keyed: Some(Duration::from_secs(24 * 3600)), ..Once::default() }).start();
-    let first = gateway.send(order("k", one())).await;
+    let first = gateway.send(order("k", &one())).await;
     assert_eq!(first.status, 502);
-    let again = gateway.send(order("k", one())).await;
+    let again = gateway.send(order("k", &one())).await;
     assert_eq!((again.status, again.text()), (201, r#"{"charge":"k"}"#.into()));
     assert_eq!((up.ledger().times("order", "k"), up.ledger().request_count()), (1, 2));
 }
@@ -533,7 +533,7 @@ async fn a_journal_that_does_not_answer_lets_nothing_be_begun() {
     let mut rig = rig(&up, Once::default());
     rig.plan.journal = remembered_by(Arc::new(Silent));
     let gateway = rig.start();
-    let answer = gateway.send(order("k", one())).await;
+    let answer = gateway.send(order("k", &one())).await;
     assert_eq!((refused(&answer), answer.header("retry-after")), ((503, "SW0041".into()), Some("1")));
     assert_eq!(up.ledger().request_count(), 0);
     assert_eq!(gateway.get("/up/other").await.status, 201, "what needs no journal goes on");
@@ -580,10 +580,10 @@ async fn a_journal_in_a_file_outlives_the_gateway() {
         rig.start()
     };
     let gateway = start().await;
-    let first = gateway.send(order("k", one())).await;
+    let first = gateway.send(order("k", &one())).await;
     tokio::task::spawn_blocking(move || gateway.gateway.stop()).await.unwrap();
     let gateway = start().await;
-    let again = gateway.send(order("k", one())).await;
+    let again = gateway.send(order("k", &one())).await;
     assert_eq!(
         (again.status, &again.body, again.header("idempotent-replayed")),
         (201, &first.body, Some("true"))
@@ -606,10 +606,10 @@ async fn a_second_target_gets_it_only_where_the_first_provably_did_not() {
     );
     rig.plan.routes[0].calling.retry.attempts = 1;
     let gateway = rig.start();
-    assert_eq!(gateway.send(order("k", one())).await.status, 503);
+    assert_eq!(gateway.send(order("k", &one())).await.status, 503);
     assert_eq!(second.ledger().request_count(), 0, "a 503 proves nothing where it must not happen twice");
     first.play(Script::always(Reply::status(429)));
-    assert_eq!(gateway.send(order("l", one())).await.status, 201);
-    assert_eq!(gateway.send(order("l", one())).await.header("idempotent-replayed"), Some("true"));
+    assert_eq!(gateway.send(order("l", &one())).await.status, 201);
+    assert_eq!(gateway.send(order("l", &one())).await.header("idempotent-replayed"), Some("true"));
     assert_eq!(second.ledger().executed("order").len(), 1);
 }

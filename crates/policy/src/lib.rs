@@ -55,6 +55,9 @@ mod tests {
 
     #[test]
     fn a_complaint_names_its_key_and_says_what_to_write() {
-        assert_eq!(Invalid::new("open", "too long: write \"1d\"").to_string(), "open: too long: write \"1d\"");
+        assert_eq!(
+            Invalid::new("open", "too long: write \"1d\"").to_string(),
+            "open: too long: write \"1d\""
+        );
     }
 }

@@ -84,7 +84,7 @@ impl Outcome {
 
 impl Effects {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        match self.what.unwrap_or_else(|| What::List(List { state: None, limit: 100 })) {
+        match self.what.unwrap_or(What::List(List { state: None, limit: 100 })) {
             What::List(list) => list.run(&self.running),
             What::Show { id } => show(&self.running, &id),
             What::Resolve(decision) => decision.pull(&self.running, false),

@@ -79,6 +79,8 @@ fn server(url: &str, runtime: &Runtime) -> Result<Journal, Failure> {
 fn failed(error: StoreError) -> Failure {
     match error {
         StoreError::InUse(why) => Failure::failed(format_args!("{} {why}", Code::StateInUse)),
-        error => Failure::failed(format_args!("{} the journal cannot be opened: {error}", Code::StoreUnavailable)),
+        error => {
+            Failure::failed(format_args!("{} the journal cannot be opened: {error}", Code::StoreUnavailable))
+        }
     }
 }

@@ -203,7 +203,7 @@ pub(crate) fn plan(once: Option<&Once>, unknown: Option<&Unknown>) -> plan::Once
         forward: once.forward,
         ignore: once.ignore.into_iter().map(|part| part.0).collect(),
         keyed: once.keyed,
-        probe: unknown.map(|unknown| plan::Probe {
+        probe: unknown.map(|unknown @ Unknown { otherwise: OtherwiseWord::Report, .. }| plan::Probe {
             method: unknown.probe.method.clone(),
             path: unknown.probe.path.clone(),
             found: match unknown.found {

@@ -34,7 +34,7 @@ impl Settings {
         match (&self.vault.file, &self.state) {
             (Some(file), _) => file.clone(),
             (None, State::Directory(directory)) => directory.join(FILE),
-            (None, State::Redis) => PathBuf::from("./seawall-state").join(FILE),
+            (None, State::Redis(_)) => PathBuf::from("./seawall-state").join(FILE),
         }
     }
 }

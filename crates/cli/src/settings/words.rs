@@ -252,6 +252,7 @@ macro_rules! spelled {
 
         impl $name {
             /// The word.
+            #[allow(dead_code, reason = "not every word is shown")]
             pub(crate) const fn as_str(self) -> &'static str {
                 match self { $($name::$variant => $word,)+ }
             }

@@ -185,7 +185,10 @@ fn it_says_what_it_runs_by_since_when_and_how_often_it_opened_and_refused() {
     assert_eq!((m.since(), m.opened(), m.consecutive()), (START + secs(5), 1, 0));
     assert!(m.admit(START + secs(6)).0.is_err() && m.admit(START + secs(11)).0.is_err());
     assert_eq!(m.refused(), 2);
-    assert_eq!(call(&mut m, Lesson::Failure, START + secs(12)).map(|moved| moved.from), Some(State::HalfOpen));
+    assert_eq!(
+        call(&mut m, Lesson::Failure, START + secs(12)).map(|moved| moved.from),
+        Some(State::HalfOpen)
+    );
     assert_eq!((m.since(), m.opened()), (START + secs(12), 2));
     m.reset(START + secs(13));
     assert_eq!((m.since(), m.opened(), m.refused()), (START + secs(13), 2, 2));
@@ -217,7 +220,7 @@ fn the_ends_of_every_range_are_in_it() {
         Options { slow: Some(day), open: day, open_cap: Some(day), ramp: day, ..sound.clone() },
         Options { open_cap: Some(secs(60)), ..sound.clone() },
         Options { probes: 1000, successes: 1000, sample: 1000, ..sound.clone() },
-        Options { probes: 1, successes: 1, sample: 0, ..sound.clone() },
+        Options { probes: 1, successes: 1, sample: 0, ..sound },
     ] {
         options.check().unwrap();
     }

@@ -69,7 +69,10 @@ fn the_ends_of_every_range_are_in_it() {
     let refused = |o: Options| o.check().unwrap_err().to_string();
     assert!(refused(Options { cap: ms(499), ..Options::default() }).starts_with("cap: 499ms is less than"));
     assert!(refused(Options { multiplier: 10.1, ..Options::default() }).starts_with("multiplier: 10.1"));
-    assert!(refused(Options { floor: rate(1, Duration::from_secs(601)), ..Options::default() }).starts_with("floor"));
+    assert!(
+        refused(Options { floor: rate(1, Duration::from_secs(601)), ..Options::default() })
+            .starts_with("floor")
+    );
 }
 
 #[test]
@@ -89,7 +92,10 @@ fn what_one_call_remembers_grows_by_one_attempt_and_its_pause() {
     let seen = Attempts { made: 1, previous: ms(100) };
     let options = Options { attempts: 3, ..plain(Strategy::Linear) };
     let (after, decision) = step(&options, seen, failed, 0.0);
-    assert_eq!((after, decision), (Attempts { made: 2, previous: ms(200) }, Decision::Again { delay: ms(200) }));
+    assert_eq!(
+        (after, decision),
+        (Attempts { made: 2, previous: ms(200) }, Decision::Again { delay: ms(200) })
+    );
     let (over, decision) = step(&options, after, failed, 0.0);
     assert_eq!((over, decision), (Attempts { made: 3, previous: ms(200) }, Decision::Stop(Stop::Spent)));
 }

@@ -33,10 +33,7 @@ fn each_route_is_drawn_in_the_order_a_call_passes_it() {
         .iter()
         .map(|drawn| format!("{} {} {:?} {}", drawn.name, drawn.method, drawn.to, drawn.effects))
         .collect();
-    assert_eq!(
-        told,
-        ["chat POST [\"openai\", \"backup\"] billable", "orders POST [\"exchange\"] once"]
-    );
+    assert_eq!(told, ["chat POST [\"openai\", \"backup\"] billable", "orders POST [\"exchange\"] once"]);
     assert_eq!(
         routes[0].pipeline,
         "deadline 1m → cache (1m, stale if an error 1h) → each of 2 targets → retry ×3 (500ms..5s, budget 20%) → breaker (5 in a row or 50% of 20 in 30s) → \
