@@ -383,7 +383,7 @@ fn names_that_would_not_read_back_are_refused() {
     assert_eq!(Guard::new("a:b", store.clone()).unwrap_err().key, "namespace");
     let guard = Guard::new("a", store).unwrap();
     assert!(guard.kind("", Options::default()).is_err());
-    assert!(guard.kind("order", Options { attempts: 0, ..Options::default() }).is_err());
+    assert!(guard.kind("order", Options { attempts: 1001, ..Options::default() }).is_err());
 }
 
 #[tokio::test(start_paused = true)]
