@@ -117,6 +117,13 @@ pub enum Fact {
         /// What moved it, in words.
         why: Arc<str>,
     },
+    /// A health check stands elsewhere now.
+    HealthMoved {
+        /// Its new state, in the words of the metrics.
+        to: &'static str,
+        /// What was found, in words.
+        why: Arc<str>,
+    },
     /// An adaptive limit changed its pace.
     PaceChanged {
         /// The share of the configured rate that passes now.

@@ -371,6 +371,7 @@ impl Sink for Record {
             Fact::Attempted { .. }
             | Fact::BreakerMoved { .. }
             | Fact::Degraded { .. }
+            | Fact::HealthMoved { .. }
             | Fact::PaceChanged { .. }
             | Fact::SizeChanged { .. }
             | Fact::AuditTrouble { .. }

@@ -12,6 +12,7 @@ pub mod degrade;
 pub mod effect;
 pub mod failover;
 pub mod fallback;
+pub mod health;
 pub mod hedge;
 pub mod job;
 pub mod latency;

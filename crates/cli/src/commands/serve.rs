@@ -151,6 +151,7 @@ fn told(event: &Event, spent: &mut Quiet) -> Option<String> {
         Fact::PaceChanged { share, why } => Some(format!("pace {:.0} % of the limit ({why})", share * 100.0)),
         Fact::FailedOver { from, to, why } => Some(format!("failed over from {from} to {to} ({why})")),
         Fact::Degraded { level, why } => Some(format!("degraded to {level} ({why})")),
+        Fact::HealthMoved { to, why } => Some(format!("health {to} ({why})")),
         Fact::AuditTrouble { what } => Some(what.to_string()),
         Fact::Lever { action, by, reason } => Some(format!("{action} by {by}: {reason}")),
         Fact::Effect { label, note } if note.is_grave() => Some(format!("effect {label}: {note}")),
