@@ -3,6 +3,7 @@
 //! A step takes the state, the moment and what was seen, and gives the new state and a decision. The async library,
 //! the gateway, simulations and tests drive the same steps.
 
+pub mod alert;
 pub mod breaker;
 pub mod budget;
 pub mod bulkhead;
