@@ -52,11 +52,19 @@ impl<B> Slot<B> {
         Some(Arc::clone(&current.shared))
     }
 
-    /// Takes a new connection in, unless a live one is there already: then that is the one to use.
-    pub(super) fn offer(&self, shared: Arc<Shared<B>>, now: Instant) -> Arc<Shared<B>> {
+    /// Takes a new connection in, unless a live one is there already: then that is the one to use. One that is not
+    /// `fresh` serves whoever opened it, and nobody else.
+    pub(super) fn offer(
+        &self,
+        shared: Arc<Shared<B>>,
+        fresh: impl FnOnce() -> bool,
+        now: Instant,
+    ) -> Arc<Shared<B>> {
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *slot {
             Some(current) if !current.shared.requests.is_closed() => Arc::clone(&current.shared),
+            // Asked under the lock: a reconnect counts before it clears.
+            _ if !fresh() => shared,
             slot => {
                 *slot = Some(Current { shared: Arc::clone(&shared), used: now });
                 shared

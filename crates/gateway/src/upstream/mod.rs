@@ -312,7 +312,8 @@ impl<B: RequestBody> Inner<B> {
             }
             Opened::Http2(shared) => {
                 self.spoken.store(Spoken::Http2 as u8, Ordering::Release);
-                Opened::Http2(self.shared.offer(shared, Instant::now()))
+                let fresh = || generation == self.generation.load(Ordering::Acquire);
+                Opened::Http2(self.shared.offer(shared, fresh, Instant::now()))
             }
         };
         drop(turn);
@@ -321,8 +322,10 @@ impl<B: RequestBody> Inner<B> {
 
     /// Takes a connection back whose answer is complete.
     fn keep(&self, conn: http1::Conn<B>) {
+        let mut idle = self.idle_list();
+        // Under the lock: a reconnect counts before it clears, so whoever puts down after the clearing sees the count.
         if conn.generation == self.generation.load(Ordering::Acquire) {
-            self.idle_list().put(conn, self.options.max_idle, self.options.idle_for, Instant::now());
+            idle.put(conn, self.options.max_idle, self.options.idle_for, Instant::now());
         }
     }
 

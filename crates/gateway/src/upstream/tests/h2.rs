@@ -275,6 +275,31 @@ async fn a_connection_that_went_silent_is_not_given_the_next_request() {
     assert_eq!(accepted.load(Ordering::SeqCst), 2);
 }
 
+/// A lever pulled while a connection was being opened had left that connection in use for everybody: an upstream that had
+/// moved away kept its callers.
+#[tokio::test]
+async fn a_connection_begun_before_a_reconnect_serves_only_whoever_opened_it() {
+    let (acceptor, ca) = certified(&["h2"]);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let pool = trusting(&format!("https://{}", listener.local_addr().unwrap()), &ca, Options::default());
+    let opener = {
+        let pool = pool.clone();
+        tokio::spawn(async move { text(get(&pool, "/a").await).await })
+    };
+    let (stream, _) = listener.accept().await.unwrap();
+    pool.reconnect();
+    let first = acceptor.clone();
+    tokio::spawn(async move { echo(first.accept(stream).await.unwrap()).await });
+    assert!(opener.await.unwrap().starts_with("GET "));
+    assert_eq!(pool.idle(), 0);
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        echo(acceptor.accept(stream).await.unwrap()).await;
+    });
+    assert!(text(get(&pool, "/b").await).await.starts_with("GET "));
+    assert_eq!(pool.idle(), 1);
+}
+
 #[tokio::test]
 async fn reconnect_and_idle_time_replace_the_shared_connection() {
     let (pool, accepted) = plain(|_, stream| echo(stream)).await;
