@@ -2,19 +2,11 @@
 
 import os
 import random
-import sys
 import threading
 
 from _provider import hang_up, reset
 
 SEED = int(os.environ.get("SEAWALL_E2E_SEED", "17"))
-
-
-def serves_once():
-    """Ends the script, kindly, where seawall has no journal yet: SEAWALL_E2E_ONCE says that it has."""
-    if os.environ.get("SEAWALL_E2E_ONCE", "") in ("", "0"):
-        print("skipped: set SEAWALL_E2E_ONCE=1 where seawall serves `once`")
-        sys.exit(0)
 
 
 class Ledger:

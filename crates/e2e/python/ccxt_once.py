@@ -8,7 +8,7 @@ from collections import Counter
 
 import ccxt
 from _exchange import SYMBOL
-from _once import SEED, Dice, Ledger, all_at_once, serves_once
+from _once import SEED, Dice, Ledger, all_at_once
 from _provider import Provider
 from _rig import Running, run
 
@@ -200,7 +200,6 @@ CHECKS = [
 ]
 
 if __name__ == "__main__":
-    serves_once()
     with folder:
         start()
         run(CHECKS, seconds=120)

@@ -9,7 +9,7 @@ import urllib.parse
 from collections import Counter
 
 import stripe
-from _once import SEED, Dice, Ledger, all_at_once, serves_once
+from _once import SEED, Dice, Ledger, all_at_once
 from _provider import Provider
 from _rig import Running, run
 
@@ -217,7 +217,6 @@ CHECKS = [
 ]
 
 if __name__ == "__main__":
-    serves_once()
     with folder:
         data_port, _ = start()
         run(CHECKS, seconds=120)

@@ -128,6 +128,8 @@ async fn a_lost_reply_is_unknown_to_its_caller_and_in_doubt_to_every_other() {
     assert_eq!(doubts[0]["reason"], "unknown");
     let gauge = "seawall_effects_in_doubt{type=\"orders\"}";
     eventually("the gauge says so", async || gateway.metric(gauge).await.filter(|count| *count == 1.0)).await;
+    let status = gateway.admin("/api/v1/status").await.json().unwrap();
+    assert_eq!((&status["effects_in_doubt"], &status["status"]), (&json!(1), &json!("healthy")));
 }
 
 #[tokio::test]
@@ -537,6 +539,12 @@ async fn a_journal_that_does_not_answer_lets_nothing_be_begun() {
     assert_eq!((refused(&answer), answer.header("retry-after")), ((503, "SW0041".into()), Some("1")));
     assert_eq!(up.ledger().request_count(), 0);
     assert_eq!(gateway.get("/up/other").await.status, 201, "what needs no journal goes on");
+    let reason = eventually("it says why", async || {
+        let health = gateway.admin("/health").await.json()?;
+        (health["status"] == "degraded").then(|| health["reasons"][0].as_str().unwrap().to_owned())
+    })
+    .await;
+    assert!(reason.contains("the disk is gone"), "{reason}");
 }
 
 /// A store that has failed.

@@ -58,6 +58,9 @@ pub struct Status {
     /// No new calls are taken: it is about to stop.
     #[serde(default)]
     pub draining: bool,
+    /// Effects nobody knows the outcome of, those given to a person included.
+    #[serde(default)]
+    pub effects_in_doubt: u64,
     /// All calls together.
     pub calls: Traffic,
 }

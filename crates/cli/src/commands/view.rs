@@ -82,6 +82,13 @@ impl Status {
                 status.generation
             );
             status.reasons.iter().for_each(|reason| text.push_str(&format!("  {}\n", plain(reason))));
+            match status.effects_in_doubt {
+                0 => {}
+                count => {
+                    let count = painted(&count.to_string(), Paint::Odd);
+                    text.push_str(&format!("{count} effects in doubt: see seawall effects\n"));
+                }
+            }
             text.push_str(&format!("{} calls in all, {}\n", status.calls.total, lately(&status.calls)));
             text
         })

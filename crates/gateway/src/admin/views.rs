@@ -65,6 +65,9 @@ pub(super) fn present(board: &Board) -> Status {
             reasons.push(format!("{} asked to be left alone for another {}", up.plan.name, whole(paused)));
         }
     }
+    if let Some(why) = house.journal.doubts.failing() {
+        reasons.push(format!("nothing that must not happen twice is begun: {why}"));
+    }
     let status = match (reasons.is_empty(), refusing == house.upstreams.len() && refusing > 0) {
         (true, _) => Health::Healthy,
         (_, true) => Health::Unhealthy,
@@ -87,6 +90,7 @@ pub(super) fn present(board: &Board) -> Status {
         uptime_seconds: house.now().since(house.started).as_secs(),
         generation: house.plan.generation,
         draining: house.is_draining(),
+        effects_in_doubt: house.journal.doubts.total(),
         calls,
     }
 }

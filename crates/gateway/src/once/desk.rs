@@ -21,20 +21,31 @@ const PAGE: usize = 100;
 /// Doubts that are counted one by one.
 const COUNTED: usize = 10_000;
 
-/// Doubts by type, as they were last counted.
+/// Doubts by type, as they were last counted, and why they could not be counted since.
 #[derive(Debug, Default)]
-pub(crate) struct Doubts(Mutex<HashMap<Arc<str>, u64>>);
+pub(crate) struct Doubts(Mutex<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    counts: HashMap<Arc<str>, u64>,
+    failing: Option<String>,
+}
 
 impl Doubts {
     pub(crate) fn by_type(&self) -> HashMap<Arc<str>, u64> {
-        self.lock().clone()
+        self.lock().counts.clone()
     }
 
     pub(crate) fn total(&self) -> u64 {
-        self.lock().values().sum()
+        self.lock().counts.values().sum()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, u64>> {
+    /// Why the journal did not answer when it was last asked.
+    pub(crate) fn failing(&self) -> Option<String> {
+        self.lock().failing.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -47,7 +58,13 @@ impl Journal {
             let (mut after, mut seen) = (None, 0);
             while seen < COUNTED {
                 let wanted = Wanted { state: Some(state.into()), after, limit: 500 };
-                let Ok(page) = self.guard.list(wanted).await else { return };
+                let page = match self.guard.list(wanted).await {
+                    Ok(page) => page,
+                    Err(rejection) => {
+                        self.doubts.lock().failing = Some(rejection.reason.into_owned());
+                        return;
+                    }
+                };
                 seen += page.records.len();
                 for (_, record) in &page.records {
                     let kind = type_of(self.guard.namespace(), &record.label);
@@ -59,7 +76,7 @@ impl Journal {
                 }
             }
         }
-        *self.doubts.lock() = counts;
+        *self.doubts.lock() = Seen { counts, failing: None };
     }
 
     /// A page of effects.

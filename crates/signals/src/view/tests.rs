@@ -91,12 +91,13 @@ fn a_status_says_why_it_is_not_healthy_and_only_then() {
         uptime_seconds: 60,
         generation: 1,
         draining: false,
+        effects_in_doubt: 0,
         calls: Traffic::default(),
     };
     assert_eq!(
         on_the_wire(&status),
         json!({"status": "healthy", "version": "0.1.0", "uptime_seconds": 60, "generation": 1,
-            "draining": false, "calls": {"total": 0, "in_flight": 0, "last_minute": 0}})
+            "draining": false, "effects_in_doubt": 0, "calls": {"total": 0, "in_flight": 0, "last_minute": 0}})
     );
     status.status = Health::Degraded;
     status.reasons.push("the breaker of openai is open".into());

@@ -125,3 +125,52 @@ fn certificates_are_read_from_their_file() {
     assert_eq!(findings.0, []);
     assert_eq!(plan.upstreams[0].ca.as_deref(), Some(&b"-----BEGIN CERTIFICATE-----\n"[..]));
 }
+
+/// A file as it was written for the first release: nothing that came later is in it.
+const FIRST: &str = "\
+version = 1
+listen  = '127.0.0.1:7070'
+admin   = '127.0.0.1:7071'
+state   = './seawall-state'
+
+[defaults]
+deadline = '60s'
+attempt  = { connect = '10s', first_byte = '30s', idle = '30s' }
+retry    = { attempts = 3, base = '500ms', cap = '5s', budget = '20%' }
+breaker  = { consecutive = 5, window = '30s', failure_rate = '50%', open = '60s' }
+
+[upstream.openai]
+provider = 'openai'
+url      = 'https://api.openai.com'
+limits   = [{ requests = '500/min' }, { concurrent = 32 }]
+queue    = { max = 200, wait = '10s' }
+
+[route.chat]
+match   = { method = 'POST', path = '/openai/v1/chat/**' }
+effects = 'billable'
+";
+
+#[test]
+fn a_file_of_the_first_release_still_loads_and_whatever_came_later_is_off() {
+    let loaded = good(FIRST);
+    let (plan, findings) = crate::settings::plan(&loaded, &|_| None);
+    assert_eq!(findings.0, []);
+    let (up, chat) = (&plan.upstreams[0], &plan.routes[0]);
+    assert!(!up.learn, "nothing is learnt from a provider's headers");
+    assert_eq!(up.shadow, seawall::pipeline::Shadow::NONE);
+    let fixed = |limit: &&seawall_gateway::plan::Limit| {
+        !matches!(limit, seawall_gateway::plan::Limit::Concurrent(_, Some(_)))
+    };
+    assert_eq!(up.limits.iter().filter(fixed).count(), 2, "no limit finds its own size");
+    for calling in [&up.defaults, &chat.calling] {
+        assert!(calling.compress.is_off() && !calling.retry.adaptive);
+        assert!((calling.attempt.escalate - 1.0).abs() < f64::EPSILON);
+    }
+    assert_eq!(
+        (&chat.cache, &chat.hedge, chat.allow),
+        (&None, &None, seawall_gateway::plan::Allow::default())
+    );
+    assert_eq!(chat.effects, Some(Effects::Billable), "nothing is journalled that was not");
+    assert_eq!(chat.once, seawall_gateway::plan::Once::default());
+    assert_eq!((chat.once.keyed, &chat.once.probe), (None, &None));
+}
