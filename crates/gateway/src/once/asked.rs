@@ -62,7 +62,7 @@ impl Asked {
         let entry = &errand.entry;
         let print = Fingerprint::of(&[
             errand.method.as_str().as_bytes(),
-            &(entry.addressed as u64).to_be_bytes(),
+            house.upstreams[entry.addressed].plan.name.as_bytes(),
             entry.path.path().as_bytes(),
             without(query, &once.ignore).as_bytes(),
             &content.without(&once.ignore),
