@@ -330,14 +330,14 @@ fn one_provider_needs_no_file_and_an_address_in_use_is_named() {
 }
 
 #[test]
-fn a_hangup_changes_nothing_and_says_so() {
+fn a_hangup_reads_the_file_again() {
     let home = tempfile::tempdir().unwrap();
     let text = "listen = '127.0.0.1:0'\nadmin = '127.0.0.1:0'\n[upstream.a]\nurl = 'http://127.0.0.1:9'\n";
     std::fs::write(home.path().join("seawall.toml"), text).unwrap();
     let mut serving = Serving::start(home.path(), &["serve"]);
     serving.until("admin at");
     serving.signal("-HUP");
-    serving.until("SW0090");
+    serving.until("configuration 2 is in force (SIGHUP)");
     serving.signal("-TERM");
     assert_eq!(serving.child.wait().unwrap().code(), Some(0));
 }

@@ -34,6 +34,7 @@
 //! functions that touch the disk are [`load_file`], [`read_file`] and [`SecretRef::resolve_with`].
 
 mod de;
+mod diff;
 mod layers;
 mod node;
 mod origin;
@@ -45,6 +46,7 @@ mod source;
 mod url;
 
 pub use de::{WordOr, from_node, from_node_all, from_node_at};
+pub use diff::differences;
 pub use layers::{apply_environment, load_file, load_str, profiles, select_profile};
 pub use node::{Entry, Node, Table, Value, overlay};
 pub use origin::Origin;

@@ -23,6 +23,13 @@ pub fn show(tree: &Node) -> String {
     out
 }
 
+/// One value as it is shown at its place.
+pub(crate) fn shown(path: &str, node: &Node) -> String {
+    let mut out = String::new();
+    value(&mut out, path, node);
+    out
+}
+
 /// The plain keys of a table, then its sections; only a table that has neither a plain key nor a section of its own
 /// needs its header all the same.
 fn section(out: &mut String, path: &str, table: &Table) {

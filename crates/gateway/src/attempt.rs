@@ -197,7 +197,7 @@ impl Asking<'_> {
             && let Some(said) = rate_limit(&head.headers, wall_now)
         {
             let house = &self.record.worker.house;
-            upstream.learn(&said, upstream.paid_by(self.credential), house.now(), &house.events);
+            upstream.learn(&said, upstream.paid_by(self.credential), house.now(), &house.ground.events);
         }
         let provider = &upstream.plan.provider;
         let classify =

@@ -18,20 +18,21 @@ use crate::presence::{Doing, Presence};
 use crate::proxy::Worker;
 use crate::record::refused_at_the_door;
 use crate::refusal;
+use crate::scene::Slot;
 
 /// A caller's connection. A head that cannot be read never becomes a request: hyper answers it with a bare status line
 /// and closes. That answer, and nothing else, is exchanged for one with a code, an id and a story.
 pub(crate) struct Door {
     stream: TokioIo<TcpStream>,
-    worker: Arc<Worker>,
+    slot: Slot,
     presence: Arc<Presence>,
     /// Our words in the place of hyper's, and how much of them has left.
     words: Option<(Vec<u8>, usize)>,
 }
 
 impl Door {
-    pub(crate) fn new(stream: TcpStream, worker: Arc<Worker>, presence: Arc<Presence>) -> Self {
-        Self { stream: TokioIo::new(stream), worker, presence, words: None }
+    pub(crate) fn new(stream: TcpStream, slot: Slot, presence: Arc<Presence>) -> Self {
+        Self { stream: TokioIo::new(stream), slot, presence, words: None }
     }
 
     /// Whether the caller takes what is written.
@@ -130,7 +131,7 @@ impl Write for Door {
                 self.wrote(wrote.is_ready());
                 return wrote;
             };
-            self.words = Some((in_our_words(&self.worker, code), 0));
+            self.words = Some((in_our_words(&self.slot.load(), code), 0));
         }
         self.poll_words(cx, bytes.len())
     }

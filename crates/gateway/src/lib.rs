@@ -29,6 +29,7 @@ mod proxy;
 mod record;
 mod refusal;
 pub mod route;
+mod scene;
 mod sse;
 mod start;
 mod story;
@@ -36,4 +37,5 @@ mod upgrade;
 pub mod upstream;
 mod watch;
 
+pub use scene::Asked;
 pub use start::{AUDIT, Gateway, StartError, Stopped, start};

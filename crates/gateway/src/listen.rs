@@ -23,7 +23,8 @@ use tokio::sync::watch;
 use crate::body::{BodyError, Outgoing};
 use crate::door::Door;
 use crate::presence::{Busy, Callers, Entered, Presence};
-use crate::proxy::{Worker, call};
+use crate::proxy::call;
+use crate::scene::Slot;
 
 /// The largest head of a request, in bytes and in lines.
 const LARGEST_HEAD: usize = 64 * 1024;
@@ -62,7 +63,7 @@ pub(crate) fn bind(address: SocketAddr, sockets: usize) -> io::Result<Vec<TcpLis
 }
 
 /// Serves one worker's connections until the phase is over.
-pub(crate) async fn serve(listener: TcpListener, worker: Arc<Worker>, mut phase: watch::Receiver<Phase>) {
+pub(crate) async fn serve(listener: TcpListener, slot: Slot, mut phase: watch::Receiver<Phase>) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
     let callers = Arc::new(Callers::default());
     let mut sweep = tokio::time::interval(Callers::SWEEP);
@@ -70,12 +71,12 @@ pub(crate) async fn serve(listener: TcpListener, worker: Arc<Worker>, mut phase:
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    let entered = callers.enter(worker.house.now());
-                    tokio::spawn(connection(stream, worker.clone(), entered));
+                    let entered = callers.enter(slot.load().house.now());
+                    tokio::spawn(connection(stream, slot.clone(), entered));
                 }
                 Err(_) => tokio::time::sleep(BREATH).await,
             },
-            _ = sweep.tick() => callers.sweep(worker.house.now()),
+            _ = sweep.tick() => callers.sweep(slot.load().house.now()),
             _ = phase.changed() => break,
         }
     }
@@ -83,7 +84,7 @@ pub(crate) async fn serve(listener: TcpListener, worker: Arc<Worker>, mut phase:
     callers.drain();
     // Connections end by themselves once they are told; whoever counts decides when it has been long enough.
     // A call that must be known to its end goes on without its caller.
-    let busy = || !callers.is_empty() || worker.in_flight.load(std::sync::atomic::Ordering::Relaxed) > 0;
+    let busy = || !callers.is_empty() || slot.load().in_flight.load(std::sync::atomic::Ordering::Relaxed) > 0;
     while busy() && *phase.borrow() != Phase::Over {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(10)) => {}
@@ -93,15 +94,16 @@ pub(crate) async fn serve(listener: TcpListener, worker: Arc<Worker>, mut phase:
     callers.cut();
 }
 
-async fn connection(stream: TcpStream, worker: Arc<Worker>, entered: Entered) {
+async fn connection(stream: TcpStream, slot: Slot, entered: Entered) {
     // Without this a small answer waits for the caller's delayed acknowledgement: 40 ms.
     let _ = stream.set_nodelay(true);
     let presence = entered.presence.clone();
     let Some(http2) = attend(&presence, speaks_http2(&stream), |_| false).await else { return };
-    let door = Door::new(stream, worker.clone(), presence.clone());
+    let door = Door::new(stream, slot.clone(), presence.clone());
     let busy = presence.clone();
     let service = service_fn(move |request: Request<Incoming>| {
-        let (worker, busy) = (worker.clone(), busy.serve());
+        // Whichever configuration is in force now is the call's to its end.
+        let (worker, busy) = (slot.load_full(), busy.serve());
         let ends_with_it = request.version() == Version::HTTP_10;
         async move {
             Ok::<_, Infallible>(call(worker, request).await.map(|body| Attended { body, busy, ends_with_it }))

@@ -20,13 +20,14 @@ use crate::attempt::{Answer, Asked, Asking, Failure, Reading};
 use crate::body::{Outgoing, Replay, Sending};
 use crate::cache;
 use crate::compress::{Coding, Reads, Upload};
+use crate::decision::Decision;
 use crate::entry::{Entry, enter};
 use crate::headers;
 use crate::house::{House, LiveRoute};
 use crate::once;
 use crate::record::{Record, refused_at_the_door};
 use crate::refusal;
-use crate::story::Ring;
+use crate::story::{Names, Ring};
 use crate::upstream::Pool;
 
 /// One worker: its own connections to every upstream, and its own stories.
@@ -34,6 +35,8 @@ use crate::upstream::Pool;
 pub(crate) struct Worker {
     pub(crate) house: Arc<House>,
     pub(crate) ring: Arc<Ring>,
+    /// Its own, so that no core counts another's references.
+    pub(crate) names: Arc<Names>,
     /// Calls in flight here.
     pub(crate) in_flight: Arc<AtomicUsize>,
     /// What most answers say was decided, for each upstream: one attempt, no wait, breaker closed.
@@ -42,6 +45,21 @@ pub(crate) struct Worker {
     pub(crate) undecided: HeaderValue,
     /// One for each upstream.
     pub(crate) pools: Vec<Pool<Sending>>,
+}
+
+impl Worker {
+    /// The worker of that number in a house.
+    pub(crate) fn new(house: &Arc<House>, number: usize, pools: Vec<Pool<Sending>>) -> Arc<Self> {
+        Arc::new(Self {
+            house: house.clone(),
+            ring: house.ground.rings[number].clone(),
+            names: Arc::new(house.named()),
+            in_flight: house.ground.in_flight[number].clone(),
+            ordinary: house.ordinary_decisions(),
+            undecided: Decision::none(house.plan.generation).header(),
+            pools,
+        })
+    }
 }
 
 /// Answers a request. Dropping the future cancels the call, unless it is `once`: that runs on to its end.
@@ -127,7 +145,7 @@ async fn run(
     let deadline = record.began + deadline(&headers, route);
     let (made, priority) = (client_retries(&headers), priority(&headers, route));
     let age = headers.get(headers::FIRST_SEEN).filter(|_| route.allow.first_seen).and_then(once::age);
-    let credential = headers::credential(&headers, &house.hasher);
+    let credential = headers::credential(&headers, &house.ground.hasher);
     headers::strip_ours(&mut headers);
     headers::strip_hop_by_hop(&mut headers, on_upgrade.is_some());
     headers::trace(&mut headers, record.id);
@@ -182,7 +200,10 @@ pub(crate) async fn send_as_write<'h>(
 ) -> Served<'h, Answer, Failure> {
     let house = &worker.house;
     let writing = match &house.answers {
-        Some(answers) if !errand.method.is_safe() => Some(answers.writing(&errand.entry, &house.hasher)),
+        Some(answers) if !errand.method.is_safe() => {
+            let upstream = &house.upstreams[errand.entry.addressed].plan.name;
+            Some(answers.writing(&errand.entry, upstream, &house.ground.hasher))
+        }
         _ => None,
     };
     let served = send(worker, record, errand, right).await;

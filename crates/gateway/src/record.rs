@@ -195,6 +195,7 @@ impl Record {
         self.worker.house.upstreams[upstream].meters.durations.record(duration);
         let story = Arc::new(Story {
             id: self.id,
+            names: self.worker.names.clone(),
             route: Some(self.route),
             upstream: Some(upstream),
             method: std::mem::take(&mut self.method),
@@ -281,9 +282,10 @@ pub(crate) fn refused_at_the_door(
     path: &str,
     rejection: &Rejection,
 ) {
-    worker.house.rejections.of(rejection.code).inc();
+    worker.house.ground.rejections.of(rejection.code).inc();
     worker.ring.keep(Arc::new(Story {
         id,
+        names: worker.names.clone(),
         route: None,
         upstream: None,
         method: method.clone(),
@@ -319,7 +321,7 @@ impl Sink for Record {
                 upstream.meters.over_budget.inc();
                 self.notes().over_budget = true;
                 self.moment(event.at, "not sent again: the retry budget is spent".into());
-                self.worker.house.events.offer(event);
+                self.worker.house.ground.events.offer(event);
             }
             Fact::Rejected { code, policy } => {
                 upstream.meters.rejections.of(*code).inc();
@@ -335,7 +337,7 @@ impl Sink for Record {
             Fact::Paused { wait } => {
                 let wait = format_duration(round(*wait));
                 self.moment(event.at, format!("{} asked to be left alone for {wait}", event.name));
-                self.worker.house.events.offer(event);
+                self.worker.house.ground.events.offer(event);
             }
             Fact::FellBack { from, to } => self.moment(event.at, format!("fell back from {from} to {to}")),
             Fact::WouldReject { code, policy } => {
@@ -366,7 +368,7 @@ impl Sink for Record {
             }
             Fact::Effect { note, .. } => {
                 self.moment(event.at, format!("effect {note}"));
-                self.worker.house.events.offer(event);
+                self.worker.house.ground.events.offer(event);
             }
             Fact::Attempted { .. }
             | Fact::BreakerMoved { .. }

@@ -4,10 +4,12 @@ use std::fs::{self, File, TryLockError};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+use seawall::Invalid;
 use seawall_core::Code;
 use seawall_core::event::{Channel, Event};
 use seawall_signals::audit::{self, Trail};
@@ -16,12 +18,12 @@ use tokio::sync::watch;
 
 use crate::admin;
 use crate::body::Sending;
-use crate::decision::Decision;
-use crate::house::House;
+use crate::house::{Ground, House};
 use crate::listen::{self, Phase};
 use crate::once;
 use crate::plan::{Plan, Upstream};
 use crate::proxy::Worker;
+use crate::scene::{Asked, Scene, Slot};
 use crate::upstream::{Http2, Options, Origin, Pool, Tls};
 
 /// Where in a state directory the audit trail is.
@@ -54,14 +56,13 @@ pub struct Stopped {
 /// A running gateway. Dropping it without [`Gateway::stop`] cuts what is in flight.
 #[derive(Debug)]
 pub struct Gateway {
-    house: Arc<House>,
-    listen: SocketAddr,
-    admin: SocketAddr,
+    scene: Arc<Scene>,
     phase: watch::Sender<Phase>,
     threads: Vec<JoinHandle<()>>,
     /// The last to end: whatever is cut, it still writes down.
     journal: Option<(watch::Sender<bool>, JoinHandle<()>)>,
     events: Option<mpsc::Receiver<Event>>,
+    asked: Option<mpsc::Receiver<Asked>>,
     /// Held for as long as this instance lives.
     _locks: Vec<Lock>,
 }
@@ -86,67 +87,60 @@ pub fn start(plan: Plan) -> Result<Gateway, StartError> {
     let listen = local(&listeners[0])?;
     let admin = local(&admin_listener)?;
     // The last are for questions about doubts.
-    let mut pools: Vec<Vec<Pool<Sending>>> =
-        (0..=count).map(|_| pools(&plan.upstreams)).collect::<Result<_, _>>()?;
-    let every = pools.clone();
-    let questions = pools.pop().unwrap_or_default();
+    let pools: Vec<Vec<Pool<Sending>>> =
+        (0..=count).map(|_| pools(&plan.upstreams, None)).collect::<Result<_, _>>()?;
     let names = names(&[listen, admin], &plan.hosts);
     let (channel, events) = House::channel();
     let audit = Arc::new(trail(plan.state.as_deref(), &channel)?);
-    let house = House::new(plan, names, count, channel, audit)
-        .map_err(|invalid| refuse(Code::ConfigurationInvalid, invalid.to_string()))?;
+    let invalid = |invalid: Invalid| refuse(Code::ConfigurationInvalid, invalid.to_string());
+    let ground = Ground::new(&plan.journal, count, channel, audit).map_err(invalid)?;
+    let (house, _) = House::new(plan, names, ground, None).map_err(invalid)?;
+    let (house, bound) = (Arc::new(house), [listen, admin]);
+    let slots: Arc<[Slot]> = pools
+        .into_iter()
+        .enumerate()
+        .map(|(number, pools)| Arc::new(ArcSwap::new(Worker::new(&house, number, pools))))
+        .collect();
+    let observers = Mutex::new(house.observe());
+    let scene = Arc::new(Scene { house: ArcSwap::new(house), slots, bound, observers });
+    once::register(&scene.slots[count].load_full());
     let (phase, watching) = watch::channel(Phase::Open);
     let mut threads = Vec::with_capacity(count + 1);
-    for (number, (listener, pools)) in listeners.into_iter().zip(pools).enumerate() {
-        let worker = Arc::new(Worker {
-            house: house.clone(),
-            ring: house.rings[number].clone(),
-            in_flight: house.in_flight[number].clone(),
-            ordinary: house.ordinary_decisions(),
-            undecided: Decision::none(house.plan.generation).header(),
-            pools,
-        });
+    for (number, listener) in listeners.into_iter().enumerate() {
         let (runtime, watching) = (runtime()?, watching.clone());
+        let slot = scene.slots[number].clone();
         let task = move || {
-            runtime.block_on(listen::serve(listener, worker, watching));
+            runtime.block_on(listen::serve(listener, slot, watching));
             runtime.shutdown_timeout(Duration::ZERO);
         };
         threads.push(thread(format!("seawall-{number}"), task)?);
     }
-    let asking = Arc::new(Worker {
-        house: house.clone(),
-        ring: house.rings[count].clone(),
-        in_flight: house.in_flight[count].clone(),
-        ordinary: house.ordinary_decisions(),
-        undecided: Decision::none(house.plan.generation).header(),
-        pools: questions,
-    });
-    once::register(&asking);
     let (journal_over, over) = watch::channel(false);
-    let journal_runtime = runtime()?;
+    let (journal_runtime, asking) = (runtime()?, scene.slots[count].clone());
     let journal = thread("seawall-journal".into(), move || {
         journal_runtime.block_on(once::keep_looking(asking, over));
         journal_runtime.shutdown_timeout(Duration::ZERO);
     })?;
-    let (runtime, board) = (runtime()?, admin::Board::new(house.clone(), every));
+    let (asks, asked) = mpsc::channel();
+    let (runtime, board) = (runtime()?, admin::Board::new(scene.clone(), asks));
     threads.push(thread("seawall-admin".into(), move || {
         runtime.block_on(admin::serve(admin_listener, board, watching));
         runtime.shutdown_timeout(Duration::ZERO);
     })?);
-    house.ready.store(true, Ordering::Release);
+    scene.house.load().ground.ready.store(true, Ordering::Release);
     let journal = Some((journal_over, journal));
-    Ok(Gateway { house, listen, admin, phase, threads, journal, events: Some(events), _locks: locks })
+    Ok(Gateway { scene, phase, threads, journal, events: Some(events), asked: Some(asked), _locks: locks })
 }
 
 impl Gateway {
     /// Where callers connect.
     pub fn listen(&self) -> SocketAddr {
-        self.listen
+        self.scene.bound[0]
     }
 
     /// Where operators connect.
     pub fn admin(&self) -> SocketAddr {
-        self.admin
+        self.scene.bound[1]
     }
 
     /// The events of its policies, for whoever prints them. Can be taken once; what nobody takes is dropped and counted.
@@ -154,9 +148,22 @@ impl Gateway {
         self.events.take()
     }
 
+    /// Configurations that operators ask for. Can be taken once; without a taker every such wish is refused.
+    pub fn take_asked(&mut self) -> Option<mpsc::Receiver<Asked>> {
+        self.asked.take()
+    }
+
+    /// Goes on under another plan: see [`Scene::go_on`].
+    ///
+    /// Refuses a plan that contradicts itself, and one with other addresses or another state, and goes on under the old
+    /// one then. Gives the number of the new configuration.
+    pub fn reload(&self, plan: Plan) -> Result<u64, StartError> {
+        self.scene.go_on(plan)
+    }
+
     /// Calls in flight.
     pub fn in_flight(&self) -> usize {
-        self.house.in_flight()
+        self.scene.house.load().in_flight()
     }
 
     /// Stops: takes no new connections, lets calls in flight end within the plan's patience, then cuts what is left.
@@ -166,11 +173,12 @@ impl Gateway {
         reason = "a shutdown blocks the thread that asked for it, which has nothing else to do"
     )]
     pub fn stop(mut self) -> Stopped {
-        self.house.draining.store(true, Ordering::Release);
+        let house = self.scene.house.load_full();
+        house.ground.draining.store(true, Ordering::Release);
         let _ = self.phase.send(Phase::Draining);
-        let deadline = self.house.now() + self.house.plan.drain;
+        let deadline = house.now() + house.plan.drain;
         while self.threads.iter().take(self.threads.len() - 1).any(|thread| !thread.is_finished())
-            && self.house.now() < deadline
+            && house.now() < deadline
         {
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -188,7 +196,7 @@ impl Gateway {
     }
 }
 
-fn refuse(code: Code, message: impl Into<String>) -> StartError {
+pub(crate) fn refuse(code: Code, message: impl Into<String>) -> StartError {
     StartError { code, message: message.into() }
 }
 
@@ -222,10 +230,24 @@ fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|error| refuse(Code::AddressInUse, error.to_string()))
 }
 
-fn pools(upstreams: &[Upstream]) -> Result<Vec<Pool<Sending>>, StartError> {
+/// Connections to every upstream: those of `before`, where it is the same one.
+pub(crate) fn pools(
+    upstreams: &[Upstream],
+    before: Option<&Worker>,
+) -> Result<Vec<Pool<Sending>>, StartError> {
     upstreams
         .iter()
         .map(|upstream| {
+            let kept = before.and_then(|worker| {
+                let place = worker.house.place(&upstream.name)?;
+                let old = &worker.house.upstreams[place].plan;
+                let same = (&old.url, &old.ca, old.http2_prior_knowledge)
+                    == (&upstream.url, &upstream.ca, upstream.http2_prior_knowledge);
+                same.then(|| worker.pools[place].clone())
+            });
+            if let Some(kept) = kept {
+                return Ok(kept);
+            }
             let bad = |error: String| {
                 refuse(Code::ConfigurationInvalid, format!("upstream {}: {error}", upstream.name))
             };
@@ -238,7 +260,7 @@ fn pools(upstreams: &[Upstream]) -> Result<Vec<Pool<Sending>>, StartError> {
 }
 
 /// What may stand in a Host header: the bound addresses, `localhost` for loopback ones, and what the plan adds.
-fn names(bound: &[SocketAddr], hosts: &[String]) -> Vec<String> {
+pub(crate) fn names(bound: &[SocketAddr], hosts: &[String]) -> Vec<String> {
     let mut names = Vec::new();
     for address in bound {
         names.push(address.to_string());

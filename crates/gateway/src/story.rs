@@ -19,10 +19,18 @@ const NOTABLE: usize = 1024;
 /// Moments remembered of one call.
 pub(crate) const MOMENTS: usize = 64;
 
+/// What the routes and upstreams of a configuration are called, in its order. Stories outlive configurations.
+#[derive(Debug)]
+pub(crate) struct Names {
+    pub(crate) routes: Vec<Arc<str>>,
+    pub(crate) upstreams: Vec<Arc<str>>,
+}
+
 /// One call, as far as its answer's head; how its body ended is added when it has.
 #[derive(Debug)]
 pub(crate) struct Story {
     pub(crate) id: CallId,
+    pub(crate) names: Arc<Names>,
     /// None where the request was refused before it had one.
     pub(crate) route: Option<usize>,
     /// The upstream asked last.

@@ -27,7 +27,7 @@ impl Watch for AtEnd {
             Ending::Abandoned => Class::Cancelled,
         };
         let now = self.worker.house.now();
-        let after = now.since(self.worker.house.started);
+        let after = now.since(self.worker.house.ground.started);
         if ending == Ending::Swollen
             && let Some(upstream) = self.story.upstream
         {

@@ -9,6 +9,7 @@ mod explain;
 mod init;
 mod journal;
 mod proxy;
+mod reload;
 mod serve;
 mod trade;
 mod vault;

@@ -79,7 +79,7 @@ impl Proxy {
         let mut plan = ready(&loaded, findings)?;
         plan.state = self.state.clone();
         let journal = self.state.as_deref().map_or(At::Memory, At::Directory);
-        serve(plan, &journal, |gateway| {
+        serve(plan, &journal, None, |gateway| {
             let base = format!("http://{}/{name}", gateway.listen());
             note(format_args!("seawall: {base}/… is {url}/…"));
             match known.and_then(|known| known.client) {

@@ -11,11 +11,13 @@ use seawall_core::units::format_duration;
 use seawall_gateway::Gateway;
 use seawall_gateway::plan::Plan;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Interval, MissedTickBehavior};
 
 use super::journal::{self, At};
+use super::reload::{self, Reread};
 use super::{Source, report, variable};
 use crate::output::{Failure, note, plain};
-use crate::settings::{Drawn, Findings, Loaded, Purpose, draw, plan_to_serve};
+use crate::settings::{Drawn, Findings, Loaded, Purpose, draw, load, plan_to_serve};
 
 /// Run the gateway, with its admin port.
 #[derive(Debug, Args)]
@@ -26,18 +28,33 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let (loaded, findings) = match self.source.load() {
+        let read = self.source.tree().and_then(|tree| Ok((load(tree.clone())?, tree)));
+        let ((loaded, findings), tree) = match read {
             Ok(good) => good,
             Err(findings) => return report(findings, Purpose::Serve).map(|()| ExitCode::FAILURE),
         };
         let plan = ready(&loaded, findings)?;
-        serve(plan, &At::State(&loaded.settings.state), |gateway| {
+        let reread = Reread::new(self.source, tree);
+        serve(plan, &At::State(&loaded.settings.state), Some(reread), |gateway| {
             let (routes, upstreams) = draw(&loaded.settings);
             upstreams.iter().chain(&routes).for_each(|drawn| note(line(drawn)));
             note(format_args!("seawall: calls at http://{}/<upstream>/<path>", gateway.listen()));
             note(format_args!("seawall: admin at http://{}/", gateway.admin()));
         })
     }
+}
+
+/// The plan of settings, or what stands in its way.
+pub(super) fn plan_of(loaded: &Loaded, mut findings: Findings) -> Result<Plan, Findings> {
+    let (plan, more, uses) = plan_to_serve(loaded, &variable);
+    more.0.into_iter().for_each(|finding| findings.add(finding));
+    if findings.stop(Purpose::Serve) {
+        return Err(findings);
+    }
+    if let Err(why) = uses.note() {
+        note(format_args!("warning: uses of the vault are not counted: {why}"));
+    }
+    Ok(plan)
 }
 
 /// The plan of settings, with everything said that stands in its way.
@@ -56,10 +73,17 @@ fn line(drawn: &Drawn) -> String {
     format!("seawall: {name}: {method} {path} → {} ({effects})", to.join(", then "))
 }
 
-/// Runs a plan until SIGTERM or SIGINT, then lets the calls in flight finish; a second signal does not wait for them.
+/// How often the file is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often operators' wishes are.
+const LISTEN: Duration = Duration::from_millis(100);
+
+/// Runs a plan until SIGTERM or SIGINT, then lets the calls in flight finish; a second signal does not wait for them. What
+/// can be read again is: after a SIGHUP, after its file changed, or when an operator says so.
 pub(super) fn serve(
     mut plan: Plan,
     journal: &At<'_>,
+    mut reread: Option<Reread>,
     greet: impl FnOnce(&Gateway),
 ) -> Result<ExitCode, Failure> {
     let drain = plan.drain;
@@ -68,7 +92,7 @@ pub(super) fn serve(
         .build()
         .map_err(|why| Failure::failed(format_args!("cannot start: {why}")))?;
     // Listened for before anything is served: a stop during the start is a stop.
-    let mut stops = runtime.block_on(async { Stops::new() })?;
+    let mut signals = runtime.block_on(async { Signals::new() })?;
     plan.journal = journal::open(journal, &runtime)?;
     let mut gateway = seawall_gateway::start(plan).map_err(Failure::failed)?;
     greet(&gateway);
@@ -77,8 +101,30 @@ pub(super) fn serve(
         tell.spawn(move || narrate(&events))
             .map_err(|why| Failure::failed(format_args!("cannot start: {why}")))?;
     }
+    let asked = gateway.take_asked();
     runtime.block_on(async move {
-        stops.next().await;
+        let (mut looking, mut listening) = (every(LOOK), every(LISTEN));
+        loop {
+            tokio::select! {
+                signal = signals.next() => match signal {
+                    Heard::Stop => break,
+                    Heard::Reload => match &mut reread {
+                        Some(reread) => _ = reread.reload(&gateway, "SIGHUP"),
+                        None => note("seawall: there is no file to read again: nothing has changed"),
+                    },
+                },
+                _ = looking.tick() => {
+                    if let Some(reread) = reread.as_mut().filter(|reread| reread.has_changed()) {
+                        let _ = reread.reload(&gateway, "the file changed");
+                    }
+                }
+                _ = listening.tick() => {
+                    while let Some(wish) = asked.as_ref().and_then(|asked| asked.try_recv().ok()) {
+                        reload::answer(reread.as_mut(), &gateway, wish);
+                    }
+                }
+            }
+        }
         let patience = format_duration(drain);
         note(format_args!("seawall: draining, calls in flight have {patience}; stop again to leave at once"));
         let drained = tokio::task::spawn_blocking(move || gateway.stop());
@@ -91,7 +137,7 @@ pub(super) fn serve(
                 }
                 Ok(ExitCode::SUCCESS)
             }
-            () = stops.next() => {
+            () = signals.stop() => {
                 note("seawall: left at once");
                 // The drain runs in a thread that is not waited for.
                 std::process::exit(1)
@@ -100,14 +146,27 @@ pub(super) fn serve(
     })
 }
 
-/// The signals that mean stop.
-struct Stops {
-    terminate: Signal,
-    interrupt: Signal,
-    reload: Signal,
+/// Ticks that make up for none that were missed.
+fn every(pause: Duration) -> Interval {
+    let mut ticks = tokio::time::interval(pause);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
-impl Stops {
+/// What a signal says.
+enum Heard {
+    Stop,
+    Reload,
+}
+
+/// The signals that are listened to.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
     fn new() -> Result<Self, Failure> {
         let listen = |kind| {
             signal(kind).map_err(|why| Failure::failed(format_args!("cannot listen for signals: {why}")))
@@ -115,21 +174,21 @@ impl Stops {
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
-            reload: listen(SignalKind::hangup())?,
+            hangup: listen(SignalKind::hangup())?,
         })
     }
 
-    async fn next(&mut self) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                // A habit of many operators must not end every call under way.
-                _ = self.reload.recv() => {
-                    note("seawall: SW0090 reloading is not available yet: nothing has changed, restart to read the file again");
-                }
-            }
+    async fn next(&mut self) -> Heard {
+        tokio::select! {
+            _ = self.terminate.recv() => Heard::Stop,
+            _ = self.interrupt.recv() => Heard::Stop,
+            _ = self.hangup.recv() => Heard::Reload,
         }
+    }
+
+    /// The next that means stop.
+    async fn stop(&mut self) {
+        while matches!(self.next().await, Heard::Reload) {}
     }
 }
 

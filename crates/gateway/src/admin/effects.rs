@@ -27,14 +27,14 @@ struct Decision {
 
 pub(super) async fn list(State(board): State<Board>, Query(which): Query<Which>) -> Response {
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-    match board.house.journal.list(given(which.state), given(which.after)).await {
+    match board.house().ground.journal.list(given(which.state), given(which.after)).await {
         Ok(page) => Json(page).into_response(),
         Err(rejection) => refused(&rejection),
     }
 }
 
 pub(super) async fn show(State(board): State<Board>, Path(id): Path<String>) -> Response {
-    match board.house.journal.show(&id).await {
+    match board.house().ground.journal.show(&id).await {
         Ok(effect) => Json(effect).into_response(),
         Err(rejection) => refused(&rejection),
     }
@@ -64,7 +64,7 @@ async fn decide(
             "\"outcome\" is missing: write \"applied\", \"rejected\" or \"not-applied\", whichever you found out",
         ));
     };
-    let journal = &board.house.journal;
+    let journal = &board.house().ground.journal;
     let effect = journal.show(id).await?;
     let lever = if force { "force-effect" } else { "resolve-effect" };
     levers::note(board, &format!("{} {} as {outcome}", effect.id, effect.name), lever, &signed)?;

@@ -34,8 +34,8 @@ pub(super) async fn detailed(State(board): State<Board>) -> impl IntoResponse {
 
 /// 503 while starting or draining: may this instance be sent work?
 pub(super) async fn ready(State(board): State<Board>) -> impl IntoResponse {
-    let starting = !board.house.ready.load(Ordering::Acquire);
-    let (code, word) = match (starting, board.house.is_draining()) {
+    let starting = !board.house().ground.ready.load(Ordering::Acquire);
+    let (code, word) = match (starting, board.house().is_draining()) {
         (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
         (_, true) => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
         _ => (StatusCode::OK, "ready"),

@@ -14,7 +14,7 @@ use seawall_core::event::{Event, Fact, Sink};
 use std::sync::atomic::Ordering;
 
 use super::{Board, refused, views};
-use crate::house::LiveUpstream;
+use crate::house::{House, LiveUpstream};
 
 /// Who pulls a lever, and why.
 pub(super) struct Signed {
@@ -48,20 +48,20 @@ pub(super) fn signed(headers: &HeaderMap, body: &[u8]) -> Result<Signed, Rejecti
 /// Writes down that a lever is about to be pulled. No entry, no lever.
 pub(super) fn note(board: &Board, name: &str, lever: &str, signed: &Signed) -> Result<(), Rejection> {
     let entry = Entry::closed(format!("lever.{lever}"), name).by(signed.by.clone());
-    let written = board.house.audit.note(entry.because(signed.reason.clone()));
+    let written = board.house().ground.audit.note(entry.because(signed.reason.clone()));
     written.map_err(|error| Rejection::new(Code::AuditUnwritable).because(error.to_string()))
 }
 
-fn upstream<'b>(board: &'b Board, name: &str) -> Result<&'b LiveUpstream, Rejection> {
-    board.house.upstream(name).ok_or_else(|| {
-        let known = board.house.names().join(", ");
+fn upstream<'h>(house: &'h House, name: &str) -> Result<&'h LiveUpstream, Rejection> {
+    house.upstream(name).ok_or_else(|| {
+        let known = house.names().join(", ");
         Rejection::new(Code::NoSuchThing).because(format!("nothing is called {name:?}: there are {known}"))
     })
 }
 
 fn tell(board: &Board, name: &str, action: &'static str, signed: Signed) {
     let fact = Fact::Lever { action, by: signed.by, reason: signed.reason };
-    board.house.events.offer(Event { at: board.house.now(), name: name.into(), fact });
+    board.house().ground.events.offer(Event { at: board.house().now(), name: name.into(), fact });
 }
 
 pub(super) async fn breaker(
@@ -71,7 +71,8 @@ pub(super) async fn breaker(
     body: Bytes,
 ) -> Response {
     let pulled = (|| {
-        let up = upstream(&board, &name)?;
+        let house = board.house();
+        let up = upstream(&house, &name)?;
         let pull = match lever.as_str() {
             "force-open" => seawall::breaker::Breaker::force_open,
             "force-closed" => seawall::breaker::Breaker::force_closed,
@@ -87,7 +88,7 @@ pub(super) async fn breaker(
         note(&board, &name, &lever, &signed)?;
         // The breaker itself tells who pulled it.
         pull(&up.breaker, &signed.by, &signed.reason);
-        Ok(views::breaker(&board.house, up))
+        Ok(views::breaker(&house, up))
     })();
     answer(pulled)
 }
@@ -99,7 +100,8 @@ pub(super) async fn limit(
     body: Bytes,
 ) -> Response {
     let pulled = (|| {
-        let up = upstream(&board, &name)?;
+        let house = board.house();
+        let up = upstream(&house, &name)?;
         let signed = signed(&headers, &body)?;
         note(&board, &name, "reset-limits", &signed)?;
         for limit in &up.limits {
@@ -119,12 +121,13 @@ pub(super) async fn reconnect(
     body: Bytes,
 ) -> Response {
     let pulled = (|| {
-        upstream(&board, &name)?;
+        upstream(&board.house(), &name)?;
         let signed = signed(&headers, &body)?;
         note(&board, &name, "reconnect", &signed)?;
-        if let Some(place) = board.house.place(&name) {
-            for worker in board.pools.iter() {
-                worker[place].reconnect();
+        for slot in board.scene.slots.iter() {
+            let worker = slot.load();
+            if let Some(place) = worker.house.place(&name) {
+                worker.pools[place].reconnect();
             }
         }
         tell(&board, &name, "reconnect", signed);
@@ -136,7 +139,7 @@ pub(super) async fn reconnect(
 pub(super) async fn drain(State(board): State<Board>, headers: HeaderMap, body: Bytes) -> Response {
     let pulled = signed(&headers, &body).and_then(|signed| {
         note(&board, "gateway", "drain", &signed)?;
-        board.house.draining.store(true, Ordering::Release);
+        board.house().ground.draining.store(true, Ordering::Release);
         tell(&board, "gateway", "drain", signed);
         Ok(serde_json::json!({ "name": "gateway", "state": "draining" }))
     });

@@ -1,5 +1,6 @@
 //! The admin port: the present state to read, and levers to pull.
 
+mod config;
 mod effects;
 mod health;
 mod levers;
@@ -23,26 +24,29 @@ use seawall_core::CallId;
 use seawall_signals::metrics::Format;
 use tokio::sync::watch;
 
-use crate::body::{Outgoing, Sending};
+use crate::body::Outgoing;
 use crate::entry::may_ask;
 use crate::house::House;
 use crate::listen::Phase;
 use crate::refusal;
-use crate::upstream::Pool;
+use crate::scene::{Asks, Scene};
 
 /// What the admin port can see and move.
 #[derive(Clone)]
 pub(crate) struct Board {
-    pub(crate) house: Arc<House>,
-    /// Every worker's connections.
-    pub(crate) pools: Arc<Vec<Vec<Pool<Sending>>>>,
+    scene: Arc<Scene>,
     recent: Arc<views::Recently>,
+    asks: Asks,
 }
 
 impl Board {
-    pub(crate) fn new(house: Arc<House>, pools: Vec<Vec<Pool<Sending>>>) -> Self {
-        let recent = Arc::new(views::Recently::new(&house));
-        Self { house, pools: Arc::new(pools), recent }
+    pub(crate) fn new(scene: Arc<Scene>, asks: Asks) -> Self {
+        Self { scene, recent: Arc::default(), asks }
+    }
+
+    /// The house that is in force.
+    pub(crate) fn house(&self) -> Arc<House> {
+        self.scene.house.load_full()
     }
 }
 
@@ -54,14 +58,14 @@ const LARGEST_BODY: usize = 64 * 1024;
 /// Serves the admin port until the shutdown is over: it tells how the drain goes.
 pub(crate) async fn serve(listener: std::net::TcpListener, board: Board, mut phase: watch::Receiver<Phase>) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-    let recent = board.recent.clone();
-    let house = board.house.clone();
+    let ticked = board.clone();
     let ticking = async {
         loop {
             tokio::time::sleep(TICK).await;
-            recent.tick(house.now());
+            let house = ticked.house();
+            ticked.recent.tick(&house);
             // What cannot be brought to the disk is told by the next entry.
-            let _ = house.audit.flush();
+            let _ = house.ground.audit.flush();
         }
     };
     let serving = axum::serve(listener, router(board)).into_future();
@@ -89,6 +93,8 @@ fn router(board: Board) -> Router {
         .route("/api/v1/effects", get(effects::list))
         .route("/api/v1/effects/{id}", get(effects::show))
         .route("/api/v1/effects/{id}/resolve", post(effects::resolve))
+        .route("/api/v1/config", get(config::config))
+        .route("/api/v1/config/reload", post(config::reload))
         .route("/api/v1/audit", get(views::audit))
         .route("/api/v1/calls", get(stories::calls))
         .route("/api/v1/calls/{id}", get(stories::call))
@@ -109,10 +115,10 @@ fn router(board: Board) -> Router {
 
 /// Loopback is not a trust boundary: only our own names, no foreign pages; and headers that keep a browser careful.
 async fn guard(State(board): State<Board>, request: Request, next: Next) -> Response {
-    let mut response = match may_ask(&request, &board.house) {
+    let mut response = match may_ask(&request, &board.house()) {
         Ok(()) => next.run(request).await,
         Err(rejection) => {
-            board.house.rejections.of(rejection.code).inc();
+            board.house().ground.rejections.of(rejection.code).inc();
             refused(&rejection)
         }
     };
@@ -143,11 +149,12 @@ async fn index() -> &'static str {
     "seawall\n\n\
      /health  /health/live  /health/detailed  /ready  /metrics\n\
      /api/v1/status  /api/v1/upstreams  /api/v1/breakers  /api/v1/limits  /api/v1/retries  /api/v1/calls\n\
-     /api/v1/effects  /api/v1/audit\n"
+     /api/v1/effects  /api/v1/config  /api/v1/audit\n"
 }
 
 async fn metrics(State(board): State<Board>, request: Request) -> Response {
     let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let format = Format::negotiate(accept);
-    ([(header::CONTENT_TYPE, format.content_type())], board.house.registry.render(format)).into_response()
+    ([(header::CONTENT_TYPE, format.content_type())], board.house().ground.registry.render(format))
+        .into_response()
 }

@@ -21,10 +21,10 @@ const LISTED: usize = 100;
 
 pub(super) async fn calls(State(board): State<Board>) -> Json<Calls> {
     let mut stories: Vec<Arc<Story>> =
-        board.house.rings.iter().flat_map(|ring| ring.latest(LISTED)).collect();
+        board.house().ground.rings.iter().flat_map(|ring| ring.latest(LISTED)).collect();
     stories.sort_by_key(|story| std::cmp::Reverse(story.id));
     stories.truncate(LISTED);
-    Json(Calls { calls: stories.iter().map(|story| tell(&board.house, story)).collect() })
+    Json(Calls { calls: stories.iter().map(|story| tell(&board.house(), story)).collect() })
 }
 
 pub(super) async fn call(State(board): State<Board>, Path(id): Path<String>) -> Response {
@@ -32,16 +32,15 @@ pub(super) async fn call(State(board): State<Board>, Path(id): Path<String>) -> 
         let rejection = Rejection::new(Code::NoSuchThing).because("that is not a call's id: it is a UUID");
         return refused(&rejection);
     };
-    match board.house.rings.iter().find_map(|ring| ring.find(id)) {
-        Some(story) => Json(tell(&board.house, &story)).into_response(),
+    match board.house().ground.rings.iter().find_map(|ring| ring.find(id)) {
+        Some(story) => Json(tell(&board.house(), &story)).into_response(),
         None => refused(&Rejection::new(Code::NoSuchThing).because("no call of that id is remembered")),
     }
 }
 
 fn tell(house: &House, story: &Story) -> Call {
-    let upstream = |place: Option<usize>| {
-        place.map_or(String::new(), |place| house.upstreams[place].plan.name.to_string())
-    };
+    let upstream =
+        |place: Option<usize>| place.map_or(String::new(), |place| story.names.upstreams[place].to_string());
     let end = story.end.get();
     let certainty = match end.map(|end| end.ending) {
         Some(Ending::Cut | Ending::Stalled | Ending::Swollen | Ending::Abandoned)
@@ -81,7 +80,7 @@ fn tell(house: &House, story: &Story) -> Call {
             Ending::Abandoned => "the caller went away while reading",
         };
         let started = Duration::from_millis(story.id.millis());
-        let booted = house.started_wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let booted = house.ground.started_wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         let at = (booted + end.after).saturating_sub(started).max(story.duration);
         moments.push(Moment { at_ms: millis(at), what: format!("{how}, {} bytes", end.bytes) });
     }
@@ -89,7 +88,7 @@ fn tell(house: &House, story: &Story) -> Call {
         id: story.id.to_string(),
         state: if running { "running".into() } else { certainty.to_string() },
         upstream: upstream(story.upstream),
-        route: story.route.map_or(String::new(), |route| house.routes[route].name.to_string()),
+        route: story.route.map_or(String::new(), |route| story.names.routes[route].to_string()),
         method: story.method.to_string(),
         path: story.path.to_string(),
         effects: story.effects.to_string(),
@@ -108,12 +107,12 @@ fn tell(house: &House, story: &Story) -> Call {
                 .retry_after
                 .map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
         }),
-        attempts: attempts(house, story),
+        attempts: attempts(story),
         moments,
     }
 }
 
-fn attempts(house: &House, story: &Story) -> Vec<Attempt> {
+fn attempts(story: &Story) -> Vec<Attempt> {
     let mut told: Vec<Attempt> = Vec::with_capacity(story.attempts.len());
     for (place, attempt) in story.attempts.iter().enumerate() {
         let last = place + 1 == story.attempts.len();
@@ -140,7 +139,7 @@ fn attempts(house: &House, story: &Story) -> Vec<Attempt> {
         then.push_str(&next);
         told.push(Attempt {
             number: u32::try_from(place + 1).unwrap_or(u32::MAX),
-            upstream: house.upstreams[attempt.upstream].plan.name.to_string(),
+            upstream: story.names.upstreams[attempt.upstream].to_string(),
             at_ms: millis(attempt.at),
             duration_ms: millis(attempt.duration),
             status: attempt.status,

@@ -1,12 +1,12 @@
 //! The present state, read from where it lives.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use seawall::breaker::State as Breaking;
-use seawall_core::Instant;
 use seawall_core::clock::wall_now;
 use seawall_core::units::format_duration;
 use seawall_signals::rate::Recent;
@@ -19,19 +19,32 @@ use super::Board;
 use super::stories::timestamp;
 use crate::house::{House, LiveUpstream};
 
-/// The last minute's durations of every upstream.
-pub(crate) struct Recently(Vec<Mutex<Recent>>);
+/// The last minute's durations of every upstream, by its name.
+#[derive(Default)]
+pub(crate) struct Recently(Mutex<HashMap<Arc<str>, Recent>>);
 
 impl Recently {
-    pub(super) fn new(house: &House) -> Self {
-        let watch = |up: &LiveUpstream| Mutex::new(Recent::new(up.meters.durations.clone(), house.now()));
-        Self(house.upstreams.iter().map(watch).collect())
+    pub(super) fn tick(&self, house: &House) {
+        let (mut recent, now) = (self.lock(), house.now());
+        recent.retain(|name, _| house.upstream(name).is_some());
+        for up in &house.upstreams {
+            let recent = recent
+                .entry(up.plan.name.clone())
+                .or_insert_with(|| Recent::new(up.meters.durations.clone(), house.ground.started));
+            recent.tick(now);
+        }
     }
 
-    pub(super) fn tick(&self, now: Instant) {
-        for recent in &self.0 {
-            recent.lock().unwrap_or_else(PoisonError::into_inner).tick(now);
-        }
+    fn quantile(&self, up: &LiveUpstream, house: &House, q: f64) -> Option<Duration> {
+        let mut recent = self.lock();
+        let recent = recent
+            .entry(up.plan.name.clone())
+            .or_insert_with(|| Recent::new(up.meters.durations.clone(), house.now()));
+        recent.snapshot().quantile(q)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Recent>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -43,12 +56,12 @@ pub(super) async fn status(State(board): State<Board>) -> Json<Status> {
 const LISTED: usize = 100;
 
 pub(super) async fn audit(State(board): State<Board>) -> Json<Audit> {
-    Json(Audit::of(&board.house.audit, LISTED))
+    Json(Audit::of(&board.house().ground.audit, LISTED))
 }
 
 /// How things stand.
 pub(super) fn present(board: &Board) -> Status {
-    let house = &board.house;
+    let house = &board.house();
     let mut reasons = Vec::new();
     let mut refusing = 0;
     for up in &house.upstreams {
@@ -65,7 +78,7 @@ pub(super) fn present(board: &Board) -> Status {
             reasons.push(format!("{} asked to be left alone for another {}", up.plan.name, whole(paused)));
         }
     }
-    if let Some(why) = house.journal.doubts.failing() {
+    if let Some(why) = house.ground.journal.doubts.failing() {
         reasons.push(format!("nothing that must not happen twice is begun: {why}"));
     }
     let status = match (reasons.is_empty(), refusing == house.upstreams.len() && refusing > 0) {
@@ -87,10 +100,10 @@ pub(super) fn present(board: &Board) -> Status {
         status,
         reasons,
         version: env!("CARGO_PKG_VERSION").into(),
-        uptime_seconds: house.now().since(house.started).as_secs(),
+        uptime_seconds: house.now().since(house.ground.started).as_secs(),
         generation: house.plan.generation,
         draining: house.is_draining(),
-        effects_in_doubt: house.journal.doubts.total(),
+        effects_in_doubt: house.ground.journal.doubts.total(),
         calls,
     }
 }
@@ -102,7 +115,7 @@ pub(super) async fn upstreams(State(board): State<Board>) -> Json<Upstreams> {
 /// Every upstream, by name.
 pub(super) fn all_upstreams(board: &Board) -> Vec<Upstream> {
     let mut all: Vec<Upstream> = board
-        .house
+        .house()
         .upstreams
         .iter()
         .enumerate()
@@ -143,10 +156,10 @@ fn waiting(up: &LiveUpstream) -> u64 {
 }
 
 fn traffic(board: &Board, place: usize) -> Traffic {
-    let (house, up) = (&board.house, &board.house.upstreams[place]);
+    let house = board.house();
+    let up = &house.upstreams[place];
     let tally = up.meters.rate.tally(house.now());
-    let recent = board.recent.0[place].lock().unwrap_or_else(PoisonError::into_inner).snapshot();
-    let millis = |q| recent.quantile(q).map(|span: Duration| span.as_secs_f64() * 1e3);
+    let millis = |q| board.recent.quantile(up, &house, q).map(|span| span.as_secs_f64() * 1e3);
     let total = house
         .routes
         .iter()
@@ -172,7 +185,7 @@ fn traffic(board: &Board, place: usize) -> Traffic {
 
 pub(super) async fn breakers(State(board): State<Board>) -> Json<Breakers> {
     let mut breakers: Vec<Breaker> =
-        board.house.upstreams.iter().map(|up| breaker(&board.house, up)).collect();
+        board.house().upstreams.iter().map(|up| breaker(&board.house(), up)).collect();
     breakers.sort_by(|a, b| a.name.cmp(&b.name));
     Json(Breakers { breakers })
 }
@@ -199,7 +212,7 @@ pub(super) fn breaker(house: &House, up: &LiveUpstream) -> Breaker {
 
 pub(super) async fn limits(State(board): State<Board>) -> Json<Limits> {
     let mut limits = Vec::new();
-    for up in &board.house.upstreams {
+    for up in &board.house().upstreams {
         let paused = up.pauses.longest();
         let paused_ms = (!paused.is_zero()).then(|| u64::try_from(paused.as_millis()).unwrap_or(u64::MAX));
         let state = |waiting: usize| match (paused_ms, waiting) {
@@ -255,7 +268,7 @@ pub(super) async fn limits(State(board): State<Board>) -> Json<Limits> {
 
 pub(super) async fn retries(State(board): State<Board>) -> Json<Retries> {
     let mut retries: Vec<Retry> = board
-        .house
+        .house()
         .upstreams
         .iter()
         .map(|up| {

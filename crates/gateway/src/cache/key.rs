@@ -92,11 +92,15 @@ impl Answers {
     pub(super) fn key(&self, question: &Question<'_>, house: &House) -> Key {
         let Question { route, entry, method, headers, reads, body } = question;
         let mut digest = Digest(Context::with_key(&self.secret.0));
-        digest.number(*route);
-        digest.number(entry.addressed);
+        // By their names: places change when a configuration does. An upstream that moves is another one.
+        let addressed = &house.upstreams[entry.addressed].plan;
+        digest.field(house.routes[*route].name.as_bytes());
+        digest.field(addressed.name.as_bytes());
+        digest.field(addressed.url.to_string().as_bytes());
         digest.number(usize::from(entry.bare));
         digest.number(reads.map_or(0, |asked| 1 + usize::from(asked)));
-        digest.number(self.mark(entry, &house.hasher).load(Ordering::Acquire) as usize);
+        digest
+            .number(self.mark(entry, &addressed.name, &house.ground.hasher).load(Ordering::Acquire) as usize);
         digest.field(method.as_str().as_bytes());
         digest.field(entry.path.as_str().as_bytes());
         // In the order of their names: a client may write them in any.

@@ -41,8 +41,6 @@ pub(crate) use rules::is_delimited;
 const MOST_BYTES: u64 = 64 << 20;
 /// How many answers that are at most.
 const MOST_ANSWERS: usize = 65_536;
-/// The head of an answer, beside its body.
-const HEAD: u64 = 64 << 10;
 /// What an answer takes that is not its own bytes: its key twice, its places in lists and tables.
 const OVERHEAD: u64 = 512;
 /// Marks for paths that were written to. Two paths that share one forget each other's answers, and nothing worse.
@@ -74,15 +72,14 @@ pub(crate) struct Answers {
 impl Answers {
     /// For these routes, if one of them keeps anything.
     pub(crate) fn new(routes: &[Route], clock: &Arc<dyn Clock>) -> Result<Option<Arc<Self>>, Invalid> {
-        let Some(largest) =
-            routes.iter().filter_map(|route| route.cache.as_ref()).map(|cache| cache.max_body).max()
-        else {
+        if routes.iter().all(|route| route.cache.is_none()) {
             return Ok(None);
-        };
+        }
+        // Each route bounds what it keeps; another configuration may allow more.
         let options = Options {
             max_entries: MOST_ANSWERS,
             max_bytes: Size(MOST_BYTES),
-            max_entry: Size((largest as u64).saturating_add(HEAD).min(MOST_BYTES)),
+            max_entry: Size(MOST_BYTES),
             ..Options::default()
         };
         let weigh = |_: &Key, kept: &Arc<Kept>| kept.weight();
@@ -97,12 +94,17 @@ impl Answers {
 
     /// Something is written to a path: what was kept of it is not found again, however the writing ends, unless
     /// nothing has happened.
-    pub(crate) fn writing<'a>(&'a self, entry: &'a Entry, hasher: &'a impl BuildHasher) -> Writing<'a> {
-        Writing { mark: self.mark(entry, hasher), happened: true }
+    pub(crate) fn writing<'a>(
+        &'a self,
+        entry: &Entry,
+        upstream: &str,
+        hasher: &impl BuildHasher,
+    ) -> Writing<'a> {
+        Writing { mark: self.mark(entry, upstream, hasher), happened: true }
     }
 
-    fn mark(&self, entry: &Entry, hasher: &impl BuildHasher) -> &AtomicU32 {
-        let place = hasher.hash_one((entry.addressed, entry.bare, entry.path.path()));
+    fn mark(&self, entry: &Entry, upstream: &str, hasher: &impl BuildHasher) -> &AtomicU32 {
+        let place = hasher.hash_one((upstream, entry.bare, entry.path.path()));
         #[allow(
             clippy::cast_possible_truncation,
             reason = "the remainder is smaller than the number of marks"

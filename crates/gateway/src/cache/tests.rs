@@ -204,9 +204,9 @@ fn a_write_that_was_not_done_leaves_a_path_as_it_was() {
     let entry =
         |path: &'static str| Entry { route: 0, addressed: 0, path: path.parse().unwrap(), bare: false };
     let (path, query) = (entry("/a"), entry("/a?b=1"));
-    let marked = || answers.mark(&query, &hasher).load(Ordering::Relaxed);
-    answers.writing(&path, &hasher).not_done();
+    let marked = || answers.mark(&query, "up", &hasher).load(Ordering::Relaxed);
+    answers.writing(&path, "up", &hasher).not_done();
     assert_eq!(marked(), 0);
-    drop(answers.writing(&path, &hasher));
+    drop(answers.writing(&path, "up", &hasher));
     assert_eq!(marked(), 1, "a query is about the same path");
 }

@@ -22,6 +22,7 @@ use crate::headers;
 use crate::plan::{Absent, Found, Probe};
 use crate::proxy::{Errand, Worker, send};
 use crate::record::Record;
+use crate::scene::Slot;
 
 /// How often doubts are looked at.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -38,7 +39,11 @@ type Told = Finding<Kept, Kept>;
 /// Lets every route that has a question be asked about its doubts, by a worker of its own.
 pub(crate) fn register(worker: &Arc<Worker>) {
     for (route, live) in worker.house.routes.iter().enumerate() {
-        let Some(probe) = &live.once.plan.probe else { continue };
+        let Some(probe) = &live.once.plan.probe else {
+            // It may have had a question under the configuration before.
+            live.once.kind.reconcile_by_hand();
+            continue;
+        };
         let (worker, probe): (Weak<Worker>, Probe) = (Arc::downgrade(worker), probe.clone());
         live.once.kind.reconcile_with(move |doubtful| {
             let (worker, probe) = (worker.clone(), probe.clone());
@@ -53,8 +58,8 @@ pub(crate) fn register(worker: &Arc<Worker>) {
 }
 
 /// Looks after the journal until `over`: lets its time pass, asks about doubts, counts them; then says its last words.
-pub(crate) async fn keep_looking(worker: Arc<Worker>, mut over: watch::Receiver<bool>) {
-    let journal = &worker.house.journal;
+pub(crate) async fn keep_looking(slot: Slot, mut over: watch::Receiver<bool>) {
+    let journal = slot.load().house.ground.journal.clone();
     let mut ticks = interval(PAUSE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -74,7 +79,7 @@ pub(crate) async fn keep_looking(worker: Arc<Worker>, mut over: watch::Receiver<
 /// there only if all say so.
 async fn find(worker: &Arc<Worker>, route: usize, probe: &Probe, doubtful: Doubtful) -> Told {
     let house = &worker.house;
-    let Some(keys) = keys(house.journal.guard.namespace(), &doubtful) else {
+    let Some(keys) = keys(house.ground.journal.guard.namespace(), &doubtful) else {
         return Finding::Unknown("its key cannot be read from its name".into());
     };
     for place in house.routes[route].to.clone() {

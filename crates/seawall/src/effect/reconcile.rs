@@ -101,6 +101,13 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// Nobody is asked any more: from now on a person finds out.
+    pub fn reconcile_by_hand(&self) {
+        *lock(&self.registered().asking) = None;
+    }
+}
+
 impl<T: Serialize, E: Serialize> Found<T, E> {
     fn finding(self, cap: usize) -> Finding {
         let kept =

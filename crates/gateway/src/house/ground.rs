@@ -1,0 +1,76 @@
+//! What outlives a configuration.
+
+use std::collections::hash_map::RandomState;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::time::SystemTime;
+
+use seawall::{Invalid, time};
+use seawall_core::event::{Channel, Sink};
+use seawall_core::{Clock, Code, Instant};
+use seawall_signals::audit::Trail;
+use seawall_signals::metrics::{CounterBy, Observer, Registry, names};
+
+use crate::once::Journal;
+use crate::story::Ring;
+/// What outlives a configuration. Clones share all of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Ground {
+    pub(crate) registry: Registry,
+    /// Refusals at the door, before any upstream is known.
+    pub(crate) rejections: Arc<CounterBy<Code>>,
+    /// The stories of every worker, and of questions about doubts.
+    pub(crate) rings: Arc<[Arc<Ring>]>,
+    pub(crate) events: Channel,
+    /// Who pulled which lever, and why.
+    pub(crate) audit: Arc<Trail>,
+    /// What must not happen twice.
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) started: Instant,
+    pub(crate) started_wall: SystemTime,
+    /// Calls in flight at every worker.
+    pub(crate) in_flight: Arc<[Arc<AtomicUsize>]>,
+    pub(crate) draining: Arc<AtomicBool>,
+    pub(crate) ready: Arc<AtomicBool>,
+    pub(crate) hasher: RandomState,
+    pub(crate) clock: Arc<dyn Clock>,
+    _observers: Arc<[Observer]>,
+}
+
+impl Ground {
+    /// For `workers` workers.
+    pub(crate) fn new(
+        journal: &crate::plan::Journal,
+        workers: usize,
+        events: Channel,
+        audit: Arc<Trail>,
+    ) -> Result<Self, Invalid> {
+        let clock = time::default_clock();
+        let registry = Registry::new();
+        let sink: Arc<dyn Sink> = Arc::new(events.clone());
+        let journal = Arc::new(Journal::open(journal, &clock, &sink)?);
+        let mut observers: Vec<Observer> = audit.observe(&registry).into();
+        let dropped = events.clone();
+        observers.push(
+            names::EVENTS_DROPPED.observe(&registry, move |out| out.add(&[], dropped.dropped() as f64)),
+        );
+        registry.build_info(env!("CARGO_PKG_VERSION"));
+        Ok(Self {
+            rejections: Arc::new(names::rejections(&registry, "")),
+            registry,
+            // One more than there are workers: questions about doubts have stories too.
+            rings: (0..=workers).map(|_| Arc::default()).collect(),
+            events,
+            audit,
+            journal,
+            started: clock.now(),
+            started_wall: seawall_core::clock::wall_now(),
+            in_flight: (0..=workers).map(|_| Arc::default()).collect(),
+            draining: Arc::default(),
+            ready: Arc::default(),
+            hasher: RandomState::new(),
+            clock,
+            _observers: observers.into(),
+        })
+    }
+}

@@ -1,0 +1,209 @@
+//! An upstream and its policies.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use http::HeaderName;
+use seawall::breaker::Breaker;
+use seawall::bulkhead::{self, Bulkhead};
+use seawall::limiter::{self, Limiter, Pauses};
+use seawall::{Invalid, Pipeline, hedge, pipeline, retry};
+use seawall_core::Instant;
+use seawall_core::event::{Channel, Event, Fact, Sink};
+use seawall_core::provider::RateLimit;
+use seawall_signals::metrics::CounterBy;
+use seawall_signals::view::BreakerState;
+
+use super::{Ground, Update};
+use crate::meters::{UpstreamMeters, transitions};
+use crate::plan::{Calling, Limit, Upstream};
+/// An upstream and its policies.
+#[derive(Debug)]
+pub(crate) struct LiveUpstream {
+    pub(crate) plan: Upstream,
+    /// The path of its URL without a slash at the end.
+    pub(crate) base: String,
+    pub(crate) breaker: Breaker,
+    pub(crate) limits: Vec<Limiter>,
+    pub(crate) keyed_by: Vec<HeaderName>,
+    pub(crate) bulkhead: Option<Bulkhead>,
+    pub(crate) pauses: Pauses,
+    sole: Arc<Sole>,
+    pub(crate) budget: retry::Budget,
+    pub(crate) meters: Arc<UpstreamMeters>,
+    /// Its limits and bulkhead are those it had under the configuration before.
+    pub(super) same_parts: bool,
+}
+
+/// The credential that all callers of an upstream have come with until now, if it is one.
+#[derive(Debug, Default)]
+struct Sole {
+    first: OnceLock<u64>,
+    others: AtomicBool,
+}
+
+impl Sole {
+    fn is(&self, credential: u64) -> bool {
+        if *self.first.get_or_init(|| credential) != credential {
+            self.others.store(true, Ordering::Relaxed);
+        }
+        !self.others.load(Ordering::Relaxed)
+    }
+}
+
+/// Counts a breaker's transitions and passes its events on.
+struct BreakerSink {
+    transitions: CounterBy<BreakerState>,
+    events: Channel,
+}
+
+impl Sink for BreakerSink {
+    fn offer(&self, event: Event) {
+        if let Fact::BreakerMoved { to, .. } = &event.fact
+            && let Some(state) = BreakerState::parse(to)
+        {
+            self.transitions.of(state).inc();
+        }
+        self.events.offer(event);
+    }
+}
+
+impl LiveUpstream {
+    pub(super) fn new(
+        plan: &Upstream,
+        old: Option<&LiveUpstream>,
+        ground: &Ground,
+        updates: &mut Vec<Update>,
+    ) -> Result<Self, Invalid> {
+        let Ground { registry, events, clock, .. } = ground;
+        // A policy that goes on is made anew too, and thrown away: then its options are sound.
+        let transitions = transitions(registry, &plan.name);
+        let sink = Arc::new(BreakerSink { transitions, events: events.clone() });
+        let mut breaker = Breaker::with(plan.name.clone(), plan.breaker.clone(), clock.clone(), Some(sink))?;
+        if let Some(old) = old {
+            breaker = old.breaker.clone();
+            let (going_on, options) = (breaker.clone(), plan.breaker.clone());
+            updates.push(Box::new(move || _ = going_on.update(options)));
+        }
+        let (mut keyed, mut common, mut keyed_by, mut bulkhead) = (Vec::new(), Vec::new(), Vec::new(), None);
+        let mut before: Vec<Limiter> = old.map_or(Vec::new(), |old| old.limits.clone());
+        let mut same_parts = old.is_some();
+        for limit in &plan.limits {
+            match limit {
+                Limit::Requests { quota, per } => {
+                    let options = limiter::Options {
+                        rate: quota.rate,
+                        burst: quota.burst,
+                        queue: plan.queue.clone(),
+                        ..limiter::Options::default()
+                    };
+                    let label: Option<Arc<str>> = per.as_ref().map(|per| Arc::from(per.as_str()));
+                    let told = (plan.name.clone(), Arc::new(events.clone()) as Arc<dyn Sink>);
+                    let mut limiter =
+                        Limiter::telling(options.clone(), label.clone(), clock.clone(), Some(told))?;
+                    // What identifies one among several is whom it counts, and its turn among those.
+                    match before.iter().position(|old| old.per() == label.as_ref()) {
+                        Some(place) => {
+                            limiter = before.remove(place);
+                            let going_on = limiter.clone();
+                            updates.push(Box::new(move || _ = going_on.update(options)));
+                        }
+                        None => same_parts = false,
+                    }
+                    // A caller over its own limit must not hold the line for everybody: its own comes first.
+                    if let Some(per) = per {
+                        keyed_by.push(per.clone());
+                        keyed.push(limiter);
+                    } else {
+                        common.push(limiter);
+                    }
+                }
+                Limit::Concurrent(concurrent, adaptive) => {
+                    let options = bulkhead::Options {
+                        concurrent: *concurrent,
+                        adaptive: adaptive.clone(),
+                        queue: plan.queue.clone(),
+                    };
+                    let sink = Arc::new(events.clone());
+                    let mut made =
+                        Bulkhead::with(plan.name.clone(), options.clone(), clock.clone(), Some(sink))?;
+                    if let Some(old) = old.and_then(|old| old.bulkhead.clone()) {
+                        made = old.clone();
+                        updates.push(Box::new(move || _ = old.update(options)));
+                    }
+                    bulkhead = Some(made);
+                }
+            }
+        }
+        keyed.append(&mut common);
+        same_parts &=
+            before.is_empty() && old.is_some_and(|old| old.bulkhead.is_some() == bulkhead.is_some());
+        let budget = match old {
+            Some(old) => {
+                let (budget, options) = (old.budget.clone(), plan.defaults.retry.clone());
+                updates.push(Box::new(move || budget.update(&options)));
+                old.budget.clone()
+            }
+            None => retry::Budget::new(&plan.defaults.retry),
+        };
+        Ok(Self {
+            base: plan.url.path().trim_end_matches('/').to_owned(),
+            breaker,
+            limits: keyed,
+            keyed_by,
+            bulkhead,
+            pauses: old.map_or_else(|| Pauses::new(clock.clone()), |old| old.pauses.clone()),
+            sole: old.map_or_else(Arc::default, |old| old.sole.clone()),
+            budget,
+            meters: old.map_or_else(
+                || Arc::new(UpstreamMeters::new(registry, &plan.name)),
+                |old| old.meters.clone(),
+            ),
+            plan: plan.clone(),
+            same_parts,
+        })
+    }
+
+    /// Stands for the credential that a caller's requests reach the provider with.
+    pub(crate) fn paid_by(&self, callers: u64) -> u64 {
+        if self.plan.auth.is_some() { 0 } else { callers }
+    }
+
+    /// What the provider says is left, to whoever bears `credential`. With nothing left that one waits. A pace is kept by
+    /// everybody under the limits without keys, so it is learnt only while all come with the same credential.
+    pub(crate) fn learn(&self, said: &RateLimit, credential: u64, now: Instant, events: &Channel) {
+        let sole = self.sole.is(credential);
+        if said.remaining == 0 && !said.reset.is_zero() {
+            if self.pauses.left(credential).is_zero() {
+                let fact = Fact::Paused { wait: said.reset };
+                events.offer(Event { at: now, name: self.plan.name.clone(), fact });
+            }
+            self.pauses.extend(credential, said.reset);
+        } else if sole {
+            self.limits.iter().for_each(|limit| limit.learn(said));
+        }
+    }
+
+    pub(super) fn options(&self, calling: &Calling, hedge: Option<&hedge::Options>) -> pipeline::Options {
+        pipeline::Options {
+            deadline: calling.deadline,
+            retry: calling.retry.clone(),
+            hedge: hedge.cloned(),
+            shadow: self.plan.shadow,
+            ..pipeline::Options::default()
+        }
+    }
+
+    pub(super) fn pipeline(&self, options: pipeline::Options) -> Result<Pipeline, Invalid> {
+        let mut builder = Pipeline::builder(self.plan.name.clone())
+            .options(options)
+            .shared_breaker(self.breaker.clone())
+            .shared_limits(self.limits.clone())
+            .shared_pauses(self.pauses.clone(), self.plan.queue.wait)
+            .shared_budget(self.budget.clone());
+        if let Some(bulkhead) = &self.bulkhead {
+            builder = builder.shared_bulkhead(bulkhead.clone());
+        }
+        builder.build()
+    }
+}
