@@ -25,7 +25,18 @@ pub(super) enum Ended {
     Gone,
 }
 
-type Seat = watch::Receiver<Option<Ended>>;
+/// How far a flight is.
+#[derive(Debug, Clone)]
+pub(super) enum Stage {
+    /// The store has not answered.
+    Asking,
+    /// It was granted.
+    Runs,
+    /// It has ended.
+    Over(Ended),
+}
+
+type Seat = watch::Receiver<Stage>;
 
 /// What is under way. Clones share it.
 #[derive(Clone, Default)]
@@ -35,7 +46,7 @@ pub(super) struct Flights(Arc<Mutex<HashMap<Key, (Fingerprint, Seat)>>>);
 pub(super) struct Pilot {
     flights: Flights,
     key: Key,
-    seats: watch::Sender<Option<Ended>>,
+    seats: watch::Sender<Stage>,
     /// Nobody boards any more: the way may be another's.
     closed: bool,
 }
@@ -45,18 +56,18 @@ pub(super) enum Boarded {
     Pilot(Pilot, Seat),
     /// Somebody is.
     Passenger(Seat),
-    /// Somebody is, with something else in mind.
-    Mismatch,
+    /// Somebody is, with something else in mind. Who of the two is mistaken, the store decides: see [`stands`].
+    Mismatch(Seat),
 }
 
 impl Flights {
     pub(super) fn board(&self, key: Key, print: Fingerprint) -> Boarded {
         let mut flights = lock(&self.0);
         match flights.get(&key) {
-            Some((other, _)) if *other != print => Boarded::Mismatch,
+            Some((other, seat)) if *other != print => Boarded::Mismatch(seat.clone()),
             Some((_, seat)) => Boarded::Passenger(seat.clone()),
             None => {
-                let (seats, seat) = watch::channel(None);
+                let (seats, seat) = watch::channel(Stage::Asking);
                 flights.insert(key, (print, seat.clone()));
                 let (flights, closed) = (self.clone(), false);
                 Boarded::Pilot(Pilot { flights, key, seats, closed }, seat)
@@ -66,6 +77,11 @@ impl Flights {
 }
 
 impl Pilot {
+    /// The store has granted it: what it is asked to do is what the effect is.
+    pub(super) fn granted(&self) {
+        self.seats.send_replace(Stage::Runs);
+    }
+
     pub(super) fn end(mut self, ended: Ended) {
         self.over(ended);
     }
@@ -80,21 +96,31 @@ impl Pilot {
 
     fn over(&mut self, ended: Ended) {
         self.close();
-        self.seats.send_replace(Some(ended));
+        self.seats.send_replace(Stage::Over(ended));
     }
 }
 
 impl Drop for Pilot {
     fn drop(&mut self) {
-        if self.seats.borrow().is_none() {
+        if !matches!(*self.seats.borrow(), Stage::Over(_)) {
             self.over(Ended::Gone);
         }
     }
 }
 
 pub(super) async fn landed(mut seat: Seat) -> Ended {
-    match seat.wait_for(Option::is_some).await {
-        Ok(ended) => ended.clone().unwrap_or(Ended::Gone),
-        Err(_) => Ended::Gone,
+    match seat.wait_for(|stage| matches!(stage, Stage::Over(_))).await.as_deref() {
+        Ok(Stage::Over(ended)) => ended.clone(),
+        _ => Ended::Gone,
+    }
+}
+
+/// Does the effect do what this flight was asked to do? Known as soon as the store has answered it; where it has not, or
+/// knows nothing of the effect, not.
+pub(super) async fn stands(mut seat: Seat) -> bool {
+    match seat.wait_for(|stage| !matches!(stage, Stage::Asking)).await.as_deref() {
+        Ok(Stage::Runs | Stage::Over(Ended::Ran { .. })) => true,
+        Ok(Stage::Over(Ended::Said(begun))) => !matches!(**begun, Begun::Mismatch | Begun::Expired),
+        _ => false,
     }
 }

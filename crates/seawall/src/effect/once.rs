@@ -16,7 +16,7 @@ use tokio::time::{Instant as At, sleep, timeout_at};
 
 use super::begin::{Begun, Kind, Wish};
 use super::entity::Id;
-use super::flight::{Boarded, Ended, Pilot, landed};
+use super::flight::{Boarded, Ended, Pilot, landed, stands};
 use super::outcome::{Done, Durability, Ends, Outcome, Undone};
 use super::stats::one;
 use super::ticket::{Ticket, View};
@@ -105,7 +105,11 @@ impl Once {
         let mut pause = PAUSE;
         loop {
             let (ended, flew) = match self.kind.guard().flights().board(key, print) {
-                Boarded::Mismatch => {
+                Boarded::Mismatch(seat) => {
+                    // The other may be the one who is mistaken.
+                    if !stands(seat).await {
+                        continue;
+                    }
                     one(&self.kind.teller().counters.mismatches);
                     return Err(Undone::Mismatch);
                 }
@@ -171,6 +175,7 @@ async fn fly<F, Fut>(
         Err(rejection) => return pilot.end(Ended::Refused(rejection)),
     };
     let operation = lock(&own).operation.take();
+    pilot.granted();
     // It is there: only a grant takes it.
     let Some(operation) = operation else { return };
     let outcome = operation(Cx(ticket.view().clone())).await.outcome();

@@ -118,6 +118,38 @@ async fn whoever_joins_a_run_of_something_else_is_refused_and_each_waits_as_long
     assert_eq!(patient, done(true));
 }
 
+/// Found by killing workers: a mistaken use of a key was on its way to the store, and whoever came meanwhile with what
+/// the effect really is was told that *it* was the mistake.
+#[tokio::test(start_paused = true)]
+async fn whoever_meets_a_mistaken_use_of_its_key_is_not_taken_for_the_mistake() {
+    let (store, _) = memory();
+    let ledger = Ledger::default();
+    let applied = ledger.clone();
+    let bought = over(&store, Options::default()).once(KEY).args(b"buy").run(|cx| async move {
+        applied.apply(&cx);
+        Outcome::<u32, String>::Applied(42)
+    });
+    assert_eq!(bought.await, done(false));
+    let now = Duration::ZERO;
+    // The store is slow, and then does not hear the first question at all.
+    for fault in [Fault::Hangs, Fault::Refused] {
+        let line = Line::planned(&store, first("begin", fault, 1));
+        let kind = process(&line, Options::default());
+        let run = |args: &'static [u8], after| {
+            let once = kind.once(KEY).args(args);
+            async move {
+                tokio::time::sleep(after).await;
+                once.run(|_| async { Outcome::<u32, String>::Applied(0) }).await
+            }
+        };
+        let soon = Duration::from_millis(5);
+        let (mistaken, right) = tokio::join!(run(b"sell", now), run(b"buy", soon));
+        assert_eq!(mistaken, Err(Undone::Mismatch), "{fault:?}");
+        assert_eq!(right, done(true), "{fault:?}");
+    }
+    assert_eq!(ledger.count(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_record_that_expires_in_the_middle_of_a_race_lets_nobody_in() {
     let (store, time) = memory();
