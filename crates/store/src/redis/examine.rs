@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis::{Cmd, Value};
@@ -247,7 +248,10 @@ fn publish(shared: &Shared, looked: &mut Looked, seen: Seen, standing: Standing,
 
 /// Notes which memory this machine trusts.
 fn note(path: &Path, incarnation: Incarnation) -> std::io::Result<()> {
-    let fresh = path.with_extension("new");
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    // Of this writer alone: several processes of this machine may note the same at once.
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let fresh = path.with_extension(format!("{}-{number}.new", std::process::id()));
     let mut file = std::fs::File::create(&fresh)?;
     writeln!(file, "{:032x}", u128::from_be_bytes(incarnation.0))?;
     file.sync_all()?;
@@ -266,5 +270,29 @@ pub(super) fn noted(path: &Path) -> Result<Option<Incarnation>, StoreError> {
         },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unreadable(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Several workers of one machine share the note: each writes it when it first trusts a server, all at once.
+    #[test]
+    fn whoever_reads_a_note_that_many_write_reads_all_of_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("known");
+        let one = Incarnation([7; 16]);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..100).for_each(|_| note(&path, one).unwrap()));
+            }
+            for _ in 0..2000 {
+                let read = noted(&path);
+                assert!(read == Ok(None) || read == Ok(Some(one)), "{read:?}");
+            }
+        });
+        assert_eq!(noted(&path), Ok(Some(one)));
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left lying about");
     }
 }
