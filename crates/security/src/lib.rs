@@ -7,3 +7,6 @@ mod random;
 pub mod vault;
 
 pub use random::NoRandomness;
+//! Security: what may come in.
+
+pub mod injection;
