@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -145,4 +145,37 @@ fn a_killed_serve_leaves_a_trail_that_is_sound_by_its_own_word_and_by_python() {
         }
         Err(error) => panic!("python3 cannot be started: {error}"),
     }
+}
+
+/// What `audit scan` says of these lines.
+fn scan(arguments: &[&str], lines: &[u8]) -> (Option<i32>, String) {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = seawall(home.path(), &[&["audit", "scan"], arguments].concat());
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    // One that refuses its arguments does not read.
+    let _ = child.stdin.take().unwrap().write_all(lines);
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn scan_says_of_every_line_whether_it_is_an_attack() {
+    let lines = b"alice\n' OR '1'='1\n<script>alert(1)</script>\n..%2f..%2fetc%2fpasswd\n; cat /etc/passwd\n";
+    let (code, out) = scan(&["--stdin", "--json"], lines);
+    assert_eq!(code, Some(0));
+    let all = json(&out);
+    let attack = |line: usize| (all[line]["attack"].as_bool().unwrap(), all[line]["categories"].clone());
+    assert_eq!(all.as_array().unwrap().len(), 5);
+    assert_eq!(attack(0), (false, serde_json::json!([])));
+    for (line, category) in [(1, "sql"), (2, "xss"), (3, "traversal"), (4, "command")] {
+        assert!(attack(line).0 && attack(line).1.as_array().unwrap().contains(&category.into()), "{out}");
+        assert!(!all[line]["rules"].as_array().unwrap().is_empty());
+    }
+    let (code, out) = scan(&["--stdin"], lines);
+    assert_eq!((code, out.lines().last()), (Some(0), Some("4 of 5 lines look like attacks")));
+    assert_eq!(scan(&["--stdin", "--fail"], lines).0, Some(1));
+    assert_eq!(scan(&["--stdin", "--fail"], b"alice\n").0, Some(0));
+    assert_eq!(scan(&["--stdin", "--threshold", "0"], lines).0, Some(2));
+    assert_eq!(scan(&["--json"], lines).0, Some(2));
 }

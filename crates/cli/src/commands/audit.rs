@@ -1,4 +1,6 @@
-//! `seawall audit`: what was done by whom, and whether that can be believed.
+//! `seawall audit`: what was done by whom, whether that can be believed, and whether what comes in can be.
+
+mod scan;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -22,6 +24,8 @@ enum Command {
     Verify(Trail),
     /// Write every entry of an audit trail
     Export(Trail),
+    /// Read texts for injections, one a line
+    Scan(scan::Scan),
 }
 
 /// Which trail. It is only read, and may be in use.
@@ -42,6 +46,7 @@ impl Audit {
         match self.command {
             Command::Verify(trail) => trail.verify(),
             Command::Export(trail) => trail.export(),
+            Command::Scan(scan) => scan.run(),
         }
     }
 }
