@@ -29,6 +29,22 @@ fn sixty_percent_is_sixty_percent() {
 }
 
 #[test]
+fn what_is_allowed_is_the_share_of_the_calls_and_the_floor_and_what_was_spent_is_told() {
+    let mut b = budget(25, 3);
+    assert_eq!((b.allowed(), b.spent()), (3, 0));
+    for calls in 1..=9 {
+        b.deposit(START);
+        assert_eq!(b.allowed(), 3 + calls / 4);
+    }
+    assert!((0..5).all(|_| b.withdraw(START)));
+    assert_eq!((b.allowed(), b.spent(), b.withdraw(START)), (5, 5, false));
+    b.update(Share::percent(50), Rate { count: 4.try_into().unwrap(), per: secs(10) });
+    assert_eq!((b.allowed(), b.spent()), (8, 5), "other limits, same memory");
+    b.update(Share::percent(50), Rate { count: 4.try_into().unwrap(), per: secs(20) });
+    assert_eq!((b.allowed(), b.spent()), (4, 0), "another span begins anew");
+}
+
+#[test]
 fn what_was_spent_is_forgotten_after_the_window() {
     let mut b = budget(20, 10);
     assert_eq!((0..50).filter(|_| b.withdraw(START)).count(), 10);

@@ -42,6 +42,22 @@ fn bad_options_are_refused_by_name() {
 }
 
 #[test]
+fn the_ends_of_every_range_are_in_it() {
+    let sound = |change: fn(&mut Options)| {
+        let mut options = Options::default();
+        change(&mut options);
+        options.check().unwrap();
+    };
+    sound(|options| options.ttl = Duration::from_nanos(1));
+    sound(|options| options.max_entries = 1);
+    sound(|options| options.max_entries = 10_000_000);
+    sound(|options| options.max_entry = Size(1));
+    sound(|options| options.max_bytes = options.max_entry);
+    assert_eq!(life(60, 10, 30).end(), Duration::from_secs(90));
+    assert_eq!(life(60, 30, 10).end(), Duration::from_secs(90));
+}
+
+#[test]
 fn an_answer_is_fresh_then_stale_then_gone() {
     let life = life(60, 10, 30);
     assert_eq!(at(&life, 59), Look::Fresh);

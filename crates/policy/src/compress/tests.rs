@@ -31,6 +31,19 @@ fn the_defaults_are_the_published_ones_and_bad_options_are_refused_by_name() {
     assert_eq!(of(|options| options.level = u32::MAX).key, "level");
     assert_eq!(of(|options| options.max_ratio = 1).key, "max_ratio");
     assert_eq!(of(|options| options.max_decoded = Size(0)).key, "max_decoded");
+    for sound in [
+        Options { level: 1, max_ratio: 2, max_decoded: Size(1024), ..Options::default() },
+        Options { level: 9, max_ratio: 100_000, ..Options::default() },
+    ] {
+        sound.check().unwrap();
+    }
+    assert_eq!(of(|options| options.level = 10).key, "level");
+    assert_eq!(of(|options| options.max_ratio = 100_001).key, "max_ratio");
+    assert_eq!(of(|options| options.max_decoded = Size(1023)).key, "max_decoded");
+    let one_way = [(true, false), (false, true)];
+    assert!(one_way.iter().all(|(requests, responses)| {
+        !Options { requests: *requests, responses: *responses, ..Options::default() }.is_off()
+    }));
     let absurd = Options { min_size: Size(u64::MAX), max_decoded: Size(u64::MAX), ..Options::default() };
     absurd.check().unwrap();
 }
@@ -79,6 +92,38 @@ fn who_reads_no_coding_or_likes_it_less_gets_plain_bodies() {
     }
     assert_eq!(Accept::read([]).choose(Algorithm::ALL), None);
     assert_eq!(accept("gzip").choose(&[Algorithm::Deflate]), None);
+}
+
+#[test]
+fn a_weight_has_three_digits_and_each_of_them_counts() {
+    for (first, second, choice) in [
+        ("0.1", "0.2", "deflate"),
+        ("0.2", "0.1", "gzip"),
+        ("0.51", "0.52", "deflate"),
+        ("0.52", "0.51", "gzip"),
+        ("0.511", "0.512", "deflate"),
+        ("0.512", "0.511", "gzip"),
+        ("0.1", "0.09", "gzip"),
+        ("0.01", "0.009", "gzip"),
+        ("0.19", "0.2", "deflate"),
+        ("0.199", "0.2", "deflate"),
+        ("0.109", "0.11", "deflate"),
+        ("1", "0.999", "gzip"),
+        ("0.999", "1.0", "deflate"),
+        ("0.5", "0.500", "gzip"),
+    ] {
+        let header = format!("gzip;q={first}, deflate;q={second}");
+        assert_eq!(chosen(&header), choice, "{header}");
+    }
+    for (weight, read) in
+        [("1.000", true), ("1.001", false), ("1.1", false), ("0.0001", false), ("1.", true), ("2", false)]
+    {
+        assert_eq!(accept(&format!("gzip;q={weight}")).reads(Algorithm::Gzip), read, "{weight}");
+    }
+    assert_eq!(chosen("gzip;level=9;q=0.5, deflate;x"), "deflate");
+    assert_eq!(chosen("gzip;q=0.5, identity;q=0.5"), "gzip");
+    assert_eq!(chosen("gzip;q=0.5, identity;q=0.501"), "plain");
+    assert_eq!(chosen("gzip;q=0.9, gzip;q=0.1, deflate;q=0.5"), "deflate");
 }
 
 #[test]
@@ -142,6 +187,10 @@ fn text_is_worth_it_and_what_is_compressed_already_is_not() {
     ] {
         assert!(!is_worth_it(kind.as_bytes()), "{kind}");
     }
+    let named = |length: usize| format!("text/{}", "x".repeat(length - 5));
+    assert!(is_worth_it(named(128).as_bytes()) && !is_worth_it(named(129).as_bytes()));
+    assert!(["application/x+xml", "application/x+yaml"].iter().all(|kind| is_worth_it(kind.as_bytes())));
+    assert!(!is_worth_it(b"image/x+xml") && !is_worth_it(b"application/jsonx"));
     assert!(!is_worth_it(&[0xff, b'/', 0xfe]));
     assert!(!is_worth_it(format!("text/{}", "x".repeat(4096)).as_bytes()));
 }

@@ -65,6 +65,137 @@ fn down_goes_as_far_as_needed_and_up_one_at_a_time() {
 }
 
 #[test]
+fn it_says_what_it_runs_by_what_it_hears_and_why_it_moved() {
+    let options = Options { enter_after: secs(5), ..Options::default() };
+    let mut m = machine(options.clone());
+    assert_eq!((m.options(), m.level(), m.since(), m.forced_until()), (&options, 0, START, None));
+    assert_eq!(m.signal(Signal::Load), None);
+    m.report(Signal::Load, 0.5, START);
+    m.report(Signal::Errors, -3.0, START);
+    m.report(Signal::Failing, 7.0, START);
+    let heard = Signal::ALL.iter().map(|signal| m.signal(*signal)).collect::<Vec<_>>();
+    assert_eq!(heard, [Some(1.0), Some(0.0), Some(0.5)]);
+    m.report(Signal::Load, f64::NAN, START);
+    assert_eq!(m.signal(Signal::Load), Some(0.5));
+    let moved = m.advance(START + secs(5));
+    assert_eq!((m.since(), moved[0].why), (START + secs(5), Why::Signal(Signal::Failing, 1.0)));
+    m.force(1, START + secs(90), START + secs(6)).unwrap();
+    assert_eq!((m.since(), m.forced_until()), (START + secs(6), Some(START + secs(90))));
+    m.release(START + secs(7));
+    assert_eq!((m.level(), m.since(), m.forced_until()), (2, START + secs(7), None));
+    let words = [
+        (Why::Signal(Signal::Errors, 0.256), "errors at 26%"),
+        (Why::Calm, "every signal is calm"),
+        (Why::Forced, "an operator asked for it"),
+        (Why::Released, "an operator let go of it"),
+        (Why::Expired, "what an operator asked for has expired"),
+    ];
+    for (why, said) in words {
+        assert_eq!(why.to_string(), said);
+    }
+}
+
+#[test]
+fn a_threshold_is_reached_at_its_value_and_calm_begins_below_its_share_of_it() {
+    // A fifth of errors leads to reduced; 80 % of that is 16 %.
+    for (share, level) in [(0.1999, 0), (0.2, 1)] {
+        let mut m = machine(Options::default());
+        hold(&mut m, Signal::Errors, share, 0, 20);
+        assert_eq!(m.level(), level, "{share}");
+    }
+    for (share, level) in [(0.1601, 1), (0.1599, 0)] {
+        let mut m = machine(Options::default());
+        hold(&mut m, Signal::Errors, 0.3, 0, 10);
+        hold(&mut m, Signal::Errors, share, 11, 100);
+        assert_eq!(m.level(), level, "{share}");
+    }
+}
+
+#[test]
+fn the_worst_of_several_signals_counts_and_each_keeps_its_own_time() {
+    let mut m = machine(Options::default());
+    hold(&mut m, Signal::Load, 0.9, 0, 6);
+    // Errors ask for the worst level six seconds later than the load asks for the next.
+    let mut moved = Vec::new();
+    for second in 6..=16 {
+        moved.extend(m.report(Signal::Load, 0.9, START + secs(second)));
+        moved.extend(m.report(Signal::Errors, 0.6, START + secs(second)));
+    }
+    assert_eq!(moves(&moved), [(10, 0, 1), (16, 1, 2)]);
+    assert_eq!(
+        (moved[0].why, moved[1].why),
+        (Why::Signal(Signal::Errors, 0.6), Why::Signal(Signal::Errors, 0.6))
+    );
+    // One that is calm does not make up for one that is not.
+    hold(&mut m, Signal::Errors, 0.0, 17, 300);
+    assert_eq!(m.signal(Signal::Load), None, "nobody has reported it for a minute");
+    assert_eq!(m.level(), 0);
+}
+
+#[test]
+fn a_signal_says_nothing_any_more_when_it_is_as_old_as_it_may_be() {
+    let mut m = machine(Options::default());
+    m.report(Signal::Load, 0.9, START);
+    m.advance(START + secs(60) - Duration::from_nanos(1));
+    assert_eq!((m.signal(Signal::Load), m.level()), (Some(0.9), 1));
+    m.advance(START + secs(60));
+    assert_eq!((m.signal(Signal::Load), m.level()), (None, 1));
+    assert_eq!(moves(&m.advance(START + secs(120))), [(120, 1, 0)]);
+}
+
+#[test]
+fn a_feature_under_a_forced_level_is_back_when_that_ends() {
+    let mut options = Options::default();
+    options.levels[2].off.insert("search".into());
+    let mut m = machine(options);
+    m.force(2, START + secs(90), START).unwrap();
+    assert_eq!(m.off_for("search", START + secs(30)), secs(60));
+    m.release(START + secs(31));
+    assert_eq!(m.off_for("search", START + secs(31)), Duration::ZERO, "it is on");
+}
+
+#[test]
+fn the_ends_of_every_range_are_in_it() {
+    let day = secs(86_400);
+    let sound = |change: fn(&mut Options)| {
+        let mut options = Options::default();
+        change(&mut options);
+        options.check().unwrap();
+    };
+    sound(|o| o.levels.truncate(2));
+    sound(|o| {
+        o.levels.truncate(1);
+        o.levels.extend((1..16).map(|n| Level::new(n.to_string())));
+    });
+    sound(|o| o.levels[2].share = Share::percent(50));
+    sound(|o| o.fresh = secs(10) + Duration::from_nanos(1));
+    sound(|o| o.calm = Share::percent(100));
+    let long = Options { enter_after: day, leave_after: day, fresh: day * 2, ..Options::default() };
+    long.check().unwrap();
+    let over = day + Duration::from_nanos(1);
+    let key = |options: Options| options.check().unwrap_err().key;
+    assert_eq!(key(Options { enter_after: over, ..long.clone() }), "enter_after");
+    assert_eq!(key(Options { leave_after: over, ..long }), "leave_after");
+    let none = Options { enter_after: Duration::ZERO, fresh: Duration::ZERO, ..Options::default() };
+    assert_eq!(key(none), "fresh");
+    let mut options = Options::default();
+    options.levels[0].off.insert("x".into());
+    assert_eq!(key(options), "levels");
+}
+
+#[test]
+fn a_level_switches_off_what_every_milder_one_does() {
+    let level = Level::new("a").without("x").without("y");
+    assert_eq!((level.name.as_str(), level.off.len(), level.share), ("a", 2, Share::percent(100)));
+    let options =
+        Options { levels: vec![Level::new("n"), level, Level::new("b").without("z")], ..Options::default() };
+    let off = |feature| [0, 1, 2, 99].map(|level| options.is_off(feature, level));
+    assert_eq!(off("x"), [false, true, true, true]);
+    assert_eq!(off("z"), [false, false, true, true]);
+    assert_eq!(off("w"), [false; 4]);
+}
+
+#[test]
 fn a_moment_of_trouble_moves_nothing() {
     let mut m = machine(Options::default());
     for n in 0..1000 {

@@ -339,6 +339,87 @@ mod tests {
     }
 
     #[test]
+    fn the_ends_of_every_range_are_in_it_and_beyond_them_the_range_is_said() {
+        let secs = Duration::from_secs;
+        let fine = || Options { keep: secs(3600 * 24 * 3600), ..Options::default() };
+        let day = secs(24 * 3600);
+        for options in [
+            Options { lease: secs(3600), ..fine() },
+            Options { lease: secs(1), patience: Duration::from_millis(999), ..fine() },
+            Options { call: day, ..fine() },
+            Options { call: Duration::from_millis(1), patience: Duration::from_millis(1), ..fine() },
+            Options { visibility: day, drift: day, ..fine() },
+            Options { visibility: Duration::ZERO, drift: Duration::ZERO, ..fine() },
+            Options { attempts: 1000, ..fine() },
+            Options { attempts: 1, keep: SHORTEST_KEEP, ..fine() },
+            Options { keep: LONGEST, ..fine() },
+            Options { remember: Some(LONGEST), ..fine() },
+            Options { remember: Some(fine().keep), ..fine() },
+            Options { patience: secs(60), lease: secs(61), ..fine() },
+            Options { nature: Nature::Keyed { window: secs(120) + Duration::from_nanos(1) }, ..fine() },
+            Options { nature: Nature::Keyed { window: LONGEST }, ..fine() },
+            Options { continue_without_store: true, nature: Nature::Idempotent, ..fine() },
+        ] {
+            assert_eq!(options.check(), Ok(()), "{options:?}");
+        }
+        let nano = Duration::from_nanos(1);
+        for (key, options) in [
+            ("lease", Options { lease: secs(3600) + nano, ..fine() }),
+            ("call", Options { call: day + nano, ..fine() }),
+            ("visibility", Options { visibility: day + nano, ..fine() }),
+            ("drift", Options { drift: day + nano, ..fine() }),
+            ("cooldown", Options { cooldown: LONGEST + nano, ..fine() }),
+            ("patience", Options { patience: secs(60) + nano, lease: secs(90), ..fine() }),
+            ("patience", Options { patience: secs(30), ..fine() }),
+            ("attempts", Options { attempts: 1001, ..fine() }),
+            ("keep", Options { keep: SHORTEST_KEEP - nano, ..fine() }),
+            ("keep", Options { keep: LONGEST + nano, ..fine() }),
+            ("remember", Options { remember: Some(fine().keep - nano), ..fine() }),
+            ("remember", Options { remember: Some(LONGEST + nano), ..fine() }),
+            ("nature", Options { nature: Nature::Keyed { window: secs(120) }, ..fine() }),
+            ("nature", Options { nature: Nature::Keyed { window: LONGEST + nano }, ..fine() }),
+        ] {
+            assert_eq!(options.check().map_err(|invalid| invalid.key), Err(key), "{options:?}");
+        }
+        let short = Options { lease: Duration::from_millis(5), ..fine() };
+        assert_eq!(short.check().unwrap_err().message, "5ms is out of range: write \"1s\" to \"1h\"");
+    }
+
+    #[test]
+    fn the_last_retry_that_is_allowed_still_finds_its_record() {
+        // Three times a call of 60 s, 70 s to settle and 100 s of cooldown, and a minute: 750 s.
+        let of = |keep| Options { keep, cooldown: Duration::from_secs(100), ..Options::default() };
+        let exactly = Duration::from_secs(750);
+        assert_eq!(of(exactly).check().unwrap_err().key, "keep");
+        assert_eq!(of(exactly + Duration::from_nanos(1)).check(), Ok(()));
+        let remembered = Options { remember: Some(exactly * 2), ..of(exactly) };
+        assert_eq!(remembered.check(), Ok(()));
+        let wrong = of(exactly).check().unwrap_err().message;
+        assert!(wrong.starts_with("3 attempts may go on for 11m30s,"), "{wrong}");
+    }
+
+    #[test]
+    fn a_result_is_remembered_as_long_as_it_is_kept_or_as_was_said() {
+        let hour = Duration::from_secs(3600);
+        let of = |remember| Options { keep: hour, remember, ..Options::default() }.memory();
+        assert_eq!(of(None), Keep { result: hour, key: hour });
+        assert_eq!(of(Some(hour * 2)), Keep { result: hour, key: hour * 2 });
+        assert_eq!(of(Some(hour / 2)), Keep { result: hour, key: hour });
+    }
+
+    #[test]
+    fn without_its_store_a_keyed_effect_goes_on_only_while_its_call_ends_within_the_window() {
+        let keyed = Options { continue_without_store: true, ..Options::keyed(Duration::from_secs(3600)) };
+        // A call of 60 s and a minute for clocks and queues.
+        assert!(keyed.may_go_unjournalled(Some(Duration::from_nanos(3_479_999_999_999))));
+        assert!(!keyed.may_go_unjournalled(Some(Duration::from_secs(3480))));
+        assert!(
+            !Options { continue_without_store: true, ..Options::queryable() }
+                .may_go_unjournalled(Some(Duration::ZERO))
+        );
+    }
+
+    #[test]
     fn without_its_store_only_what_the_far_side_makes_one_of_goes_on() {
         let secs = Duration::from_secs;
         let keyed = Options { continue_without_store: true, ..Options::keyed(secs(3600)) };

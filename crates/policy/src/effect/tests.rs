@@ -8,6 +8,8 @@ use seawall_core::effect::{
 
 use super::*;
 
+mod rows;
+
 const HOUR: Duration = Duration::from_secs(3600);
 const NOW: Stamp = Stamp(1_700_000_000_000);
 

@@ -76,6 +76,35 @@ fn confidences_that_make_no_sense_are_refused_by_name() {
 }
 
 #[test]
+fn the_ends_of_the_range_of_a_confidence_are_in_it() {
+    let any = Options::default();
+    assert_eq!(any.confidences(&[0.0, 1.0]), Ok(vec![0.0, 1.0]));
+    assert!(any.confidences(&[-0.01]).is_err() && any.confidences(&[1.01]).is_err());
+    let half = Options { at_least: Share::percent(50), ..Options::default() };
+    assert!(half.asks(0.5) && !half.asks(0.499));
+    assert_eq!(half.confidences(&[0.1, 0.5]), Ok(vec![0.1, 0.5]), "one that is sure enough will do");
+    assert_eq!((any.at_least, any.on, any.confidence.len()), (Share::percent(0), On::Any, 0));
+    let said =
+        Options { confidence: vec![Share::percent(10)], at_least: Share::percent(10), ..Options::default() };
+    said.check().unwrap();
+}
+
+#[test]
+fn a_refusal_that_says_it_was_done_moves_nobody_on() {
+    for (certainty, effects, moves) in [
+        (Certainty::NotDone, Effects::Once, true),
+        (Certainty::Unknown, Effects::Repeatable, true),
+        (Certainty::Unknown, Effects::Billable, false),
+        (Certainty::Done, Effects::Repeatable, false),
+        (Certainty::Partial, Effects::Repeatable, false),
+        (Certainty::AlreadyDone, Effects::Repeatable, false),
+    ] {
+        let refused = Rejection::new(Code::AttemptTimeout).certainty(certainty);
+        assert_eq!(next(&Ended::Refused(&refused), effects, 1, true), moves, "{certainty} {effects}");
+    }
+}
+
+#[test]
 fn what_moves_a_call_on_can_be_narrowed() {
     let open = Rejection::new(Code::BreakerOpen);
     let (refused, failed) = (Ended::Refused(&open), Ended::Outcome(Verdict::of(Seen::ServerError)));

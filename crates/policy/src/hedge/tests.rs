@@ -27,6 +27,9 @@ fn a_delay_is_spelled_as_a_percentile_or_a_duration() {
     assert_eq!(read("pp"), Err("\"pp\" is not a percentile: write \"p95\"".into()));
     assert_eq!(read("p101"), Err("\"p101\" is not a percentile: write \"p95\"".into()));
     assert!(read("95").unwrap_err().contains("has no unit"));
+    assert_eq!(serde_json::to_string(&Delay::default()).unwrap(), r#""p95""#);
+    let error = serde_json::from_str::<Delay>("95").unwrap_err().to_string();
+    assert!(error.contains("a percentile like"), "{error}");
 }
 
 #[test]
@@ -45,6 +48,11 @@ fn bad_options_are_refused_by_name() {
         let delay = Delay::Percentile(Share::percent(percent));
         assert_eq!(refused(Options { delay, ..Options::default() }), "delay");
     }
+    for percent in [50.0, 99.9] {
+        let delay = Delay::Percentile(Share::new(percent / 100.0).unwrap());
+        Options { delay, max: 3, min_samples: 1, ..Options::default() }.check().unwrap();
+    }
+    Options { delay: Delay::Fixed(Duration::from_nanos(1)), ..Options::default() }.check().unwrap();
     assert_eq!(refused(Options { max: 0, ..Options::default() }), "max");
     assert_eq!(refused(Options { max: 4, ..Options::default() }), "max");
     assert_eq!(refused(Options { min_samples: 0, ..Options::default() }), "min_samples");

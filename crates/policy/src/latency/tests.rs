@@ -33,6 +33,24 @@ fn every_bucket_begins_where_the_one_before_ends() {
 }
 
 #[test]
+fn a_percentile_is_the_end_of_the_bucket_of_the_nearest_rank() {
+    let mut latencies = Latencies::new(secs(60));
+    let micros = Duration::from_micros;
+    for n in 1..=4 {
+        latencies.record(micros(n), START);
+    }
+    let at =
+        |latencies: &mut Latencies, percent| latencies.percentile(Share::percent(percent), START).unwrap();
+    // The first microseconds have a bucket each, which ends a microsecond later.
+    let said = [0, 25, 26, 50, 75, 76, 100].map(|percent| at(&mut latencies, percent));
+    assert_eq!(said, [2, 2, 3, 3, 4, 5, 5].map(micros));
+    latencies.record(micros(1000), START);
+    assert_eq!(at(&mut latencies, 100), micros(1024));
+    latencies.record(secs(9999), START);
+    assert_eq!((at(&mut latencies, 100), latencies.count(START)), (LONGEST, 6));
+}
+
+#[test]
 fn it_is_smaller_than_two_kilobytes() {
     assert!(size_of::<Latencies>() < 2048, "{}", size_of::<Latencies>());
 }

@@ -8,6 +8,7 @@ use seawall_core::verdict::Class;
 use super::adaptive::Pace;
 use super::*;
 
+mod examples;
 mod laws;
 
 const START: Instant = Instant::from_nanos(3_600_000_000_000);

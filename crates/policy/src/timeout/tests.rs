@@ -19,8 +19,18 @@ fn the_defaults_are_ten_and_thirty_seconds_and_zero_is_refused() {
     );
     assert_eq!((options.max_body_time, options.escalate), (None, 1.0));
     options.check().unwrap();
-    let bad = Options { idle: Duration::ZERO, ..options };
-    assert_eq!(bad.check().unwrap_err().key, "idle");
+    for (key, bad) in [
+        ("connect", Options { connect: Duration::ZERO, ..options.clone() }),
+        ("first_byte", Options { first_byte: Duration::ZERO, ..options.clone() }),
+        ("idle", Options { idle: Duration::ZERO, ..options.clone() }),
+    ] {
+        assert_eq!(bad.check().unwrap_err().key, key);
+    }
+    for escalate in [1.0, 10.0] {
+        Options { escalate, ..options.clone() }.check().unwrap();
+        Advice { margin: escalate, ..Advice::default() }.check().unwrap();
+    }
+    assert_eq!((Advice::default().margin, Advice::default().floor), (1.5, ms(250)));
 }
 
 #[test]
@@ -54,7 +64,13 @@ fn a_recommendation_needs_twenty_calls_and_is_half_as_long_again_as_the_95th_per
     history.worked(ms(60_000), START);
     let said = history.recommended(&advice, START).unwrap();
     assert!(said >= ms(1500) && said <= ms(1500) * 9 / 8, "{said:?}");
+    assert!(history.recommended(&advice, START + ms(599_999)).is_some());
     assert_eq!(history.recommended(&advice, START + ms(600_000)), None, "forgotten");
+    let doubled = Advice { margin: 2.0, ..advice };
+    let mut again = History::default();
+    (0..20).for_each(|_| again.gave_up(ms(500), ms(1000), START));
+    let said = again.recommended(&doubled, START).unwrap();
+    assert!(said >= ms(2000) && said <= ms(2250), "{said:?}: it waited longer than its limit");
 }
 
 #[test]

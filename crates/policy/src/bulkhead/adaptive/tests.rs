@@ -74,6 +74,13 @@ fn bounds_that_do_not_contain_the_beginning_are_refused_by_name() {
     assert_eq!(refused(Adaptive { min: 33, ..Adaptive::default() }), Err("adaptive.min"));
     assert_eq!(refused(Adaptive { max: Some(31), ..Adaptive::default() }), Err("adaptive.max"));
     assert_eq!(refused(Adaptive { max: Some(u32::MAX), ..Adaptive::default() }), Err("adaptive.max"));
+    for sound in [
+        Adaptive { min: 32, max: Some(32), tolerance: 1.0, ..Adaptive::default() },
+        Adaptive { max: Some(1_000_000), tolerance: 10.0, ..Adaptive::default() },
+    ] {
+        assert_eq!(refused(sound), Ok(()));
+    }
+    assert_eq!(refused(Adaptive { max: Some(1_000_001), ..Adaptive::default() }), Err("adaptive.max"));
     for tolerance in [0.9, f64::NAN, f64::INFINITY, -1.0] {
         assert_eq!(refused(Adaptive { tolerance, ..Adaptive::default() }), Err("adaptive.tolerance"));
     }
@@ -207,6 +214,92 @@ fn a_probe_in_which_no_call_ends_is_given_up() {
 #[test]
 fn it_is_smaller_than_a_quarter_of_a_kilobyte() {
     assert!(size_of::<Machine>() <= 256, "{}", size_of::<Machine>());
+}
+
+/// Large numbers, so that every step of the arithmetic shows in whole calls.
+#[test]
+fn the_gradient_moves_a_fifth_of_the_way_number_by_number() {
+    let mut run = Run::new(bounded(Algorithm::Gradient, 100, 20_000), 10_000);
+    let mut after = |trip: u64, overloaded| {
+        // Long after the window before: it is over, however long its round trips were.
+        run.now = run.now + Duration::from_secs(2);
+        run.window(20_000, Duration::from_millis(trip), overloaded);
+        run.machine.settled()
+    };
+    // The first window is the quiet one: √10000 = 100 more, a fifth of that at once.
+    assert_eq!(after(100, 0), 10_020);
+    // Within the tolerance of half as long again nothing is a queue.
+    assert_eq!(after(150, 0), 10_040);
+    // Twice as long: ¾ of the size and its root, a fifth of the way.
+    assert_eq!(after(200, 0), 9_558);
+    // Ten times as long is taken for twice the tolerance: half, and the root.
+    assert_eq!(after(1000, 0), 8_621);
+    // One call in ten overloaded is a cut of a tenth.
+    assert_eq!(after(100, 1), 7_759);
+    // Nothing but overload has no round trip, and cuts all the same.
+    assert_eq!(after(100, 10), 6_983);
+    // A quicker window draws the quiet one a tenth of the way: 95 ms, of which 142 are no queue.
+    assert_eq!(after(50, 0), 7_000);
+    assert_eq!(after(142, 0), 7_017);
+}
+
+#[test]
+fn a_window_in_which_nothing_worked_teaches_nothing_about_the_quiet_round_trip() {
+    let mut run = Run::new(bounded(Algorithm::Gradient, 1, 20_000), 10_000);
+    run.window(20_000, QUICK, 10);
+    assert_eq!(run.machine.settled(), 9_000);
+    run.window(20_000, QUICK * 3, 0);
+    assert_eq!(run.machine.settled(), 9_018, "the first that worked is the quiet one");
+}
+
+#[test]
+fn a_window_is_ten_calls_a_tenth_of_a_second_and_one_round_trip() {
+    let began = Instant::ORIGIN + Duration::from_secs(3600);
+    let size = |calls: u32, at: Duration, trip: Duration| {
+        let mut machine = Machine::new(bounded(Algorithm::Aimd, 1, 100), 50, began);
+        // A first window, which says how long a round trip is.
+        let first = began + trip.max(QUICK);
+        for _ in 0..10 {
+            machine.ended(Passed { began: first - trip, in_flight: 50, ended: Ended::Worked }, first);
+        }
+        assert_eq!(machine.size(), 51);
+        for _ in 0..calls {
+            machine.ended(Passed { began: first, in_flight: 50, ended: Ended::Worked }, first + at);
+        }
+        machine.size()
+    };
+    assert_eq!(size(9, QUICK, QUICK), 51, "nine calls are too few");
+    assert_eq!(size(10, QUICK, QUICK), 52);
+    assert_eq!(size(10, QUICK - Duration::from_nanos(1), QUICK), 51, "too short");
+    assert_eq!(size(10, QUICK * 3 - Duration::from_nanos(1), QUICK * 3), 51, "no round trip yet");
+    assert_eq!(size(10, QUICK * 3, QUICK * 3), 52);
+}
+
+#[test]
+fn it_grows_where_half_of_it_is_in_use() {
+    for (in_flight, grown) in [(25, 51), (24, 50)] {
+        let mut run = Run::new(bounded(Algorithm::Aimd, 1, 100), 50);
+        run.window(in_flight, QUICK, 0);
+        assert_eq!(run.machine.size(), grown, "{in_flight} of 50");
+    }
+}
+
+#[test]
+fn other_options_move_the_size_only_as_far_as_the_bounds_ask() {
+    let mut run = Run::new(bounded(Algorithm::Gradient, 1, 100), 64);
+    assert_eq!((run.machine.size(), run.machine.settled(), run.machine.overdue()), (64, 64, None));
+    run.machine.update(bounded(Algorithm::Gradient, 1, 40), 40);
+    assert_eq!(run.machine.size(), 40);
+    run.machine.update(bounded(Algorithm::Gradient, 50, 90), 60);
+    assert_eq!(run.machine.size(), 50);
+    run.windows(10, 1000, |_| QUICK);
+    assert!(run.machine.overdue().is_some(), "a probe is under way");
+    run.machine.update(bounded(Algorithm::Gradient, 45, 90), 60);
+    assert_eq!((run.machine.size() >= 45, run.machine.overdue().is_some()), (true, true));
+    run.machine.update(bounded(Algorithm::Aimd, 1, 90), 60);
+    assert_eq!(run.machine.overdue(), None, "another algorithm knows no probes");
+    let whole = bounded(Algorithm::Aimd, 3, 9);
+    assert_eq!((whole.bounds(5), Adaptive::default().bounds(5)), ((3, 9), (1, 5)));
 }
 
 #[derive(Debug, Clone, Copy)]
