@@ -22,7 +22,7 @@ fn the_defaults_are_ten_and_thirty_seconds_and_zero_is_refused() {
     for (key, bad) in [
         ("connect", Options { connect: Duration::ZERO, ..options.clone() }),
         ("first_byte", Options { first_byte: Duration::ZERO, ..options.clone() }),
-        ("idle", Options { idle: Duration::ZERO, ..options.clone() }),
+        ("idle", Options { idle: Duration::ZERO, ..options }),
     ] {
         assert_eq!(bad.check().unwrap_err().key, key);
     }

@@ -310,7 +310,7 @@ fn a_doubt_says_since_when_why_and_from_when_on_all_is_quiet() {
 fn whoever_was_finding_out_when_its_process_ended_leaves_the_doubt_to_others_at_once() {
     let (told, _) = standing("reconciling", Nature::Opaque);
     let (record, later) = (told.record.unwrap(), NOW + Duration::from_secs(7));
-    for (after, notes) in [interrupted(record.clone(), later), restored(record.clone(), later)] {
+    for (after, notes) in [interrupted(record.clone(), later), restored(record, later)] {
         assert_eq!((after.state.as_str(), &notes[..]), ("in-doubt", &[][..]));
         assert_eq!(after.state.doubt().unwrap().not_before, later);
     }
@@ -328,7 +328,7 @@ fn time_changes_a_record_at_the_moment_that_was_said_and_not_before() {
     let buried = State::Tombstone { truth: Truth::Applied, at: NOW };
     for (state, keep, after, becomes) in [
         (done.clone(), keep, HOUR, Some("tombstone")),
-        (done.clone(), Keep { result: HOUR, key: HOUR }, HOUR, None),
+        (done, Keep { result: HOUR, key: HOUR }, HOUR, None),
         (buried, keep, HOUR * 3, None),
         (free(NOW, NOW), keep, HOUR * 3, None),
         (free(NOW, NOW + HOUR * 5), keep, HOUR * 5, None),

@@ -86,7 +86,7 @@ fn a_key_has_what_a_meter_of_its_own_would_have() {
     for burst in [Some(3), None] {
         let q = quota(3, secs(1), burst);
         let (mut keyed, alone) = (Keyed::new(&q), Alone::with(4));
-        assert!(keyed.is_empty() && keyed.len() == 0 && keyed.bytes() == 0);
+        assert!(keyed.is_empty() && keyed.bytes() == 0);
         assert_eq!((keyed.most(), keyed.interval()), (3, Duration::from_nanos(333_333_334)));
         assert_eq!(alone.take(&mut keyed, &q, 5, 2, START), Decision::Go);
         assert!(!keyed.is_empty() && keyed.bytes() > 0);
@@ -276,7 +276,7 @@ fn a_pace_lets_calls_through_evenly_and_a_twentieth_of_the_span_ahead() {
     limit.reset(START + secs(4));
     assert_eq!((limit.share(START + secs(4)), limit.remaining(START + secs(4))), (1.0, 10));
     limit.hear(Class::RateLimited, START + secs(9));
-    limit.refit(&Options { adaptive: None, ..options.clone() }, START + secs(9));
+    limit.refit(&Options { adaptive: None, ..options }, START + secs(9));
     assert_eq!(limit.share(START + secs(9)), 1.0, "nothing adapts any more");
     assert_eq!(limit.hear(Class::RateLimited, START + secs(20)), None);
 }
@@ -353,7 +353,7 @@ fn tiers_give_each_tenant_its_rate_and_all_of_them_a_total() {
     assert_eq!((each.quota(), each.queue.max, each.queue.wait), (tier.quota(), 0, Duration::ZERO));
     assert_eq!((each.max_keys, &each.adaptive), (10_000, &None));
     assert_eq!(tiers.total(&tier).unwrap().quota(), quota(9, secs(2), None));
-    assert_eq!(tiers.total(&Tier { total: None, ..tier.clone() }), None);
+    assert_eq!(tiers.total(&Tier { total: None, ..tier }), None);
     let none = Tiers { max_keys: 0, ..Tiers::default() };
     assert_eq!(none.check().unwrap_err().key, "max_keys");
     let hasty = Tier { rate: quota(1, Duration::ZERO, None).rate, ..tier };
