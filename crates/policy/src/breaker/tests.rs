@@ -1,3 +1,4 @@
+mod examples;
 mod hours;
 mod laws;
 mod models;
@@ -171,81 +172,6 @@ fn an_update_keeps_state_and_counts() {
     assert_eq!(m.peek(START), Err(Refusal::Open(secs(5))));
     m.update(Options { open: secs(20), ..Options::default() });
     assert_eq!(m.peek(START + secs(6)), Err(Refusal::Open(secs(14))));
-}
-
-#[test]
-fn it_says_what_it_runs_by_since_when_and_how_often_it_opened_and_refused() {
-    let options = Options { open: secs(7), ..Options::default() };
-    let mut m = machine(options.clone());
-    assert_eq!((m.options(), m.since(), m.opened(), m.refused()), (&options, START, 0, 0));
-    for n in 1..=5 {
-        assert_eq!((m.consecutive(), m.opened()), (n - 1, 0));
-        call(&mut m, Lesson::Failure, START + secs(n.into()));
-    }
-    assert_eq!((m.since(), m.opened(), m.consecutive()), (START + secs(5), 1, 0));
-    assert!(m.admit(START + secs(6)).0.is_err() && m.admit(START + secs(11)).0.is_err());
-    assert_eq!(m.refused(), 2);
-    assert_eq!(
-        call(&mut m, Lesson::Failure, START + secs(12)).map(|moved| moved.from),
-        Some(State::HalfOpen)
-    );
-    assert_eq!((m.since(), m.opened()), (START + secs(12), 2));
-    m.reset(START + secs(13));
-    assert_eq!((m.since(), m.opened(), m.refused()), (START + secs(13), 2, 2));
-}
-
-#[test]
-fn a_breaker_that_is_off_never_opens_by_itself() {
-    let mut m = machine(Options::off());
-    for _ in 0..1000 {
-        assert_eq!(call(&mut m, Lesson::Failure, START), None);
-    }
-    assert_eq!((m.state(), m.consecutive()), (State::Closed, 1000));
-    assert_eq!(serde_json::from_str::<Options>(r#""off""#).unwrap(), Options::off());
-    let error = serde_json::from_str::<Options>(r#""on""#).unwrap_err().to_string();
-    assert!(error.contains("unknown variant `on`, expected `off`"), "{error}");
-    let error = serde_json::from_str::<Options>("7").unwrap_err().to_string();
-    assert!(error.contains("a table, or \"off\""), "{error}");
-}
-
-#[test]
-fn the_ends_of_every_range_are_in_it() {
-    let day = secs(86_400);
-    let sound = Options::default();
-    for options in [
-        Options { window: Window::Time(Duration::from_millis(100)), ..sound.clone() },
-        Options { window: Window::Time(day), ..sound.clone() },
-        Options { window: Window::Calls(1), ..sound.clone() },
-        Options { window: Window::Calls(1024), failures: 1024, ..sound.clone() },
-        Options { slow: Some(day), open: day, open_cap: Some(day), ramp: day, ..sound.clone() },
-        Options { open_cap: Some(secs(60)), ..sound.clone() },
-        Options { probes: 1000, successes: 1000, sample: 1000, ..sound.clone() },
-        Options { probes: 1, successes: 1, sample: 0, ..sound },
-    ] {
-        options.check().unwrap();
-    }
-    let over = day + Duration::from_nanos(1);
-    for (key, options) in [
-        ("window", Options { window: Window::Time(Duration::from_millis(99)), ..sound.clone() }),
-        ("window", Options { window: Window::Time(over), ..sound.clone() }),
-        ("slow", Options { slow: Some(over), ..sound.clone() }),
-        ("open", Options { open: over, ..sound.clone() }),
-        ("open_cap", Options { open_cap: Some(over), ..sound.clone() }),
-        ("ramp", Options { ramp: over, ..sound }),
-    ] {
-        assert_eq!(options.check().map_err(|invalid| invalid.key), Err(key), "{options:?}");
-    }
-}
-
-#[test]
-fn a_call_is_slow_when_it_takes_longer_than_slow_and_not_when_it_takes_as_long() {
-    let options = Options { slow: Some(secs(1)), min_calls: 0, ..Options::default() };
-    for (took, slow) in [(Duration::from_millis(999), 0), (secs(1), 0), (Duration::from_millis(1001), 1)] {
-        let mut m = machine(options.clone());
-        let ticket = admit(&mut m, START);
-        m.record(ticket, Lesson::Success, START + took);
-        assert_eq!(m.totals(START + took), Totals { calls: 1, failures: 0, slow }, "{took:?}");
-    }
 }
 
 #[test]

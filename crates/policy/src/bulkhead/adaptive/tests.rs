@@ -244,6 +244,28 @@ fn the_gradient_moves_a_fifth_of_the_way_number_by_number() {
 }
 
 #[test]
+fn a_probe_begins_at_half_of_what_the_upstream_seems_to_need() {
+    let mut run = Run::new(bounded(Algorithm::Gradient, 1, 20_000), 10_000);
+    run.windows(9, 20_000, |_| QUICK);
+    let busy = run.machine.size();
+    run.window(20_000, QUICK * 14 / 10, 0);
+    // By Little's law, of so many with round trips of 140 ms, an upstream that is quiet at 100 ms works on 5 in 7.
+    assert_eq!(run.machine.size(), busy * 5 / 7 / 2);
+    assert_eq!(run.machine.overdue(), Some(run.now + QUICK * 14 / 10 * 4));
+    run.now = run.now + QUICK;
+    // As quick as quiet ones were: that is what quiet is from now on, and 130 ms are within half as much again.
+    run.window(20_000, QUICK * 9 / 10, 0);
+    assert_eq!(run.machine.overdue(), None);
+    let settled = run.machine.settled();
+    run.now = run.now + QUICK;
+    run.window(20_000, QUICK * 13 / 10, 0);
+    assert!(run.machine.settled() > settled);
+    run.now = run.now + QUICK;
+    run.window(20_000, QUICK * 15 / 10, 0);
+    assert!(run.machine.settled() < settled, "and 150 ms are not");
+}
+
+#[test]
 fn a_window_in_which_nothing_worked_teaches_nothing_about_the_quiet_round_trip() {
     let mut run = Run::new(bounded(Algorithm::Gradient, 1, 20_000), 10_000);
     run.window(20_000, QUICK, 10);

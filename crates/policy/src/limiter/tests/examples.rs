@@ -266,6 +266,12 @@ fn a_pace_lets_calls_through_evenly_and_a_twentieth_of_the_span_ahead() {
     assert_eq!(limit.take(2, START + ms(200)), Decision::Go);
     assert_eq!(limit.take(1, START + ms(200)), Decision::Wait(ms(400)));
     assert_eq!(limit.take(11, START + ms(200)), Decision::Never, "no wait makes it fit");
+    // After a rest the next may come a twentieth of the span before its time, and the ones after it evenly.
+    let mut rested = limit.clone();
+    assert_eq!(rested.take(1, START + secs(9)), Decision::Go);
+    assert_eq!(rested.take(1, START + secs(9)), Decision::Wait(ms(150)));
+    assert_eq!(rested.take(1, START + ms(9150)), Decision::Go);
+    assert_eq!(rested.take(1, START + ms(9150)), Decision::Wait(ms(200)));
     let why = |limit: &mut Limit, class, at| {
         limit.hear(class, START + ms(at)).map(|change| (change.share, change.why))
     };
