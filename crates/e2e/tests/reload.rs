@@ -156,7 +156,7 @@ async fn many_reloads_under_load_lose_no_call() {
     let plan = |n: usize| {
         let mut rig = Rig::new(&up.url());
         rig.up().limits = vec![Limit::Concurrent(64 + (n % 3) as u32, None)];
-        if n % 2 == 0 {
+        if n.is_multiple_of(2) {
             rig = rig.route("r", "/up/r/**", None);
         }
         rig.plan
@@ -221,7 +221,7 @@ async fn the_binary_takes_up_a_changed_file_a_signal_and_a_lever_and_refuses_non
     let home = configured(&up.url(), "127.0.0.1:0");
     let mut seawall = Seawall::start(&binary, &home).await;
 
-    let since = std::time::Instant::now();
+    let since = tokio::time::Instant::now();
     rewrite(&home, &up.url(), "[upstream.two]\nurl = \"http://127.0.0.1:9\"\n");
     eventually("the file is taken up", async || (generation(&seawall).await? == 2).then_some(())).await;
     assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());

@@ -1,14 +1,12 @@
-//! What may come in, and what must not get out.
+//! What may come in, and what must not get out: keys encrypted at rest, texts that are attacks found, and texts made
+//! harmless for the place they go to.
 
 mod base64;
 mod disk;
 pub mod fernet;
+pub mod injection;
 mod random;
+pub mod sanitize;
 pub mod vault;
 
 pub use random::NoRandomness;
-//! Security: what may come in.
-//! Security: what may come in. Texts that are attacks are found, and texts are made harmless for the place they go to.
-
-pub mod injection;
-pub mod sanitize;

@@ -173,12 +173,7 @@ fn why_it_opened_is_said_in_words() {
         (Options { consecutive: 4, ..base.clone() }, Lesson::Failure, 0, "too many failures in a row"),
         (Options { failures: 4, ..base.clone() }, Lesson::Failure, 0, "too many failures"),
         (Options { min_calls: 4, ..base.clone() }, Lesson::Failure, 0, "too large a share of failures"),
-        (
-            Options { min_calls: 4, slow, ..base.clone() },
-            Lesson::Success,
-            2,
-            "too large a share of slow calls",
-        ),
+        (Options { min_calls: 4, slow, ..base }, Lesson::Success, 2, "too large a share of slow calls"),
     ] {
         let mut m = machine(options);
         let moved: Vec<_> = (0..4)
