@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -27,6 +28,23 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// What an acknowledged step survives.
     fn promise(&self) -> Promise;
+
+    /// Why nothing that could do harm twice is begun under keys it does not know, where it may have forgotten some.
+    fn doubted(&self) -> Option<String> {
+        None
+    }
+
+    /// A person says that whatever it forgot has been looked after. Where nothing was forgotten, nothing changes.
+    fn settle(&self) -> Asked<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Writes what it is at this moment to a file that is not there yet, whole or not at all. Refuses where it is no
+    /// file itself.
+    fn backup(&self, _path: &Path) -> Asked<'_, ()> {
+        let why = "it is no file: back up the server it is on".to_owned();
+        Box::pin(std::future::ready(Err(StoreError::Unavailable(why))))
+    }
 }
 
 /// What a question came to.

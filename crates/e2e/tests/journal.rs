@@ -191,6 +191,9 @@ async fn gateways_that_share_a_redis_do_an_order_once_between_them() {
     assert!(answers.iter().all(|answer| matches!(answer.status, 201 | 409)));
     assert_eq!(up.ledger().times("order", "race"), 1);
 
+    let known = homes[0].path().join("seawall-state/redis-test");
+    assert!(known.is_file(), "which memory it trusts is noted beside it");
+
     // The store is gone: nothing that could happen twice is begun, and what needs no store goes on.
     server.child.start_kill().unwrap();
     server.child.wait().await.unwrap();
@@ -198,4 +201,52 @@ async fn gateways_that_share_a_redis_do_an_order_once_between_them() {
     assert_eq!(refused(&refused_now), (503, "SW0041".into()));
     assert_eq!(client::get(&one.url("/up/x")).await.unwrap().status, 201);
     assert_eq!(up.ledger().times("order", "later"), 0);
+}
+
+#[tokio::test]
+async fn a_journal_is_copied_while_it_is_used_and_a_copy_laid_back_is_not_trusted_before_somebody_says_so() {
+    let Some(binary) = binary() else { return };
+    let up = Upstream::start(executing()).await.unwrap();
+    let home = configured_with(&up.url(), "127.0.0.1:0", "./state", ORDERS);
+    let mut seawall = Seawall::start(&binary, &home).await;
+    let before = place(&seawall, "before").await;
+    let signed = ["--by", "ann", "--reason", "nightly"];
+    let (code, out, err) = command(&binary, &seawall, &[&["state", "backup"], &signed[..]].concat()).await;
+    assert_eq!(code, Some(0), "{err}");
+    let copy = PathBuf::from(out.trim());
+    assert!(copy.is_file(), "{out}");
+    assert_eq!(place(&seawall, "after").await.status, 201);
+
+    let restore = async |copy: &PathBuf| {
+        let ran = Command::new(&binary)
+            .args(["state", "restore"])
+            .arg(copy)
+            .current_dir(home.path())
+            .env_clear()
+            .output();
+        let ran = ran.await.unwrap();
+        (ran.status.code(), String::from_utf8(ran.stderr).unwrap())
+    };
+    let (code, said) = restore(&copy).await;
+    assert_eq!(code, Some(1), "a journal that is in use is not replaced: {said}");
+    seawall.signal("-TERM").await;
+    seawall.ended().await;
+    let kept = home.path().join("copy.db");
+    std::fs::rename(&copy, &kept).unwrap();
+    std::fs::remove_dir_all(home.path().join("state")).unwrap();
+    let (code, said) = restore(&kept).await;
+    assert_eq!(code, Some(0), "{said}");
+
+    let seawall = Seawall::start(&binary, &home).await;
+    let again = place(&seawall, "before").await;
+    assert_eq!((again.header("idempotent-replayed"), &again.body), (Some("true"), &before.body));
+    // It was done after the copy was made: nobody knows that any more, and so nobody does it again.
+    assert_eq!(refused(&place(&seawall, "after").await), (503, "SW0041".into()));
+    let health = client::get(&format!("http://{}/health", seawall.admin)).await.unwrap().json().unwrap();
+    assert_eq!(health["status"], "degraded");
+    assert!(health["reasons"][0].as_str().unwrap().contains("restored from a copy"), "{health}");
+    let (code, _, err) = command(&binary, &seawall, &[&["state", "settle"], &signed[..]].concat()).await;
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(place(&seawall, "new").await.status, 201);
+    assert_eq!(up.ledger().times("order", "after"), 1);
 }

@@ -17,6 +17,9 @@ use crate::settings::State;
 /// The namespace of a journal in a file: nobody else is in it.
 const OWN: &str = "seawall";
 
+/// What an instance keeps beside a Redis: which memory it trusted.
+const BESIDE: &str = "./seawall-state";
+
 /// Where a journal is.
 pub(super) enum At<'s> {
     /// As the configuration says.
@@ -65,7 +68,20 @@ fn file(path: &Path) -> Result<Journal, Failure> {
 
 fn server(url: &str, runtime: &Runtime) -> Result<Journal, Failure> {
     let namespace = redis::namespace(url).map_err(Failure::bad_input)?;
-    let opened = runtime.block_on(Redis::open(url, RedisOptions::default())).map_err(failed)?;
+    // What this machine trusted before: a server that comes back empty is recognised after a restart of ours too.
+    let known = Path::new(BESIDE).join(format!("redis-{namespace}"));
+    let known = match std::fs::create_dir_all(BESIDE) {
+        Ok(()) => Some(known),
+        Err(why) => {
+            note(format_args!(
+                "seawall: warning: {BESIDE} cannot be made ({why}): a Redis that lost its data while nothing runs here is \
+                 taken for a new one"
+            ));
+            None
+        }
+    };
+    let options = RedisOptions { known, ..RedisOptions::default() };
+    let opened = runtime.block_on(Redis::open(url, options)).map_err(failed)?;
     for concern in &opened.findings {
         let weight = match concern.weight {
             Weight::Refuse => "no effect that could happen twice is begun",

@@ -11,6 +11,7 @@ mod journal;
 mod proxy;
 mod reload;
 mod serve;
+mod state;
 mod trade;
 mod vault;
 mod view;
@@ -59,6 +60,8 @@ enum Command {
     Limits(view::Limits),
     /// What must not happen twice, and what nobody knows the outcome of
     Effects(effects::Effects),
+    /// What an instance keeps: back it up, lay a copy back, trust it again
+    State(state::State),
     /// What an exchange's answer means, and what to do about it
     Trade(trade::Trade),
     /// Who did what, and whether that can be believed
@@ -85,6 +88,7 @@ impl Seawall {
             Command::Breakers(command) => command.run(),
             Command::Limits(command) => command.run(),
             Command::Effects(command) => command.run(),
+            Command::State(command) => command.run(),
             Command::Trade(command) => command.run(),
             Command::Audit(command) => command.run(),
             Command::Vault(command) => command.run(),

@@ -4,6 +4,7 @@ mod config;
 mod effects;
 mod health;
 mod levers;
+mod state;
 mod stories;
 mod views;
 
@@ -101,6 +102,8 @@ fn router(board: Board) -> Router {
         .route("/api/v1/breakers/{name}/{lever}", post(levers::breaker))
         .route("/api/v1/limits/{name}/reset", post(levers::limit))
         .route("/api/v1/upstreams/{name}/reconnect", post(levers::reconnect))
+        .route("/api/v1/state/backup", post(state::backup))
+        .route("/api/v1/state/settle", post(state::settle))
         .route("/api/v1/drain", post(levers::drain))
         .fallback(async || refused(&Rejection::new(Code::NoSuchThing)))
         .method_not_allowed_fallback(async || {

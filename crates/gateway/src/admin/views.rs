@@ -78,6 +78,11 @@ pub(super) fn present(board: &Board) -> Status {
             reasons.push(format!("{} asked to be left alone for another {}", up.plan.name, whole(paused)));
         }
     }
+    if let Some(why) = house.ground.journal.doubted() {
+        reasons.push(format!(
+            "the journal may have forgotten, and refuses keys it does not know where a second run could do harm: {why}"
+        ));
+    }
     if let Some(why) = house.ground.journal.doubts.failing() {
         reasons.push(format!("nothing that must not happen twice is begun: {why}"));
     }

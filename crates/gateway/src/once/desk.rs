@@ -1,13 +1,14 @@
 //! Effects as an operator sees them, and what an operator may decide.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use seawall::effect::{Key, Record, Resolution, Stamp, State, Truth};
 use seawall::{Code, Rejection};
 use seawall_core::clock::wall_now;
-use seawall_core::store::{Cursor, Wanted};
+use seawall_core::store::{Cursor, StoreError, Wanted};
 use seawall_signals::view::{Effect, Effects};
 
 use super::{Journal, Kept, type_of};
@@ -153,6 +154,21 @@ impl Journal {
         self.show(id).await
     }
 
+    /// A person says that whatever the journal forgot has been looked after.
+    pub(crate) async fn settle(&self) -> Result<(), Rejection> {
+        self.guard.store().settle().await.map_err(|error| failed(&error))
+    }
+
+    /// Copies the journal to a file that is not there yet.
+    pub(crate) async fn backup(&self, path: &Path) -> Result<(), Rejection> {
+        self.guard.store().backup(path).await.map_err(|error| failed(&error))
+    }
+
+    /// Why unknown keys are refused where a second run could do harm, if they are.
+    pub(crate) fn doubted(&self) -> Option<String> {
+        self.guard.store().doubted()
+    }
+
     fn told(&self, key: Key, record: &Record) -> Effect {
         let mut told = Effect {
             id: key.to_string(),
@@ -188,6 +204,10 @@ impl Journal {
         }
         told
     }
+}
+
+fn failed(error: &StoreError) -> Rejection {
+    Rejection::new(Code::StoreUnavailable).because(error.to_string())
 }
 
 fn parse(id: &str) -> Result<Key, Rejection> {

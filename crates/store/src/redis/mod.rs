@@ -216,6 +216,14 @@ impl Store for Redis {
     fn promise(&self) -> Promise {
         self.shared.gate().promise
     }
+
+    fn doubted(&self) -> Option<String> {
+        self.refuses(Nature::Opaque).map(|why| why.to_string())
+    }
+
+    fn settle(&self) -> Asked<'_, ()> {
+        Box::pin(self.rearm())
+    }
 }
 
 /// What found no room at once.

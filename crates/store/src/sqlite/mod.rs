@@ -220,6 +220,19 @@ impl Store for Sqlite {
     fn promise(&self) -> Promise {
         Promise::Power
     }
+
+    fn doubted(&self) -> Option<String> {
+        self.forgot()
+            .map(|_| "it was restored from a copy, and what was begun after that is not in it".to_owned())
+    }
+
+    fn settle(&self) -> Asked<'_, ()> {
+        self.settled()
+    }
+
+    fn backup(&self, path: &Path) -> Asked<'_, ()> {
+        Sqlite::backup(self, path)
+    }
 }
 
 impl Drop for Sqlite {
