@@ -406,6 +406,10 @@ async fn a_wish_older_than_its_record_is_refused_where_it_says_so() {
         let request = order("k", &one()).header("seawall-first-seen", long_ago);
         assert_eq!(refused(&gateway.send(request).await), (409, "SW0040".into()), "{long_ago}");
     }
+    for nonsense in ["yesterday", "-1", "1e400", "NaN", ""] {
+        let request = order("k", &one()).header("seawall-first-seen", nonsense);
+        assert_eq!(refused(&gateway.send(request).await), (400, "SW0015".into()), "{nonsense}");
+    }
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs().to_string();
     let request = order("k", &one()).header("seawall-first-seen", now);
     assert_eq!(gateway.send(request).await.status, 201);

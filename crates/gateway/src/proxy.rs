@@ -120,8 +120,8 @@ pub(crate) struct Errand {
     pub(crate) once_only: bool,
     /// What its caller reads; none where the answer passes as it is.
     pub(crate) reads: Option<Reads>,
-    /// How long ago its caller first wanted it, where the caller says so.
-    pub(crate) age: Option<std::time::Duration>,
+    /// When its caller first wanted it, where the caller says so.
+    pub(crate) first_seen: Option<HeaderValue>,
 }
 
 impl Errand {
@@ -144,7 +144,7 @@ async fn run(
     let request::Parts { method, mut headers, version, .. } = parts;
     let deadline = record.began + deadline(&headers, route);
     let (made, priority) = (client_retries(&headers), priority(&headers, route));
-    let age = headers.get(headers::FIRST_SEEN).filter(|_| route.allow.first_seen).and_then(once::age);
+    let first_seen = headers.get(headers::FIRST_SEEN).filter(|_| route.allow.first_seen).cloned();
     let credential = headers::credential(&headers, &house.ground.hasher);
     headers::strip_ours(&mut headers);
     headers::strip_hop_by_hop(&mut headers, on_upgrade.is_some());
@@ -176,7 +176,7 @@ async fn run(
         credential,
         once_only,
         reads,
-        age,
+        first_seen,
     };
     if once {
         // Boxed, like the next: most calls are on no such route, and its state is large.

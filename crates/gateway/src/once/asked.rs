@@ -67,7 +67,8 @@ impl Asked {
             without(query, &once.ignore).as_bytes(),
             &content.without(&once.ignore),
         ]);
-        let age = errand.age.max(brought.as_deref().and_then(age_of_key));
+        let said = errand.first_seen.as_ref().map(age).transpose()?;
+        let age = said.max(brought.as_deref().and_then(age_of_key));
         let (key, brought) = match brought {
             Some(key) => (key, true),
             None => (record.id.to_string(), false),
@@ -134,7 +135,7 @@ fn check(key: &str) -> Result<(), Rejection> {
 }
 
 /// How old a key is that says so itself: a UUID of version 7 is made of its time.
-fn age_of_key(key: &str) -> Option<Duration> {
+pub(super) fn age_of_key(key: &str) -> Option<Duration> {
     let bare = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key);
     if bare.len() != 36 || bare.as_bytes()[14] != b'7' {
         return None;
@@ -148,18 +149,21 @@ fn since_millis(millis: u64) -> Duration {
 }
 
 /// How long ago its caller first wanted it: `seawall-first-seen`, in seconds since 1970 or as RFC 3339.
-pub(crate) fn age(value: &HeaderValue) -> Option<Duration> {
-    let text = value.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<f64>() {
-        let first = Duration::try_from_secs_f64(seconds).ok()?;
-        return Some(since_millis(u64::try_from(first.as_millis()).ok()?));
-    }
-    let at: jiff::Timestamp = text.parse().ok()?;
-    Some(since_millis(u64::try_from(at.as_millisecond()).ok()?))
+pub(super) fn age(value: &HeaderValue) -> Result<Duration, Rejection> {
+    let text = value.to_str().unwrap_or("").trim();
+    let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let millis = match seconds {
+        Some(first) => u64::try_from(first.as_millis()).ok(),
+        None => text.parse::<jiff::Timestamp>().ok().and_then(|at| u64::try_from(at.as_millisecond()).ok()),
+    };
+    millis.map(since_millis).ok_or_else(|| {
+        Rejection::new(Code::Malformed)
+            .because("seawall-first-seen is no moment: write seconds since 1970, or 2026-11-21T09:30:00Z")
+    })
 }
 
 /// A body as far as its parts can be told apart.
-enum Content<'b> {
+pub(super) enum Content<'b> {
     /// Members as they are written: a number is compared digit by digit.
     Json(&'b [u8], BTreeMap<String, &'b RawValue>),
     Form(&'b str),
@@ -167,7 +171,7 @@ enum Content<'b> {
 }
 
 impl<'b> Content<'b> {
-    fn of(kind: &str, body: &'b [u8]) -> Self {
+    pub(super) fn of(kind: &str, body: &'b [u8]) -> Self {
         let kind = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
         if kind == "application/json" || kind.ends_with("+json") {
             if let Ok(members) = serde_json::from_slice(body) {
@@ -181,7 +185,7 @@ impl<'b> Content<'b> {
         Content::Bytes(body)
     }
 
-    fn text(&self, name: &str) -> Option<String> {
+    pub(super) fn text(&self, name: &str) -> Option<String> {
         match self {
             Content::Json(_, members) => serde_json::from_str(members.get(name)?.get()).ok(),
             Content::Form(form) => field(form, name),
@@ -190,7 +194,7 @@ impl<'b> Content<'b> {
     }
 
     /// Its bytes less what is ignored.
-    fn without(&self, ignore: &[Part]) -> Vec<u8> {
+    pub(super) fn without(&self, ignore: &[Part]) -> Vec<u8> {
         let ignored = |name: &str| ignore.iter().any(|part| matches!(part, Part::Body(own) if own == name));
         match self {
             Content::Json(_, members) if members.keys().any(|name| ignored(name)) => {
@@ -212,12 +216,12 @@ fn kept_fields(fields: &str, ignored: impl Fn(&str) -> bool) -> String {
     kept.join("&")
 }
 
-fn without(query: &str, ignore: &[Part]) -> String {
+pub(super) fn without(query: &str, ignore: &[Part]) -> String {
     kept_fields(query, |name| ignore.iter().any(|part| matches!(part, Part::Query(own) if own == name)))
 }
 
 /// The first field of this name.
-fn field(fields: &str, wanted: &str) -> Option<String> {
+pub(super) fn field(fields: &str, wanted: &str) -> Option<String> {
     fields.split('&').find_map(|field| {
         let (name, value) = field.split_once('=')?;
         (decoded(name) == wanted).then(|| decoded(value))

@@ -1,6 +1,7 @@
 //! A call that must not happen twice: run under the journal, or answered from it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::HeaderValue;
 use http::{HeaderMap, Response};
@@ -8,6 +9,7 @@ use hyper::upgrade::OnUpgrade;
 use seawall::effect::{Begun, Completed, Durability, Ending, Ticket, Truth};
 use seawall::fallback::Served;
 use seawall::pipeline::Held;
+use seawall::timeout::within;
 use seawall::{Certainty, Class, Code, Error, Rejection, Verdict};
 use seawall_core::effect::Outcome;
 use seawall_core::verdict::Seen;
@@ -36,9 +38,18 @@ pub(crate) async fn call(
         Ok(asked) => asked,
         Err(rejection) => return refused(&worker, record, rejection, EffectWord::None),
     };
-    let begun = match once.kind.begin(&asked.wish()).await {
-        Ok(begun) => begun,
-        Err(rejection) => return refused(&worker, record, rejection, EffectWord::None),
+    let left = house.now().until(errand.deadline);
+    // Dropped, the wish is taken back.
+    let begun = match within(once.kind.begin(&asked.wish()), left).await {
+        Ok(Ok(begun)) => begun,
+        Ok(Err(rejection)) => return refused(&worker, record, rejection, EffectWord::None),
+        Err(_) => {
+            let rejection = Rejection::new(Code::StoreUnavailable)
+                .because("the journal did not answer before the deadline")
+                .after(Duration::from_secs(1))
+                .certainty(Certainty::Unknown);
+            return refused(&worker, record, rejection, EffectWord::None);
+        }
     };
     let rejection = begun.rejection();
     match begun {
@@ -56,7 +67,7 @@ pub(crate) async fn call(
         }
         Begun::Busy(_) | Begun::Cooldown(_) => {
             // Its lease says how long its owner may be silent, not how long it will take.
-            let soon = std::time::Duration::from_secs(1);
+            let soon = Duration::from_secs(1);
             let rejection = rejection.unwrap_or_else(|| Rejection::new(Code::EffectInFlight)).after(soon);
             refused(&worker, record, rejection, EffectWord::Open)
         }
@@ -128,7 +139,7 @@ async fn run(
     let outcome = match ending {
         Ending::Applied => Outcome::Ended(Truth::Applied, kept.map(Arc::from)),
         Ending::Rejected => Outcome::Ended(Truth::Rejected, kept.map(Arc::from)),
-        Ending::NotApplied => Outcome::NotApplied { cooldown: std::time::Duration::ZERO },
+        Ending::NotApplied => Outcome::NotApplied { cooldown: Duration::ZERO },
         Ending::Unknown => Outcome::Unknown { detail: why(&served).into() },
     };
     // Said before anything of the answer leaves: whoever has read it may rely on it.
@@ -233,7 +244,7 @@ fn give(worker: &Arc<Worker>, mut record: Record, kept: &Kept, truth: Truth) -> 
         status: Some(kept.status().as_u16()),
         class,
         certainty,
-        waited: std::time::Duration::ZERO,
+        waited: Duration::ZERO,
         decision: Some(line),
         refusal: None,
         from_cache: None,

@@ -1,7 +1,7 @@
 //! An answer as it is remembered: JSON, so that an operator can read it in the journal.
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::{StatusCode, response};
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +70,8 @@ impl Kept {
         headers.remove(TRANSFER_ENCODING);
         if self.is_truncated() {
             headers.remove(CONTENT_LENGTH);
+            // Nothing is nothing in any coding, but not every client knows.
+            headers.remove(CONTENT_ENCODING);
         }
         headers
     }

@@ -33,7 +33,7 @@ use seawall_signals::view::EffectVerdict;
 
 use crate::plan::{self, Part};
 
-pub(crate) use asked::{age, carries_key};
+pub(crate) use asked::carries_key;
 pub(crate) use desk::Doubts;
 pub(crate) use flow::call;
 pub(crate) use kept::Kept;

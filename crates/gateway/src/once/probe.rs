@@ -147,7 +147,7 @@ async fn ask(
         credential: 0,
         once_only: false,
         reads: None,
-        age: None,
+        first_seen: None,
     };
     let mut served = send(worker, &record, &errand, None).await;
     let said = match &mut served.answer.result {
