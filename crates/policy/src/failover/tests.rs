@@ -177,6 +177,11 @@ fn a_target_nobody_hears_of_gets_one_trial_at_a_time() {
     assert_eq!(m.trial(at(1015)), Some(0));
     assert_eq!(m.trial(at(1016)), None);
     assert_eq!(m.trial(at(1030)), Some(0));
+    let mut pinned = m.clone();
+    pinned.pin(1, at(9000), at(1040)).unwrap();
+    assert_eq!(pinned.trial(at(2000)), None, "an operator's word is not tried");
+    m.update(Options { trial: Duration::ZERO, ..Options::default() }, at(1040));
+    assert_eq!(m.trial(at(2000)), None, "health is reported from outside");
 }
 
 #[test]

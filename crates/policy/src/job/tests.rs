@@ -240,6 +240,85 @@ fn codes_and_cooldowns_at_the_ends_of_their_ranges_are_sound() {
     assert_eq!(more.check().unwrap_err().key, "cap");
 }
 
+#[test]
+fn a_tally_tells_first_attempts_from_retries_and_failures_from_successes() {
+    let (mut tally, now) = (Tally::default(), Instant::ORIGIN + secs(9999));
+    for attempt in [1, 1, 1, 2, 3] {
+        tally.began(attempt, now);
+    }
+    tally.ended(false, None, now);
+    tally.ended(true, Some(3), now);
+    tally.ended(true, Some(1), now);
+    tally.ended(true, Some(2), now);
+    tally.blocked(Block::Final, now);
+    tally.blocked(Block::BreakerOpen, now);
+    tally.blocked(Block::BreakerOpen, now);
+    let expected = Summary {
+        attempts: 5,
+        retries: 2,
+        retries_per_minute: 2.0 / 60.0,
+        success: Some(0.75),
+        failure: Some(0.25),
+        average_attempts: Some(2.0),
+        blocked: Some(3.0 / 8.0),
+        reasons: [0, 0, 1, 2, 0],
+    };
+    assert_eq!(tally.summary(now), expected);
+    tally.clear();
+    assert_eq!(tally.summary(now), Summary::default());
+}
+
+#[test]
+fn cooldowns_grow_as_the_strategy_says() {
+    let fixed = Options { strategy: Strategy::Fixed, attempts: 4, ..Options::default() };
+    assert_eq!(pauses(&fixed).0, [60, 60, 60]);
+    let linear = Options { strategy: Strategy::Linear, attempts: 4, cap: secs(150), ..Options::default() };
+    assert_eq!(pauses(&linear).0, [60, 120, 150]);
+}
+
+#[test]
+fn an_attempt_that_is_no_probe_says_nothing_while_probes_decide() {
+    let mut gate = Gate::of(
+        &breaker(),
+        &Notes { notes: vec![Note { at: NOON, what: What::HalfOpen }], ..Notes::default() },
+    );
+    for what in [What::Failed(NOON.0, None), What::Worked(NOON.0, None), What::Failed(NOON.0, Some(9))] {
+        assert_eq!(gate.take(&Note { at: NOON, what }), None);
+        assert_eq!(gate.state(), State::HalfOpen);
+    }
+    assert!(gate.ask(NOON, 1).is_ok(), "nobody has taken the probe's place");
+}
+
+#[test]
+fn of_many_notes_the_oldest_go_first_and_the_one_it_began_with_stays() {
+    let options = crate::breaker::Options { window: Window::Calls(1000), min_calls: 1000, ..breaker() };
+    let worked = |n: u64| Note { at: NOON + secs(n), what: What::Worked(NOON.0 + 1000 * n, None) };
+    let began = Note { at: NOON, what: What::Reset };
+    for first in [Some(began), None] {
+        let mut notes =
+            Notes { notes: first.into_iter().chain((1..=2050).map(worked)).collect(), ..Notes::default() };
+        let last = worked(2051);
+        note(&options, &mut notes, last.what, last.at);
+        assert_eq!(notes.notes.len(), 2048);
+        assert_eq!(notes.notes.first().map(|note| note.what == What::Reset), Some(first.is_some()));
+        assert_eq!(notes.notes.last(), Some(&last));
+        assert_eq!(notes.notes[1].what, worked(2051 - 2046).what);
+    }
+}
+
+#[test]
+fn a_probe_under_way_is_not_forgotten_for_want_of_room() {
+    let at = NOON;
+    let probes = (0..1100).flat_map(|n| [What::Probe(n), What::Gone(n)].map(|what| Note { at, what }));
+    let mut notes = Notes {
+        notes: std::iter::once(Note { at, what: What::HalfOpen }).chain(probes).collect(),
+        ..Notes::default()
+    };
+    note(&breaker(), &mut notes, What::Probe(5000), at);
+    assert!(notes.notes.len() > 2200);
+    assert!(Gate::of(&breaker(), &notes).ask(at, 5001).is_err(), "one probe is under way");
+}
+
 /// What happens to a breaker of a type.
 fn happening() -> impl Values<Value = (u64, u8)> {
     (0u64..200, 0u8..12)

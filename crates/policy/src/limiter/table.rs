@@ -78,7 +78,8 @@ impl<M: Copy + Default> Table<M> {
     /// Forgets one that is idle, if a glance finds one.
     pub(super) fn forget_one(&mut self, mut idle: impl FnMut(u64, &mut M) -> bool) -> bool {
         for _ in 0..GLANCE.min(self.entries.len()) {
-            self.hand = self.next(self.hand.min(self.entries.len() - 1));
+            // From beyond the end, where it shrank, on from the beginning.
+            self.hand = self.next(self.hand);
             let entry = &mut self.entries[self.hand];
             if entry.id != 0 && idle(entry.id, &mut entry.meter) {
                 self.vacate(self.hand);

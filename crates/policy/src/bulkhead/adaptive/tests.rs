@@ -200,6 +200,32 @@ fn a_probe_goes_on_halving_as_long_as_that_helps() {
 }
 
 #[test]
+fn a_probe_goes_no_lower_than_the_smallest_size() {
+    let mut run = Run::new(bounded(Algorithm::Gradient, 40, 160), 160);
+    run.windows(10, 1000, queueing);
+    let mut sizes = Vec::new();
+    while run.machine.overdue().is_some() {
+        sizes.push(run.machine.size());
+        run.windows(1, 1000, queueing);
+    }
+    // A window is as long as a round trip of the one before, which was twice as long.
+    assert_eq!(sizes, [80, 80, 40, 40]);
+}
+
+#[test]
+fn what_began_before_a_window_that_changed_nothing_still_counts() {
+    let mut run = Run::new(bounded(Algorithm::Aimd, 1, 50), 50);
+    let began = run.now;
+    run.window(50, QUICK, 0);
+    assert_eq!(run.machine.size(), 50, "it is at its bound");
+    run.now = run.now + QUICK;
+    for _ in 0..10 {
+        run.machine.ended(Passed { began, in_flight: 50, ended: Ended::Overloaded }, run.now);
+    }
+    assert_eq!(run.machine.size(), 45);
+}
+
+#[test]
 fn a_probe_in_which_no_call_ends_is_given_up() {
     let mut run = Run::new(Adaptive::default(), 64);
     run.windows(10, 1000, |_| QUICK);
