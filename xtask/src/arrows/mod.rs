@@ -22,6 +22,7 @@ const MAP: &[(&str, Floor)] = &[
     ("seawall-py", Floor::Door),
     ("seawall-e2e", Floor::Outside),
     ("seawall-bench", Floor::Outside),
+    ("seawall-chaos", Floor::Outside),
     ("xtask", Floor::Outside),
 ];
 
