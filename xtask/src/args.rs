@@ -16,6 +16,8 @@ usage: cargo xtask <job>
   mutants [--shard K/N] [FILE...]
                       breaks the policies, one place at a time, and counts what their tests notice; hours for all of
                       them. K/N: every Nth one, from the Kth on (K from 0). FILE: only what is in files of that name
+  detect [--tune]     the injection detector on attack lists and benign text, beside ModSecurity and its Core Rule
+                      Set; --tune: only the half that rules may be fitted to, showing what is missed there
   --help              this text
 
 CI set in the environment: missing tools are installed, and what cannot run is a failure.";
@@ -29,6 +31,7 @@ pub(crate) enum Job {
     Bench(Bench),
     Peers(Peers),
     Mutants(Mutants),
+    Detect { tune: bool },
     Help,
 }
 
@@ -87,6 +90,11 @@ pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Job, String> 
         "bench" => bench(&rest).map(Job::Bench),
         "peers" => peers(&rest).map(Job::Peers),
         "mutants" => mutants(&rest).map(Job::Mutants),
+        "detect" => match rest[..] {
+            [] => Ok(Job::Detect { tune: false }),
+            ["--tune"] => Ok(Job::Detect { tune: true }),
+            _ => Err(format!("detect takes only --tune, not {rest:?}")),
+        },
         "help" | "-h" | "--help" => Ok(Job::Help),
         other => Err(format!("no job is called {other:?}")),
     }
@@ -185,6 +193,8 @@ mod tests {
         assert_eq!(parsed("test --quick"), Ok(Job::Test { quick: true }));
         assert_eq!(parsed("lint"), Ok(Job::Lint));
         assert_eq!(parsed("deny"), Ok(Job::Deny));
+        assert_eq!(parsed("detect"), Ok(Job::Detect { tune: false }));
+        assert_eq!(parsed("detect --tune"), Ok(Job::Detect { tune: true }));
         assert_eq!(parsed("--help"), Ok(Job::Help));
         assert_eq!(parsed("bench --help"), Ok(Job::Help));
     }
@@ -218,6 +228,7 @@ mod tests {
             ("tset", "tset"),
             ("lint now", "now"),
             ("test --slow", "--slow"),
+            ("detect --all", "--all"),
             ("bench gatway", "gatway"),
             ("bench --rounds", "--rounds"),
             ("bench --rounds 0", "--rounds 0"),

@@ -1,5 +1,6 @@
 //! Every chore of this repository, by name: `cargo xtask test`, `lint`, `deny`, `bench`, `peers`.
 //! Every chore of this repository, by name: `cargo xtask test`, `lint`, `deny`, `bench`, `mutants`.
+//! Every chore of this repository, by name: `cargo xtask test`, `lint`, `deny`, `bench`, `detect`.
 //!
 //! Stands outside the house: it drives cargo and real servers, and no crate may depend on it. Here too are the
 //! tests that hold the house's shape: the arrows between crates (`arrows`) and the promises of the docs (`docs`).
@@ -7,6 +8,7 @@
 
 mod args;
 mod bench;
+mod detect;
 mod lint;
 mod mutants;
 mod peers;
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Job::Bench(options) => bench::run_all(&mut report, &options),
         Job::Peers(options) => peers::run_all(&mut report, &options),
         Job::Mutants(chosen) => mutants::run(&mut report, &chosen),
+        Job::Detect { tune } => detect::detect(&mut report, tune),
     }
     report.close()
 }

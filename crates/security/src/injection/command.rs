@@ -1,5 +1,6 @@
 //! Text that a shell, or another interpreter, would run.
 
+use super::decode::Encodings;
 use super::judge::Judge;
 use super::lex::{END, Gap, NUMBER, WORD};
 use super::rules::Id;
@@ -11,6 +12,13 @@ impl Judge<'_> {
         let look = self.look;
         let name = self.program(next);
         let word = look.word(name);
+        // `{cat,/etc/passwd}`, `/???/c?t`
+        let listed = look.kind(next) == b'{' && look.joined(next + 2, b',');
+        let listed = listed && look.word(next + 1).is(words::COMMAND | words::PLAIN_COMMAND);
+        let guessed = look.kind(next) == b'/' && look.joined(next + 1, b'?') && look.joined(next + 2, b'?');
+        if listed || guessed {
+            return self.say(Id::CmdSeparated, at, next + 3);
+        }
         if !word.is(words::COMMAND | words::PLAIN_COMMAND | words::CODE_CALL) {
             return;
         }
@@ -34,7 +42,11 @@ impl Judge<'_> {
         if word.is(words::SHELL) && look.kind(at) == b'|' && !bar && self.is_fed(name) {
             return self.say(Id::CmdPipeShell, at, name + 1);
         }
-        if word.is(words::COMMAND) && !word.is(words::SHELL) && !bar && self.goes_on_as_command(name, true) {
+        if word.is(words::COMMAND)
+            && (matches!(word, Word::Sh | Word::Bash) || !word.is(words::SHELL))
+            && !bar
+            && self.goes_on_as_command(name, true)
+        {
             return self.say(Id::CmdSeparated, at, name + 1);
         }
         if word.is(words::PLAIN_COMMAND | words::SHELL) && self.goes_on_as_command(name, false) {
@@ -52,6 +64,11 @@ impl Judge<'_> {
         let appended = self.path && look.adjoins(at) && matches!(look.kind(name + 1), END | b'|' | b';');
         let quoted = look.adjoins(at) && matches!(look.before(at).kind, b'\'' | b'"') && self.whole() <= 64;
         let begins = self.begins(at) || appended || quoted && look.kind(at) == b';';
+        let begun = self.begins(at) && look.kind(name + 1) == END
+            || self.begins(at) && matches!(word, Word::Echo | Word::Net | Word::Type | Word::Printf);
+        if begun && word.is(words::PLAIN_COMMAND) {
+            self.say(Id::CmdSeparatedPlain, at, name + 1);
+        }
         if begins && word.is(words::COMMAND | words::PLAIN_COMMAND) {
             self.say(Id::CmdBegins, at, name + 1);
         }
@@ -113,7 +130,7 @@ impl Judge<'_> {
                 rare && self.stands_alone(name) || !rare && next.gap == Gap::Nothing
             }
             b'<' | b'>' => rare || next.gap == Gap::Nothing,
-            b'\'' | b'"' => rare && next.gap == Gap::Space,
+            b'\'' | b'"' => next.gap == Gap::Space && (rare || look.word(name) == Word::Printf),
             b'.' => rare && next.gap == Gap::Space,
             NUMBER => {
                 next.gap == Gap::Space
@@ -181,6 +198,12 @@ impl Judge<'_> {
         if word.is(words::CODE_CALL) {
             self.called(at);
         }
+        // A line of its own behind an end of line that came encoded: nobody types that.
+        let line = look.at(at).gap == Gap::Line && !self.begins(at) && self.whole() <= 256;
+        let hidden = self.how.has(Encodings::URL) && self.goes_on_as_command(at, true);
+        if line && word.is(words::COMMAND) && (hidden || self.stands_alone(at) && look.kind(at + 1) == b';') {
+            self.say(Id::CmdSeparated, at, at + 1);
+        }
         if word == Word::Dev && look.kind(at + 1) == b'/' && look.word(at + 2) == Word::Tcp {
             self.say(Id::CmdDevTcp, at, at + 3);
         }
@@ -238,6 +261,9 @@ impl Judge<'_> {
             && name.is(words::COMMAND | words::PLAIN_COMMAND)
         {
             self.say(Id::CmdBinary, at, at + 3);
+            if at == 1 && self.begins(0) && look.kind(at + 3) == b'-' {
+                self.say(Id::CmdOptions, at, at + 4);
+            }
         }
     }
 
@@ -265,8 +291,15 @@ impl Judge<'_> {
                 let inside = look.word(at + 2);
                 let logged = inside == Word::Jndi && look.kind(at + 3) == b':';
                 let called = look.kind(at + 2) == b'@' && look.kind(at + 4) == b'(';
+                let computed =
+                    look.kind(at + 2) == NUMBER && look.kind(at + 3) == b'*' && look.kind(at + 4) == NUMBER;
                 let nested = look.kind(at + 2) == b'$' && look.kind(at + 3) == b'{';
-                if logged || called || nested || inside.is(words::CODE_CALL) && look.kind(at + 3) == b'(' {
+                if logged
+                    || called
+                    || computed
+                    || nested
+                    || inside.is(words::CODE_CALL) && look.kind(at + 3) == b'('
+                {
                     self.say(Id::CmdInterpolated, at, at + 4);
                 }
             }
@@ -283,8 +316,10 @@ impl Judge<'_> {
         }
         let computed =
             look.kind(at + 2) == NUMBER && look.kind(at + 3) == b'*' && look.kind(at + 4) == NUMBER;
-        let reached = (at + 2..at + 12)
-            .any(|place| look.text(place).starts_with(b"__") && look.before(place).kind == b'.');
+        let reached = (at + 2..at + 8).any(|place| look.word(place) == Word::Constructor);
+        let reached = reached
+            || (at + 2..at + 12)
+                .any(|place| look.text(place).starts_with(b"__") && look.before(place).kind == b'.');
         if computed || reached {
             self.say(Id::CmdInterpolated, at, at + 5);
         }
@@ -293,6 +328,10 @@ impl Judge<'_> {
     /// `<?php`, `<%`.
     pub(super) fn code_tag(&mut self, at: usize) {
         let look = self.look;
+        let computed = look.joined(at + 1, b'%') && look.kind(at + 3) == NUMBER && look.kind(at + 4) == b'*';
+        if computed {
+            self.say(Id::CmdInterpolated, at, at + 5);
+        }
         if look.joined(at + 1, b'?') && (look.word(at + 2) == Word::Php || look.kind(at + 2) == b'=') {
             self.say(Id::CmdCodeTag, at, at + 3);
         }

@@ -54,9 +54,28 @@ pub(super) fn dropped(text: &[u8]) -> Option<Decoded> {
             }
             _ if !shell => None,
             quote @ (b'\'' | b'"') => {
-                let pair = text.get(at + 1) == Some(&quote) && within(text, at, 2);
-                // `c'a't`: one letter in marks.
-                pair.then_some((2, &b""[..]))
+                if text.get(at + 1) == Some(&quote) && within(text, at, 2) {
+                    Some((2, &b""[..]))
+                } else {
+                    // `w'h'o`: marks around a part of a word.
+                    let inside = text[at + 1..].iter().take(8).position(|byte| *byte == quote);
+                    let part = inside.is_some_and(|length| {
+                        text[at + 1..at + 1 + length].iter().all(u8::is_ascii_alphabetic)
+                            && within(text, at, length + 2)
+                    });
+                    match inside {
+                        Some(length) if part => {
+                            let decoded = decoded.get_or_insert_with(|| Decoded::of(text));
+                            decoded.keep(text, kept..at);
+                            decoded.put(at, b"", Encodings::FILLER);
+                            decoded.keep(text, at + 1..at + 1 + length);
+                            at += length + 1;
+                            kept = at;
+                            Some((1, &b""[..]))
+                        }
+                        _ => None,
+                    }
+                }
             }
             b'\\' | b'^'
                 if before.is_ascii_alphabetic() && text.get(at + 1).is_some_and(u8::is_ascii_alphabetic) =>
@@ -105,6 +124,8 @@ mod tests {
         assert_eq!(plain("UNION/**/ SELECT"), "UNION/**/ SELECT");
         assert_eq!(plain(&format!("UNION/*{}*/SELECT", "x ".repeat(60))), "UNION SELECT");
         assert_eq!(plain(";c''at /e\\tc/pa\"\"sswd"), ";cat /etc/passwd");
+        assert_eq!(plain(";w'h'o\"am\"i"), ";whoami");
+        assert_eq!(plain("rock 'n' roll; don't"), "rock 'n' roll; don't");
         assert_eq!(plain(";cat${IFS}x|w^hoami"), ";cat x|whoami");
         assert_eq!(plain("/*!50000UNION*/"), "/*!50000UNION*/");
     }

@@ -44,8 +44,7 @@ impl Judge<'_> {
         let look = self.look;
         let mut name = at;
         while name < at + 24 {
-            let ini = look.joined(name + 1, b'.') && look.word(name + 2) == Word::Ini;
-            if look.word(name).is(words::FILE) || ini && look.word(name) == Word::Boot {
+            if self.is_wanted(name) {
                 self.say(Id::PathFile, from, name + 1);
                 return self.cut_off(name);
             }
@@ -54,6 +53,21 @@ impl Judge<'_> {
             }
             name += 1;
         }
+    }
+
+    /// Is it a file that attackers ask for: by its name, or by a name and an ending?
+    fn is_wanted(&self, name: usize) -> bool {
+        let look = self.look;
+        let pair = (look.word(name), look.kind(name + 1), look.word(name + 2));
+        let hidden = look.before(name).kind == b'.' && look.before(name).len() == 1;
+        look.word(name).is(words::FILE)
+            || matches!(
+                pair,
+                (Word::Boot, b'.', Word::Ini)
+                    | (Word::Access | Word::Error, b'.', Word::Log)
+                    | (Word::Web, b'-', Word::Webinf)
+            )
+            || hidden && matches!(look.word(name), Word::Env | Word::Git | Word::Ssh)
     }
 
     /// A zero byte behind a path.
@@ -105,11 +119,11 @@ impl Judge<'_> {
             self.say(Id::PathMixed, at, at + 2);
             self.leads(at, at + 2);
         }
-        if !look.word(at + 1).is(words::ROOT) || !look.adjoins(at + 1) {
+        if !look.word(at + 1).is(words::ROOT) && look.word(at + 1) != Word::Web || !look.adjoins(at + 1) {
             return;
         }
         let mut last = at + 1;
-        let mut file = None;
+        let mut file = self.is_wanted(last).then_some(last).filter(|_| self.path);
         while self.is_separator(last + 1) && look.adjoins(last + 1) {
             let mut name = last + 2;
             while self.is_separator(name) {
@@ -121,7 +135,7 @@ impl Judge<'_> {
             if look.kind(name) != WORD && look.kind(name) != NUMBER || name > at + 24 {
                 break;
             }
-            if look.word(name).is(words::FILE) {
+            if self.is_wanted(name) {
                 file = Some(name);
             }
             last = name;
@@ -142,10 +156,15 @@ impl Judge<'_> {
         }
         let reads = match look.word(at) {
             Word::FileScheme => look.kind(at + 4) == b'/' || look.word(at + 4).is(words::ROOT),
-            Word::Php => true,
-            Word::Expect | Word::Phar | Word::Zip | Word::Gopher | Word::Dict | Word::Glob_ | Word::Jar => {
-                true
-            }
+            Word::Php
+            | Word::Data
+            | Word::Expect
+            | Word::Phar
+            | Word::Zip
+            | Word::Gopher
+            | Word::Dict
+            | Word::Glob_
+            | Word::Jar => true,
             _ => false,
         };
         if reads {

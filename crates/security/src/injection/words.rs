@@ -84,7 +84,8 @@ vocabulary! {
     Trigger = "trigger", 0; Schema = "schema", COMMON_FUNCTION; Column = "column", 0; Then = "then", 0;
     Else = "else", 0; Case = "case", 0; Ended = "end", 0; As = "as", 0; Exists = "exists", 0;
     Top = "top", PLAIN_COMMAND; Binary = "binary", 0; Any = "any", 0; Some = "some", 0;
-    Cascade = "cascade", 0; Outfile = "outfile", 0; Dumpfile = "dumpfile", 0; Delayed = "delay", 0;
+    Cascade = "cascade", 0; Desc = "desc", STATEMENT; Describe = "describe", STATEMENT;
+    Show = "show", STATEMENT; Outfile = "outfile", 0; Dumpfile = "dumpfile", 0; Delayed = "delay", 0;
     Time = "time", PLAIN_COMMAND; Immediate = "immediate", 0; Language = "language", 0;
     Returns = "returns", 0; Analyse = "analyse", 0; On = "on", 0; To = "to", 0; With = "with", 0;
     Nowait = "nowait", 0; For = "for", 0; Master = "master", 0; Dual = "dual", CATALOG; Offs = "fetch", 0;
@@ -109,7 +110,10 @@ vocabulary! {
     Sha1 = "sha1", COMMON_FUNCTION; Randomblob = "randomblob", DB_FUNCTION;
     Zeroblob = "zeroblob", DB_FUNCTION; Quarter = "quarter", 0;
     GenerateSeries = "generate_series", DB_FUNCTION; CurrentSetting = "current_setting", DB_FUNCTION;
-    Rownum = "rownum", 0; Extract = "extract", 0; Lpad = "lpad", DB_FUNCTION; Rpad = "rpad", DB_FUNCTION;
+    UserName = "user_name", DB_FUNCTION; DbName = "db_name", DB_FUNCTION;
+    SuserSname = "suser_sname", DB_FUNCTION; IsSrvrolemember = "is_srvrolemember", DB_FUNCTION;
+    Servername = "servername", 0; Datadir = "datadir", 0; Basedir = "basedir", 0; Rownum = "rownum", 0;
+    Extract = "extract", 0; Lpad = "lpad", DB_FUNCTION; Rpad = "rpad", DB_FUNCTION;
     JsonKeys = "json_keys", DB_FUNCTION; Gtid = "gtid_subset", LEAK; Polygon = "polygon", COMMON_FUNCTION;
     Multipoint = "multipoint", LEAK; Linestring = "linestring", COMMON_FUNCTION;
     CurrentDatabase = "current_database", DB_FUNCTION; ConnectionId = "connection_id", DB_FUNCTION;
@@ -175,9 +179,9 @@ vocabulary! {
     Track = "track", TAG; Dialog = "dialog", TAG; Fieldset = "fieldset", TAG; Comment = "comment", TAG;
     Plaintext = "plaintext", TAG; Xmp = "xmp", TAG; Import = "import", 0; Src = "src", 0; Href = "href", 0;
     Action = "action", 0; Formaction = "formaction", 0; Background = "background", 0; Dynsrc = "dynsrc", 0;
-    Lowsrc = "lowsrc", 0; Data = "data", 0; Srcdoc = "srcdoc", 0; Content = "content", 0;
-    Code = "code", TAG; Expression = "expression", 0; Behavior = "behavior", 0; Moz = "moz", 0;
-    Binding = "binding", 0; Url = "url", 0; HttpEquiv = "http", SCHEME; Equiv = "equiv", 0;
+    Lowsrc = "lowsrc", 0; Data = "data", SCHEME; Srcdoc = "srcdoc", 0; Content = "content", 0;
+    Code = "code", TAG; Expression = "expression", 0; Behavior = "behavior", 0; Behaviour = "behaviour", 0;
+    Moz = "moz", 0; Binding = "binding", 0; Url = "url", 0; HttpEquiv = "http", SCHEME; Equiv = "equiv", 0;
     Xlink = "xlink", 0; Autofocus = "autofocus", 0; Onclick = "onclick", EVENT;
     Ondblclick = "ondblclick", EVENT; Onmouseover = "onmouseover", EVENT; Onmouseout = "onmouseout", EVENT;
     Onmousemove = "onmousemove", EVENT; Onmousedown = "onmousedown", EVENT; Onmouseup = "onmouseup", EVENT;
@@ -272,7 +276,8 @@ vocabulary! {
     Htaccess = "htaccess", FILE; Htpasswd = "htpasswd", FILE; Environ = "environ", FILE;
     Networks = "networks", FILE; Services = "services", FILE; Ini = "ini", 0; Conf = "conf", 0;
     Issue = "issue", FILE; Motd = "motd", FILE; Fstab = "fstab", FILE; Cmdline = "cmdline", FILE;
-    System32 = "system32", ROOT; Sam = "sam", FILE; Webinf = "inf", 0; Web = "web", 0; Config = "config", 0;
+    System32 = "system32", ROOT; Sam = "sam", FILE; Webinf = "inf", 0; Git = "git", 0; Log = "log", 0;
+    Access = "access", 0; Error = "error", 0; Web = "web", 0; Config = "config", 0;
     AccessLog = "access_log", FILE; ErrorLog = "error_log", FILE; IdRsa = "id_rsa", FILE;
     BashHistory = "bash_history", FILE; SshFolder = "authorized_keys", FILE; GroupFile = "gshadow", FILE;
     Sudoers = "sudoers", FILE; Status = "status", 0; Version_ = "kallsyms", FILE; Apache2 = "apache2", 0;

@@ -209,6 +209,13 @@ impl Judge<'_> {
         let dotted = look.joined(at + 1, b'.') || look.word(at) == Word::Location;
         if stolen && dotted {
             self.say(Id::XssObject, at, at + 3);
+            // The page goes elsewhere.
+            if part == Word::Location
+                && look.kind(at + 3) == b'='
+                && matches!(look.kind(at + 4), b'\'' | b'"')
+            {
+                self.say(Id::XssCall, at, at + 4);
+            }
         }
     }
 
@@ -244,7 +251,9 @@ impl Judge<'_> {
                 self.say(Id::XssStyle, at, at + 2);
             }
             Word::Binding if look.before(at).kind == b'-' && colon => self.say(Id::XssStyle, at, at + 2),
-            Word::Behavior if colon && look.word(at + 2) == Word::Url => self.say(Id::XssStyle, at, at + 3),
+            Word::Behavior | Word::Behaviour if colon && look.word(at + 2) == Word::Url => {
+                self.say(Id::XssStyle, at, at + 3);
+            }
             _ => {}
         }
     }

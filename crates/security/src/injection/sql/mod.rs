@@ -73,6 +73,7 @@ impl Judge<'_> {
         let Some((left, end)) = look.operand(next) else { return };
         let Some((behind, word)) = look.comparison(end) else {
             let over = look.is_over(end);
+            let over = over && (!look.is_comment(end) || self.is_last(end));
             if leaves && over && self.breaks(first) && (left.is_literal() || left == Operand::Call) {
                 self.say(Id::SqlConstant, first, end);
                 if !matches!(left, Operand::OpenText) && look.is_comment(end) {
@@ -385,7 +386,10 @@ impl Judge<'_> {
             }
             Word::Backup | Word::Restore => matches!(word, Word::Database),
             Word::Prepare => look.word(look.after(next)) == Word::From,
-            Word::Handler => false,
+            Word::Desc | Word::Describe => {
+                look.kind(next) == WORD && over(look.after(next)) && look.before(at).kind == b';'
+            }
+            Word::Show => matches!(word, Word::Tables | Word::Databases | Word::Grant),
             _ => false,
         }
     }
@@ -402,20 +406,23 @@ impl Judge<'_> {
         }
         // `admin'--`, `') #`
         let comment = if look.kind(at + 1) == OPEN { at + 1 } else { next };
-        if look.is_comment(comment) && self.is_last(comment) && self.whole() <= SHORT {
-            let unread = look.at(comment).gap != Gap::Line && self.odd(at);
+        // `admin' -- anything`
+        let named =
+            at == 1 && self.begins(0) && look.kind(0) == WORD && look.kind(at) == b'\'' && self.whole() <= 64;
+        if look.is_comment(comment) && (self.is_last(comment) || named) && self.whole() <= SHORT {
+            // The end of a quotation, and who said it.
+            let sentence = matches!(look.before(at).kind, b'.' | b',' | b'!' | b'?') && look.adjoins(at);
+            let unread = look.at(comment).gap != Gap::Line && self.odd(at) && !sentence;
             if unread {
                 self.say(Id::SqlBreak, at, comment + 1);
             }
         }
     }
 
-    /// Does next to nothing come behind this comment?
+    /// Does next to nothing come behind this comment: one short token at the most?
     fn is_last(&self, comment: usize) -> bool {
         let look = self.look;
-        let end = (comment + 1..comment + 4).find(|place| look.kind(*place) == END);
-        end.is_some()
-            && (comment + 1..comment + 4).all(|place| look.at(place).len() <= 8 || look.kind(place) == END)
+        look.kind(comment + 1) == END || look.kind(comment + 2) == END && look.at(comment + 1).len() <= 8
     }
 
     /// Is this mark the first of its kind within reach, or the third, or the fifth?
@@ -457,8 +464,18 @@ impl Judge<'_> {
 
     /// `@@version`, `@@global.x`.
     pub(super) fn sql_variable(&mut self, at: usize) {
-        if self.look.joined(at + 1, b'@') && self.look.kind(at + 2) == WORD && self.look.adjoins(at + 2) {
-            self.say(Id::SqlVariable, at, at + 3);
+        let look = self.look;
+        if !look.joined(at + 1, b'@') || !look.joined(at + 2, WORD) {
+            return;
+        }
+        self.say(Id::SqlVariable, at, at + 3);
+        let told = matches!(
+            look.word(at + 2),
+            Word::Version | Word::Servername | Word::Hostname | Word::Datadir | Word::Basedir
+        );
+        // Ruby has such variables of its own, and gives them values.
+        if told && look.kind(at + 3) != b'=' {
+            self.say(Id::SqlCatalog, at, at + 3);
         }
     }
 
