@@ -7,6 +7,7 @@ pub mod fernet;
 pub mod injection;
 mod random;
 pub mod sanitize;
+pub mod types;
 pub mod vault;
 
 pub use random::NoRandomness;
