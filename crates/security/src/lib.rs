@@ -5,6 +5,8 @@ mod base64;
 mod disk;
 pub mod fernet;
 pub mod injection;
+pub mod files;
+pub mod paths;
 mod random;
 pub mod sanitize;
 pub mod types;

@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::entry::Entry;
 use super::error::{Trouble, VaultError};
@@ -53,7 +53,7 @@ impl Body {
         // Compact, members in the order of the types, names in the order of their bytes: one text for one body.
         let text = serde_json::to_vec(self)
             .map_err(|_| VaultError::new(Trouble::Failed, "the vault cannot be written as JSON"))?;
-        Ok(format!("seawall-vault-{FORMAT}-seal\n{}\n{}", self.id, hex(&Sha256::digest(&text))))
+        Ok(format!("seawall-vault-{FORMAT}-seal\n{}\n{}", self.id, hex(digest(&SHA256, &text).as_ref())))
     }
 
     /// The plaintext of a value, which says what it is for: a token put in another place is noticed.
