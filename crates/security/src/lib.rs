@@ -4,8 +4,8 @@
 mod base64;
 mod disk;
 pub mod fernet;
-pub mod injection;
 pub mod files;
+pub mod injection;
 pub mod paths;
 mod random;
 pub mod sanitize;
