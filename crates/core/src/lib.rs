@@ -7,6 +7,7 @@ pub mod audit;
 pub mod clock;
 pub mod effect;
 pub mod event;
+pub mod fleet;
 pub mod id;
 pub mod job;
 pub mod provider;

@@ -14,6 +14,7 @@ pub mod effect;
 pub mod failover;
 pub mod fallback;
 pub mod health;
+pub mod fleet;
 pub mod hedge;
 pub mod job;
 pub mod latency;

@@ -99,6 +99,16 @@ impl<T: Copy + Default, const N: usize> Ring<T, N> {
         })
     }
 
+    /// The number of the slot last written, and every count in its place: slot `n` is at `n % N`.
+    pub(crate) fn parts(&self) -> (u64, &[T; N]) {
+        (self.current, &self.seen)
+    }
+
+    /// A ring of such parts.
+    pub(crate) fn of(current: u64, seen: [T; N]) -> Self {
+        Self { current, seen }
+    }
+
     fn place(number: u64) -> usize {
         (number % N as u64) as usize
     }

@@ -1,5 +1,7 @@
 //! Memory of this process: for tests, and for effects whose doubts may end with it.
 
+mod fleet;
+
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::future::ready;
@@ -15,6 +17,7 @@ use crate::time::Time;
 pub struct Memory {
     time: Time,
     kept: Mutex<Kept>,
+    shelf: Mutex<fleet::Shelf>,
 }
 
 #[derive(Default)]
@@ -31,7 +34,7 @@ impl Memory {
 
     /// An empty memory on a clock of your own.
     pub fn with(time: Time) -> Self {
-        Self { time, kept: Mutex::default() }
+        Self { time, kept: Mutex::default(), shelf: Mutex::default() }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

@@ -2,8 +2,9 @@
 
 use super::Quota;
 
-/// A bucket never owes more than this, about 18 years: sums of moments and debts stay far from where they would wrap.
-pub(super) const LONGEST: u64 = 1 << 59;
+/// A bucket never owes more than this, about 18 years: sums of moments and debts stay far from where they would wrap. In
+/// whole microseconds.
+pub(super) const LONGEST: u64 = (1 << 59) / 1000 * 1000;
 
 /// The nanoseconds that everything is measured in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,15 +24,20 @@ pub(super) struct Gauge {
 impl Gauge {
     /// For meters whose window has `slots` slots.
     pub(super) fn new(quota: &Quota, slots: usize) -> Self {
+        Self::in_steps_of(1, quota, slots)
+    }
+
+    /// The same, measuring in whole steps of so many nanoseconds, up: a rate above one in a step is one in a step.
+    pub(super) fn in_steps_of(step: u64, quota: &Quota, slots: usize) -> Self {
         let per = u64::try_from(quota.rate.per.as_nanos()).unwrap_or(u64::MAX).clamp(1, LONGEST);
-        let interval = per.div_ceil(quota.rate.count.get().into());
+        let interval = per.div_ceil(quota.rate.count.get().into()).next_multiple_of(step);
         let most = quota.burst.unwrap_or(quota.rate.count).get();
         Self {
             quota: *quota,
             most,
             interval,
             fill: interval.saturating_mul(most.into()).min(LONGEST),
-            slot: per.div_ceil(slots as u64 - 1),
+            slot: per.div_ceil(slots as u64 - 1).next_multiple_of(step),
         }
     }
 

@@ -10,14 +10,14 @@ use super::window::Window;
 use super::{Decision, Quota};
 
 /// Twenty that cover the span, and the present one.
-const SLOTS: usize = 21;
+pub(super) const SLOTS: usize = 21;
 
 /// What has passed lately under one quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meter {
-    gauge: Gauge,
-    kind: Kind,
-    anew: Option<Instant>,
+    pub(super) gauge: Gauge,
+    pub(super) kind: Kind,
+    pub(super) anew: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

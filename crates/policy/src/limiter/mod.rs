@@ -3,6 +3,7 @@
 pub mod adaptive;
 mod bucket;
 mod gauge;
+mod kept;
 mod keyed;
 mod limit;
 mod meter;
@@ -21,6 +22,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Invalid;
 
+pub(crate) use kept::Kept;
+pub use kept::Measures;
 pub use keyed::{House, Keyed};
 pub use limit::Limit;
 pub use meter::{Lease, Meter};

@@ -12,7 +12,7 @@ use crate::slots::Ring;
 /// What passed in the last `N` slots, of which all but the present one cover the whole span: so no span ever holds more
 /// than the count, and a saturated window passes `(N - 1) / N` of its rate, up to all of it where arrivals are few.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Window<const N: usize>(Ring<u32, N>);
+pub(super) struct Window<const N: usize>(pub(super) Ring<u32, N>);
 
 impl<const N: usize> Window<N> {
     pub(super) fn take(&mut self, gauge: &Gauge, n: u32, now: Instant) -> Decision {
@@ -100,7 +100,7 @@ impl<const N: usize> Window<N> {
         now.until(leaves).max(Duration::from_nanos(1))
     }
 
-    fn used(&self) -> u64 {
+    pub(super) fn used(&self) -> u64 {
         self.0.iter().map(|n| u64::from(*n)).sum()
     }
 }

@@ -5,6 +5,7 @@
 mod address;
 mod check;
 mod examine;
+mod fleet;
 mod jobs;
 mod link;
 mod list;

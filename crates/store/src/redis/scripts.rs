@@ -13,11 +13,15 @@ macro_rules! script {
 }
 
 /// Somebody wants to run. The server refuses it when its memory is full.
-pub(super) const BEGIN: &str = script!("", "open", "begin", "close");
+const BEGIN: &str = script!("", "open", "begin", "close");
 /// Everything else. Run even then: what has happened must be written down.
-pub(super) const REST: &str = script!(" flags=allow-oom", "open", "rest", "close");
+const REST: &str = script!(" flags=allow-oom", "open", "rest", "close");
 /// A cell of text. Refused when the server's memory is full.
-pub(super) const CELL: &str = script!("", "cell");
+const CELL: &str = script!("", "cell");
+/// A limit, a lease, a group: small, and gone by themselves. Refused when the server's memory is full.
+const LIMIT: &str = script!("", "limit");
+const LEASE: &str = script!("", "lease");
+const PRESENCE: &str = script!("", "presence");
 /// Changes what is trusted of a part.
 pub(super) const STANDING: &str = script!(" flags=allow-oom", "standing");
 
@@ -40,7 +44,8 @@ impl Names {
         self.one("j:", key)
     }
 
-    fn one(&self, what: &str, key: Key) -> String {
+    /// The one key of something: `sw:{prod:7f}:l:…`.
+    pub(super) fn one(&self, what: &str, key: Key) -> String {
         let shard = &self.0[shard_of(key)];
         let mut name = String::with_capacity(shard.len() + 34);
         name.push_str(shard);
@@ -76,10 +81,13 @@ pub(super) enum Script {
     Begin,
     Rest,
     Cell,
+    Limit,
+    Lease,
+    Presence,
 }
 
 /// All of them, in their order.
-pub(super) const ALL: [&str; 3] = [BEGIN, REST, CELL];
+pub(super) const ALL: [&str; 6] = [BEGIN, REST, CELL, LIMIT, LEASE, PRESENCE];
 
 /// What the server calls the scripts: the digests it gave when they were loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,7 @@ mod cable;
 mod checks;
 mod conformance;
 mod faults;
+mod fleet;
 mod jobs;
 mod loss;
 mod records;

@@ -1,10 +1,11 @@
 //! Small state that the processes of one machine share, in a file that any number of them have open: what is remembered
-//! of jobs.
+//! of jobs, limits, leases, and who is there.
 //!
 //! It is a file of its own, beside the journal of effects: that belongs to one process, and pays a trip to the disk for
 //! each answer. What stands here is wanted by many, and nothing happens twice where its last moments are lost.
 
 mod file;
+mod fleet;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -24,6 +24,7 @@ pub(super) struct Statements<'a> {
     commit: Statement<'a>,
     get: Statement<'a>,
     put: Statement<'a>,
+    remove: Statement<'a>,
     tidy: Statement<'a>,
 }
 
@@ -39,6 +40,7 @@ impl<'a> Statements<'a> {
                 "SELECT version, value FROM cell WHERE kind = ? AND name = ? AND id = ? AND ends > ?",
             )?,
             put: prepare("REPLACE INTO cell VALUES (?, ?, ?, ?, ?, ?)")?,
+            remove: prepare("DELETE FROM cell WHERE kind = ? AND name = ? AND id = ?")?,
             tidy: prepare(
                 "DELETE FROM cell WHERE (kind, name, id) IN \
                  (SELECT kind, name, id FROM cell WHERE ends <= ? LIMIT 100)",
@@ -91,12 +93,20 @@ impl<'a, 'db> Table<'a, 'db> {
     /// Writes a row, to be kept at least so long.
     pub(super) fn put(&mut self, place: &Place, value: &[u8], keep: Duration) -> Result<(), StoreError> {
         let (kind, name, id) = place;
-        let keep = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
+        let keep = i64::try_from(keep.as_micros().div_ceil(1000)).unwrap_or(i64::MAX);
         let ends = self.millis().saturating_add(keep).saturating_add(1);
         self.version += 1;
         self.wrote = true;
         let wrote = self.statements.put.execute((kind, &**name, &**id, value, self.version, ends));
         self.kept(wrote).map(drop)
+    }
+
+    /// Forgets a row.
+    pub(super) fn remove(&mut self, place: &Place) -> Result<(), StoreError> {
+        let (kind, name, id) = place;
+        self.wrote = true;
+        let gone = self.statements.remove.execute((kind, &**name, &**id));
+        self.kept(gone).map(drop)
     }
 
     /// Forgets up to a hundred rows whose time has come.

@@ -1,9 +1,12 @@
 //! That the shared file conforms, is shared, survives, and refuses what is not its own.
 
 use std::fs;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use seawall_core::fleet::limit;
+use seawall_core::units::Rate;
 use tempfile::TempDir;
 
 use super::*;
@@ -29,6 +32,28 @@ async fn what_is_remembered_of_jobs_conforms() {
     let cells = Cells::open(dir.path()).unwrap();
     for seed in 0..3 {
         conformance::jobs::walk(&cells, seed, 4000).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_fleet_shares_conforms() {
+    let (dir, time) = (folder(), Time::manual(conformance::BEGAN));
+    let cells = Cells::open_with(dir.path(), time.clone()).unwrap();
+    let walked = conformance::fleet::walk(&cells, &time, 7, 12_000).await;
+    assert!(walked.every_answer_was_given(), "{walked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_who_have_the_file_open_keep_one_limit_together() {
+    let dir = folder();
+    let all: Vec<_> = (0..4).map(|_| Cells::open(dir.path()).unwrap()).collect();
+    for burst in [None, NonZeroU32::new(5)] {
+        let rate = Rate { count: NonZeroU32::new(40).unwrap(), per: Duration::from_millis(100) };
+        let of = limit::Of { name: "a".into(), key: 0, rate, burst };
+        let takers = all.iter().map(|cells| conformance::fleet::take_all(cells, &of, 600));
+        let granted: Vec<_> = join_all(takers).await.concat();
+        assert!(granted.len() >= burst.map_or(40, |_| 5), "{}", granted.len());
+        conformance::fleet::within(&of, granted);
     }
 }
 
