@@ -32,6 +32,7 @@ pub mod effect;
 pub mod failover;
 pub mod fallback;
 pub mod health;
+pub mod fleet;
 pub mod hedge;
 pub mod lever;
 pub mod limiter;

@@ -4,6 +4,7 @@
 //! a second, and one of 300 000 passes 250 000. Below ten thousand it is exact to a hundredth.
 
 use std::fmt::Write;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use seawall_core::fleet::Moment;
@@ -32,6 +33,36 @@ pub fn id(of: &Of) -> String {
         let _ = write!(id, " {:016x}", of.key);
     }
     id
+}
+
+/// What one of so many members may let through by itself, so that all of them together keep to the limit: a share of the
+/// count, and where that is less than one, one in a longer span.
+///
+/// Law: all shares together are at most the rate; where there are fewer tokens than members, that holds over a longer
+/// time, for each may use its one at the same moment.
+pub fn share(options: &limiter::Options, members: u32) -> limiter::Options {
+    let members = members.max(1);
+    let mut share = options.clone();
+    let (count, per) = (options.rate.count.get(), options.rate.per);
+    // Where it fits, a bucket refills at exactly its share.
+    let stretched = |times: u32| per.checked_mul(times).filter(|per| *per <= LONGEST_SPAN);
+    match (options.burst, stretched(members)) {
+        (Some(_), Some(per)) => share.rate.per = per,
+        _ if count >= members => share.rate.count = part(options.rate.count, members),
+        _ => {
+            share.rate.count = NonZeroU32::MIN;
+            share.rate.per = stretched(members.div_ceil(count)).unwrap_or(LONGEST_SPAN);
+        }
+    }
+    share.burst = options.burst.map(|burst| part(burst, members));
+    share
+}
+
+/// The longest span a quota may have.
+const LONGEST_SPAN: Duration = Duration::from_secs(366 * 86_400);
+
+fn part(all: NonZeroU32, members: u32) -> NonZeroU32 {
+    NonZeroU32::new(all.get() / members).unwrap_or(NonZeroU32::MIN)
 }
 
 /// One question.

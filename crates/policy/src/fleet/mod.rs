@@ -5,6 +5,7 @@
 
 pub mod lease;
 pub mod limit;
+mod options;
 pub mod presence;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,8 @@ use std::time::Duration;
 
 use seawall_core::Instant;
 use seawall_core::fleet::Moment;
+
+pub use options::Options;
 
 /// What is to be kept, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]

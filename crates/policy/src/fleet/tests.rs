@@ -123,6 +123,26 @@ proptest! {
         }
     }
 
+    /// Law: all shares together are at most the rate, and each is a quota that can be measured.
+    #[test]
+    fn all_shares_together_are_at_most_the_limit(
+        count in 1u32..10_000,
+        per in 1u64..100_000_000,
+        burst in prop::option::of(1u32..10_000),
+        members in 1u32..10_000,
+    ) {
+        let rate = Rate { count: NonZeroU32::new(count).unwrap(), per: Duration::from_millis(per) };
+        let whole = crate::limiter::Options { rate, burst: burst.and_then(NonZeroU32::new), ..Default::default() };
+        let share = limit::share(&whole, members);
+        if whole.check().is_ok() {
+            prop_assert_eq!(share.check(), Ok(()));
+        }
+        let all = share.rate.per_second() * f64::from(members);
+        prop_assert!(all <= rate.per_second() * 1.000_001, "{all}");
+        prop_assert!(all >= rate.per_second() / 2.0 || share.rate.count.get() == 1, "{all}");
+        prop_assert!(share.burst.is_none_or(|one| one.get() * members <= burst.unwrap().max(members)));
+    }
+
     /// Law: a name has one holder at a time, epochs grow, and an old epoch renews and releases nothing.
     #[test]
     fn a_name_has_one_holder_and_epochs_grow(

@@ -47,7 +47,7 @@ pub(super) struct Meant(Option<NonZeroU64>);
 impl Meant {
     pub(super) const CROWD: Meant = Meant(None);
 
-    fn own(id: u64) -> Meant {
+    pub(super) fn own(id: u64) -> Meant {
         Meant(NonZeroU64::new(id))
     }
 }

@@ -8,6 +8,7 @@ mod gate;
 mod keys;
 mod pauses;
 mod reservation;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod tiered;
@@ -27,12 +28,14 @@ pub use seawall_policy::limiter::tiers::{Tier, Tiers};
 pub use seawall_policy::limiter::{Options, Queue, adaptive};
 pub use seawall_policy::queue::Priority;
 
+use crate::fleet::Fleet;
 use crate::lock;
 use crate::time::default_clock;
 use common::Common;
 use keys::{Keys, Meant};
 pub use pauses::Pauses;
 pub use reservation::Reservation;
+use shared::Shared;
 pub use tiered::{Tiered, TieredTaken};
 
 /// A rate limiter, for everybody together or for each key apart. Clones share it.
@@ -56,7 +59,12 @@ struct Inner {
 
 enum Scope {
     Everybody(Common),
-    EachKey { per: Arc<str>, keys: Keys },
+    EachKey {
+        per: Arc<str>,
+        keys: Keys,
+    },
+    /// For all processes of a fleet: only those can pass that have time to ask.
+    Fleet(Box<Shared>),
 }
 
 /// What a limiter has done since it was made, and what it knows.
@@ -109,11 +117,46 @@ impl Limiter {
         Ok(Self(Arc::new(Inner { clock, options, adapts, scope, told, refused, waited })))
     }
 
+    /// One limit for all processes of a fleet, for everybody or for each key: whoever makes one of the same name, by the
+    /// same store, shares it.
+    ///
+    /// Every call asks the store, in one round trip, so that it passes only where there is time to:
+    /// [`Limiter::acquire_for`] and its like. Without time ([`Limiter::try_acquire`]) it is refused, and so is a hedge. While the store is away
+    /// each process lets through its share; see [`crate::fleet`]. Refuses options that adapt: each process would hear
+    /// only its own complaints.
+    pub fn shared(
+        fleet: &Fleet,
+        name: impl Into<Arc<str>>,
+        per: Option<Arc<str>>,
+        options: Options,
+    ) -> Result<Self, Invalid> {
+        check_shared(&options)?;
+        let (clock, scope) = (fleet.clock().clone(), Shared::new(fleet, name.into(), per, &options)?);
+        Ok(Self(Arc::new(Inner {
+            clock,
+            options: Mutex::new(options),
+            adapts: AtomicBool::new(false),
+            scope: Scope::Fleet(Box::new(scope)),
+            told: None,
+            refused: AtomicU64::new(0),
+            waited: AtomicU64::new(0),
+        })))
+    }
+
+    /// The fleet it is shared with, where it is.
+    pub fn fleet(&self) -> Option<&Fleet> {
+        match &self.0.scope {
+            Scope::Everybody(_) | Scope::EachKey { .. } => None,
+            Scope::Fleet(shared) => Some(shared.fleet()),
+        }
+    }
+
     /// What the key is, where there is one.
     pub fn per(&self) -> Option<&Arc<str>> {
         match &self.0.scope {
             Scope::Everybody(_) => None,
             Scope::EachKey { per, .. } => Some(per),
+            Scope::Fleet(shared) => shared.own().per(),
         }
     }
 
@@ -137,16 +180,19 @@ impl Limiter {
         if let Scope::Everybody(common) = &self.0.scope
             && common.passes(n, now)
         {
-            return Ok(Taken { limiter: self, counted: Counted { meant: Meant::CROWD, n, at: now } });
+            return Ok(Taken { limiter: self, counted: Counted::here(Meant::CROWD, n, now) });
         }
         self.try_count(key, n, now)
-            .map(|meant| Taken { limiter: self, counted: Counted { meant, n, at: now } })
+            .map(|meant| Taken { limiter: self, counted: Counted::here(meant, n, now) })
     }
 
     fn try_count(&self, key: &str, n: u32, now: Instant) -> Result<Meant, Rejection> {
         match self.count(key, n, now) {
-            (meant, Decision::Go) => Ok(meant),
-            (_, decision) => Err(self.refuse(decision)),
+            Some((meant, Decision::Go)) => Ok(meant),
+            Some((_, decision)) => Err(self.refuse(decision)),
+            None => Err(Rejection::new(Code::RateLimited).because(
+                "a limit that a fleet shares lets through only who has time to ask: wait for it with acquire_for",
+            )),
         }
     }
 
@@ -189,12 +235,13 @@ impl Limiter {
         Ok(Reservation::new(self.clone(), counted))
     }
 
-    /// How many calls could pass at once now.
+    /// How many calls could pass at once now. Of a limit that a fleet shares: of this process's share of it.
     pub fn remaining(&self, key: &str) -> u32 {
         let now = self.0.clock.now();
         match &self.0.scope {
             Scope::Everybody(common) => common.remaining(now),
             Scope::EachKey { keys, .. } => keys.remaining(keys.id(key), now),
+            Scope::Fleet(shared) => shared.own().remaining(key),
         }
     }
 
@@ -203,6 +250,7 @@ impl Limiter {
         match &self.0.scope {
             Scope::Everybody(common) => common.line.len(),
             Scope::EachKey { keys, .. } => keys.waiting(),
+            Scope::Fleet(shared) => shared.own().waiting(),
         }
     }
 
@@ -211,6 +259,7 @@ impl Limiter {
         match &self.0.scope {
             Scope::Everybody(_) => None,
             Scope::EachKey { keys, .. } => Some(keys.len()),
+            Scope::Fleet(shared) => shared.own().keys(),
         }
     }
 
@@ -220,6 +269,7 @@ impl Limiter {
         let (passed, evicted) = match &self.0.scope {
             Scope::Everybody(common) => (common.passed(now), 0),
             Scope::EachKey { keys, .. } => (keys.passed(now), keys.evicted()),
+            Scope::Fleet(shared) => (shared.passed(), shared.own().stats().evicted),
         };
         Stats {
             passed,
@@ -238,13 +288,17 @@ impl Limiter {
 
     /// Other options, same counts: what was used is used under the new rate as well, no earlier than it was.
     pub fn update(&self, options: Options) -> Result<(), Invalid> {
-        check(&options, self.per().is_some())?;
+        match &self.0.scope {
+            Scope::Fleet(_) => check_shared(&options)?,
+            Scope::Everybody(_) | Scope::EachKey { .. } => check(&options, self.per().is_some())?,
+        }
         let now = self.0.clock.now();
         // Held to the end: of two updates one comes last everywhere.
         let mut current = lock(&self.0.options);
         match &self.0.scope {
             Scope::Everybody(common) => common.refit(&options, now),
             Scope::EachKey { keys, .. } => keys.refit(&options, now),
+            Scope::Fleet(shared) => shared.refit(&options)?,
         }
         self.0.adapts.store(options.adaptive.is_some(), Ordering::Relaxed);
         *current = options;
@@ -252,21 +306,29 @@ impl Limiter {
     }
 
     /// Forgets what one key has used. A key that is not remembered may be one of those who share a meter: that is reset
-    /// then.
+    /// then. Where a fleet shares the limit, the store is told, for everybody.
     pub fn reset(&self, key: &str) {
         let now = self.0.clock.now();
         match &self.0.scope {
             Scope::Everybody(common) => common.reset(now),
             Scope::EachKey { keys, .. } => keys.reset(keys.id(key), now),
+            Scope::Fleet(shared) => shared.reset(key, &self.options()),
         }
     }
 
-    /// Forgets what everybody has used.
+    /// Forgets what everybody has used. Of a limit per key that a fleet shares, only what this process counts by itself:
+    /// reset its keys one by one.
     pub fn reset_all(&self) {
         let now = self.0.clock.now();
         match &self.0.scope {
             Scope::Everybody(common) => common.reset(now),
             Scope::EachKey { keys, .. } => keys.reset_all(now),
+            Scope::Fleet(shared) => {
+                shared.own().reset_all();
+                if shared.own().per().is_none() {
+                    shared.reset("", &self.options());
+                }
+            }
         }
     }
 
@@ -292,7 +354,7 @@ impl Limiter {
     pub fn pace(&self) -> f64 {
         match &self.0.scope {
             Scope::Everybody(common) => common.share(self.0.clock.now()),
-            Scope::EachKey { .. } => 1.0,
+            Scope::EachKey { .. } | Scope::Fleet(_) => 1.0,
         }
     }
 
@@ -303,15 +365,17 @@ impl Limiter {
         }
     }
 
-    fn count(&self, key: &str, n: u32, now: Instant) -> (Meant, Decision) {
+    /// Counts `n` if they may pass now; nothing where only a store could say so.
+    fn count(&self, key: &str, n: u32, now: Instant) -> Option<(Meant, Decision)> {
         match &self.0.scope {
-            Scope::Everybody(common) => (Meant::CROWD, common.take(n, now)),
-            Scope::EachKey { keys, .. } => keys.take(keys.id(key), n, now),
+            Scope::Everybody(common) => Some((Meant::CROWD, common.take(n, now))),
+            Scope::EachKey { keys, .. } => Some(keys.take(keys.id(key), n, now)),
+            Scope::Fleet(_) => None,
         }
     }
 
     fn settle(&self, counted: Counted, actual: u64) {
-        let Counted { meant, n, at } = counted;
+        let Counted { meant, n, at, .. } = counted;
         let now = self.0.clock.now();
         let estimate = u64::from(n);
         match &self.0.scope {
@@ -321,6 +385,7 @@ impl Limiter {
             Scope::EachKey { keys, .. } if actual < estimate => {
                 keys.give_back(meant, estimate - actual, at, now);
             }
+            Scope::Fleet(shared) => shared.settle(counted, actual, &self.options()),
             Scope::Everybody(_) | Scope::EachKey { .. } => {}
         }
     }
@@ -345,6 +410,15 @@ fn check(options: &Options, keyed: bool) -> Result<(), Invalid> {
     Ok(())
 }
 
+fn check_shared(options: &Options) -> Result<(), Invalid> {
+    options.check()?;
+    if options.adaptive.is_some() {
+        let why = "a limit that a fleet shares cannot adapt, for each process hears only its own complaints: leave it out";
+        return Err(Invalid::new("adaptive", why));
+    }
+    Ok(())
+}
+
 impl fmt::Debug for Limiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Limiter").field("options", &self.options()).finish_non_exhaustive()
@@ -356,7 +430,26 @@ impl fmt::Debug for Limiter {
 struct Counted {
     meant: Meant,
     n: u32,
+    by: By,
+    /// By the clock of whoever counted it.
     at: Instant,
+    /// Which key of a limit that a fleet shares.
+    key: u64,
+}
+
+/// Who has counted it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// This process.
+    Here,
+    /// The store of a fleet.
+    Store,
+}
+
+impl Counted {
+    fn here(meant: Meant, n: u32, at: Instant) -> Self {
+        Self { meant, n, by: By::Here, at, key: 0 }
+    }
 }
 
 /// Proof that calls were counted. Dropping it keeps them counted; [`Taken::give_back`] takes them back, for a call that

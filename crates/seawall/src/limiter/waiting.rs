@@ -7,6 +7,9 @@ use seawall_policy::limiter::Decision;
 use seawall_policy::queue::Priority;
 use std::sync::atomic::Ordering;
 
+use super::common::Common;
+use super::keys::Keys;
+use super::shared::Shared;
 use super::{Counted, Limiter, Meant, Scope};
 use crate::lock;
 use crate::queue::{Line, Stood, Turn};
@@ -22,9 +25,13 @@ impl Limiter {
         deadline: Instant,
     ) -> Result<Counted, Rejection> {
         let now = self.0.clock.now();
-        let (meant, decision) = self.count(key, n, now);
+        let (counted, decision) = match (&self.0.scope, self.count(key, n, now)) {
+            (_, Some((meant, decision))) => (Counted::here(meant, n, now), decision),
+            (Scope::Fleet(shared), None) => shared.count(key, n, &self.options()).await,
+            (_, None) => (Counted::here(Meant::CROWD, n, now), Decision::Never),
+        };
         let wait = match decision {
-            Decision::Go => return Ok(Counted { meant, n, at: now }),
+            Decision::Go => return Ok(counted),
             Decision::Wait(wait) => wait,
             Decision::Never => return Err(self.refuse(decision)),
         };
@@ -37,14 +44,17 @@ impl Limiter {
         // Boxed: waiting is rare and its state large.
         let counted = match &self.0.scope {
             Scope::Everybody(common) => {
-                let take = |now| (meant, common.take_in_turn(n, now));
-                Box::pin(self.wait(&common.line, place, n, take)).await
+                let take = Asks::Everybody(common, counted);
+                Box::pin(self.wait(&common.line, place, take)).await
             }
             Scope::EachKey { keys, .. } => {
                 let id = keys.id(key);
-                let standing = keys.line(id, meant);
-                let take = |now| keys.take_in_turn(id, n, now);
-                Box::pin(self.wait(standing.line(), place, n, take)).await
+                let standing = keys.line(id, counted.meant);
+                Box::pin(self.wait(standing.line(), place, Asks::Key(keys, id, n))).await
+            }
+            Scope::Fleet(shared) => {
+                let standing = shared.line(key);
+                Box::pin(self.wait(standing.line(), place, Asks::Fleet(shared, key, n))).await
             }
         };
         if counted.is_ok() {
@@ -53,13 +63,20 @@ impl Limiter {
         counted
     }
 
-    async fn wait(
-        &self,
-        line: &Line,
-        place: Place,
-        n: u32,
-        take: impl Fn(Instant) -> (Meant, Decision),
-    ) -> Result<Counted, Rejection> {
+    async fn ask(&self, asks: Asks<'_>, now: Instant) -> (Counted, Decision) {
+        match asks {
+            Asks::Everybody(common, counted) => {
+                (Counted { at: now, ..counted }, common.take_in_turn(counted.n, now))
+            }
+            Asks::Key(keys, id, n) => {
+                let (meant, decision) = keys.take_in_turn(id, n, now);
+                (Counted::here(meant, n, now), decision)
+            }
+            Asks::Fleet(shared, key, n) => shared.count_in_turn(key, n, &self.options()).await,
+        }
+    }
+
+    async fn wait(&self, line: &Line, place: Place, asks: Asks<'_>) -> Result<Counted, Rejection> {
         let full = || {
             self.0.refused.fetch_add(1, Ordering::Relaxed);
             Rejection::new(Code::QueueFull).after(place.wait)
@@ -71,14 +88,13 @@ impl Limiter {
                 if waiter.turn().await == Turn::PushedOut {
                     return Err(full());
                 }
-                let now = self.0.clock.now();
-                let (meant, decision) = take(now);
+                let (counted, decision) = self.ask(asks, self.0.clock.now()).await;
                 let wait = match decision {
                     Decision::Go => {
                         waiter.served();
-                        return Ok(Counted { meant, n, at: now });
+                        return Ok(counted);
                     }
-                    Decision::Wait(wait) if now + wait <= until => wait,
+                    Decision::Wait(wait) if self.0.clock.now() + wait <= until => wait,
                     decision => return Err(self.refuse(decision)),
                 };
                 match waiter.while_first(tokio::time::sleep(timer(wait))).await {
@@ -93,6 +109,14 @@ impl Limiter {
             Err(_) => Err(self.refuse(Decision::Wait(place.wait))),
         }
     }
+}
+
+/// What whoever is first in a line asks, and of whom.
+#[derive(Clone, Copy)]
+enum Asks<'a> {
+    Everybody(&'a Common, Counted),
+    Key(&'a Keys, u64, u32),
+    Fleet(&'a Shared, &'a str, u32),
 }
 
 /// Who waits, with how many others, and how long.
