@@ -54,8 +54,12 @@ impl Options {
         ] {
             if span < least || span > most {
                 let text = units::format_duration;
-                let message =
-                    format!("{} is out of range: write \"{}\" to \"{}\"", text(span), text(least), text(most));
+                let message = format!(
+                    "{} is out of range: write \"{}\" to \"{}\"",
+                    text(span),
+                    text(least),
+                    text(most)
+                );
                 return Err(Invalid::new(key, message));
             }
         }
