@@ -52,6 +52,6 @@ pub use node::{Entry, Node, Table, Value, overlay};
 pub use origin::Origin;
 pub use problem::{Problem, Problems, Severity};
 pub use secret::{Resolved, SecretError, SecretRef, VaultLookup};
-pub use show::show;
+pub use show::{show, show_hiding};
 pub use source::{Format, MAX_DEPTH, MAX_FILE, parse, read_file};
 pub use url::check_url;

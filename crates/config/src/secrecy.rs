@@ -78,9 +78,9 @@ pub(crate) fn carries_userinfo(text: &str) -> bool {
         .is_some_and(|authority| authority.contains('@'))
 }
 
-/// Whether a text only says where a secret is kept.
+/// Whether a text only says where a secret is kept. One that would be refused as a reference may be the secret itself.
 pub(crate) fn is_reference(text: &str) -> bool {
-    ["vault:", "env:", "file:"].iter().any(|scheme| text.starts_with(scheme))
+    text.parse::<crate::SecretRef>().is_ok()
 }
 
 #[cfg(test)]

@@ -12,15 +12,21 @@ use crate::{Node, Table, Value, check_url};
 /// (`vault:NAME`) are not secret and stay. A `null` is a comment, since TOML has none. Without either, reading
 /// the text again gives the same tree.
 pub fn show(tree: &Node) -> String {
-    let mut out = String::new();
+    show_hiding(tree, &|_| false)
+}
+
+/// The same, and hides as well whatever stands under the keys that are told to be secret and is no reference: whoever
+/// knows the keys need not guess. A key comes as the names that lead to it.
+pub fn show_hiding(tree: &Node, secret: &dyn Fn(&[String]) -> bool) -> String {
+    let mut show = Show { out: String::new(), secret };
     match &tree.value {
-        Value::Table(table) => section(&mut out, "", table),
+        Value::Table(table) => show.section("", table),
         _ => {
-            value(&mut out, "", tree);
-            out.push('\n');
+            show.value("", tree);
+            show.out.push('\n');
         }
     }
-    out
+    show.out
 }
 
 /// One value as it is shown at its place.
@@ -58,45 +64,110 @@ fn section(out: &mut String, path: &str, table: &Table) {
     }
 }
 
-fn value(out: &mut String, path: &str, node: &Node) {
-    match &node.value {
-        Value::Null => out.push_str("\"\""),
-        Value::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
-        Value::Int(_) | Value::Float(_) if last_looks_secret(path) => out.push_str(&quoted(REDACTED)),
-        Value::Int(number) => out.push_str(&number.to_string()),
-        Value::Float(number) => out.push_str(&format!("{number:?}")),
-        Value::String(text) if looks_secret(path, text) => out.push_str(&quoted(REDACTED)),
-        Value::String(text) => out.push_str(&quoted(text)),
-        Value::Array(items) => list(out, path, items),
-        Value::Table(table) => {
-            out.push('{');
-            let mut between = " ";
-            for (key, entry) in table.iter().filter(|(_, entry)| !matches!(entry.node.value, Value::Null)) {
-                out.push_str(&format!("{between}{} = ", bare_or_quoted(key)));
-                value(out, &join(path, key), &entry.node);
-                between = ", ";
+struct Show<'s> {
+    out: String,
+    secret: &'s dyn Fn(&[String]) -> bool,
+}
+
+impl Show<'_> {
+    /// The plain keys of a table, then its sections; only a table that has neither a plain key nor a section of its own
+    /// needs its header all the same.
+    fn section(&mut self, path: &str, table: &Table) {
+        for (key, entry) in table {
+            if entry.node.as_table().is_some() {
+                continue;
             }
-            out.push_str(" }");
+            let inner = join(path, key);
+            let name = bare_or_quoted(key);
+            if matches!(entry.node.value, Value::Null) {
+                self.out
+                    .push_str(&format!("# {name} is null  # {}\n", one_line(&entry.node.origin.to_string())));
+                continue;
+            }
+            self.out.push_str(&format!("{name} = "));
+            self.value(&inner, &entry.node);
+            self.out.push_str(&format!("  # {}\n", one_line(&entry.node.origin.to_string())));
         }
+        for (key, entry) in table {
+            let Value::Table(inner) = &entry.node.value else { continue };
+            let path = join(path, key);
+            let plain = inner.is_empty() || inner.values().any(|entry| entry.node.as_table().is_none());
+            if plain {
+                self.out.push_str(&format!("\n[{path}]  # {}\n", one_line(&entry.node.origin.to_string())));
+            }
+            self.section(&path, inner);
+        }
+    }
+
+    fn value(&mut self, path: &str, node: &Node) {
+        match &node.value {
+            Value::Null => self.out.push_str("\"\""),
+            Value::Bool(truth) => self.out.push_str(if *truth { "true" } else { "false" }),
+            Value::Int(_) | Value::Float(_) if last_looks_secret(path) || self.is_told(path) => {
+                self.out.push_str(&quoted(REDACTED));
+            }
+            Value::Int(number) => self.out.push_str(&number.to_string()),
+            Value::Float(number) => self.out.push_str(&format!("{number:?}")),
+            Value::String(text)
+                if looks_secret(path, text) || (self.is_told(path) && !is_reference(text)) =>
+            {
+                self.out.push_str(&quoted(REDACTED));
+            }
+            Value::String(text) => self.out.push_str(&quoted(text)),
+            Value::Array(items) => self.list(path, items),
+            Value::Table(table) => {
+                self.out.push('{');
+                let mut between = " ";
+                for (key, entry) in table.iter().filter(|(_, entry)| !matches!(entry.node.value, Value::Null))
+                {
+                    self.out.push_str(&format!("{between}{} = ", bare_or_quoted(key)));
+                    self.value(&join(path, key), &entry.node);
+                    between = ", ";
+                }
+                self.out.push_str(" }");
+            }
+        }
+    }
+
+    /// Plain items stay on one line; tables get one each, with their own source.
+    fn list(&mut self, path: &str, items: &[Node]) {
+        let tables = items.iter().any(|item| item.as_table().is_some());
+        self.out.push('[');
+        for (index, item) in items.iter().enumerate() {
+            if tables {
+                self.out.push_str("\n  ");
+            } else if index > 0 {
+                self.out.push_str(", ");
+            }
+            self.value(path, item);
+            if tables {
+                self.out.push_str(&format!(",  # {}", one_line(&item.origin.to_string())));
+            }
+        }
+        self.out.push_str(if tables { "\n]" } else { "]" });
+    }
+
+    fn is_told(&self, path: &str) -> bool {
+        (self.secret)(&names(path))
     }
 }
 
-/// Plain items stay on one line; tables get one each, with their own source.
-fn list(out: &mut String, path: &str, items: &[Node]) {
-    let tables = items.iter().any(|item| item.as_table().is_some());
-    out.push('[');
-    for (index, item) in items.iter().enumerate() {
-        if tables {
-            out.push_str("\n  ");
-        } else if index > 0 {
-            out.push_str(", ");
+/// The names a path was joined of.
+fn names(path: &str) -> Vec<String> {
+    let (mut names, mut quoted, mut escaped) = (vec![String::new()], false, false);
+    for c in path.chars() {
+        match c {
+            '"' if !escaped => quoted = !quoted,
+            '\\' if quoted && !escaped => {
+                escaped = true;
+                continue;
+            }
+            '.' if !quoted => names.push(String::new()),
+            c => names.last_mut().into_iter().for_each(|name| name.push(c)),
         }
-        value(out, path, item);
-        if tables {
-            out.push_str(&format!(",  # {}", one_line(&item.origin.to_string())));
-        }
+        escaped = false;
     }
-    out.push_str(if tables { "\n]" } else { "]" });
+    names
 }
 
 fn join(path: &str, key: &str) -> String {

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{Source, report};
 use crate::output::{Failure, data, json};
-use crate::settings::{Purpose, schema, with_builtin};
+use crate::settings::{Purpose, is_secret, schema, with_builtin};
 
 /// The configuration's schema, or the values in effect.
 #[derive(Debug, Args)]
@@ -28,7 +28,11 @@ impl Config {
         match self.command {
             Command::Schema => json(&schema())?,
             Command::Show(source) => match source.tree() {
-                Ok(tree) => data(&seawall_config::show(&with_builtin(tree)))?,
+                Ok(tree) => {
+                    let schema = schema();
+                    let secret = |key: &[String]| is_secret(&schema, key);
+                    data(&seawall_config::show_hiding(&with_builtin(tree), &secret))?;
+                }
                 Err(findings) => report(findings, Purpose::Check)?,
             },
         }

@@ -37,7 +37,7 @@ pub(crate) use finding::{Finding, Findings, Purpose};
 pub(crate) use inherit::with_builtin;
 pub(crate) use key::Key;
 pub(crate) use read::{Loaded, load, tree_of};
-pub(crate) use schema::schema;
+pub(crate) use schema::{is_secret, schema};
 pub(crate) use vault::FILE as VAULT_FILE;
 pub(crate) use wire::{plan, plan_to_serve};
 

@@ -21,6 +21,35 @@ pub(crate) fn schema() -> Value {
     schema.into()
 }
 
+/// Whether a key's type says that it is a secret: the names that lead to it, as they are written.
+pub(crate) fn is_secret(schema: &Value, names: &[String]) -> bool {
+    follow(schema, schema, names, 0)
+}
+
+/// Follows names through a schema, by whatever branch has them.
+fn follow(root: &Value, at: &Value, names: &[String], depth: usize) -> bool {
+    // A schema may refer to itself.
+    if depth > 32 {
+        return false;
+    }
+    let deeper = |at: &Value, names: &[String]| follow(root, at, names, depth + 1);
+    let referred = at["$ref"].as_str().and_then(|path| root.pointer(path.strip_prefix('#')?));
+    let branches = ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|key| at[key].as_array()).flatten();
+    if referred.into_iter().chain(branches).any(|branch| deeper(branch, names)) {
+        return true;
+    }
+    if at["items"].is_object() && deeper(&at["items"], names) {
+        return true;
+    }
+    let Some((first, rest)) = names.split_first() else {
+        return at["pattern"].as_str().is_some_and(|pattern| pattern.starts_with("^(vault:"));
+    };
+    match at["properties"].get(first) {
+        Some(property) => deeper(property, rest),
+        None => at["additionalProperties"].is_object() && deeper(&at["additionalProperties"], rest),
+    }
+}
+
 /// A table of retry options, or the name of a preset.
 pub(super) fn retry(generator: &mut SchemaGenerator) -> Schema {
     word_or::<retry::Options>(generator, &retry::Options::PRESETS)
@@ -46,4 +75,38 @@ pub(super) fn adaptive(generator: &mut SchemaGenerator) -> Schema {
 fn word_or<T: JsonSchema>(generator: &mut SchemaGenerator, words: &[&str]) -> Schema {
     let table = generator.subschema_for::<T>();
     json_schema!({ "anyOf": [{ "type": "string", "enum": words }, table] })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_secret_by_their_type() {
+        let schema = schema();
+        let secret = |key: &str| is_secret(&schema, &key.split('.').map(str::to_owned).collect::<Vec<_>>());
+        for key in [
+            "callers.ann",
+            "admin_token",
+            "upstream.a.auth.bearer",
+            "upstream.a.auth.basic",
+            "upstream.a.auth.value",
+            "channel.ops.secret",
+            "channel.ops.slack",
+            "carbon.electricity_maps.token",
+        ] {
+            assert!(secret(key), "{key}");
+        }
+        for key in [
+            "listen",
+            "callers",
+            "upstream.a.url",
+            "upstream.a.auth.header",
+            "route.r.once.key",
+            "vault.key_file",
+            "",
+        ] {
+            assert!(!secret(key), "{key}");
+        }
+    }
 }

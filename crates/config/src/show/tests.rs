@@ -123,3 +123,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_told_to_be_secret_is_hidden_whatever_it_looks_like() {
+    let text = "callers = { ann = 'canary', 'b.c' = 'canary', d = 'env:D', e = 7531 }\nname = 'shown'\n";
+    let tree = parse(text, "f", Format::Toml).unwrap();
+    let told = |key: &[String]| matches!(key, [first, second] if first == "callers" && second != "ann.x");
+    let shown = show_hiding(&tree, &told);
+    assert!(!shown.contains("canary") && !shown.contains("7531"), "{shown}");
+    assert!(shown.contains("d = \"env:D\"") && shown.contains("name = \"shown\""), "{shown}");
+    let dotted = |key: &[String]| key == ["callers", "b.c"];
+    assert!(show_hiding(&tree, &dotted).contains("\"b.c\" = \"[redacted]\""));
+}
+
+#[test]
+fn what_would_be_refused_as_a_reference_is_hidden_too() {
+    let tree = parse(
+        "auth = { basic = 'vault:canary canary', bearer = 'env:canary-1', value = 'vault:x' }",
+        "f",
+        Format::Toml,
+    );
+    let shown = show(&tree.unwrap());
+    assert!(!shown.contains("canary") && shown.contains("vault:x"), "{shown}");
+}
