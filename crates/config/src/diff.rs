@@ -3,27 +3,31 @@
 use crate::Node;
 use crate::show::shown;
 
+/// Tells which keys hold secrets: a key comes as the names that lead to it.
+type Secret<'s> = &'s dyn Fn(&[String]) -> bool;
+
 /// The differences in the order of the new tree, then what is gone: `key: old → new`, `key: added`, `key: removed`. Values
-/// that look secret are shown as [`show`](crate::show()) shows them; one that changed is named all the same.
+/// that look secret, and those under keys that are told to be, are shown as [`show_hiding`](crate::show_hiding()) shows
+/// them; one that changed is named all the same.
 ///
 /// ```
 /// use seawall_config::{Format, differences, parse};
 ///
 /// let read = |text: &str| parse(text, "f", Format::Toml).map_err(|problems| format!("{problems:?}"));
 /// let (old, new) = (read("a = 1\n[b]\nc = 2")?, read("a = 3\n[d]\nc = 2")?);
-/// assert_eq!(differences(&old, &new), ["a: 1 → 3", "d: added", "b: removed"]);
+/// assert_eq!(differences(&old, &new, &|_| false), ["a: 1 → 3", "d: added", "b: removed"]);
 /// # Ok::<(), String>(())
 /// ```
-pub fn differences(old: &Node, new: &Node) -> Vec<String> {
+pub fn differences(old: &Node, new: &Node, secret: Secret<'_>) -> Vec<String> {
     let mut lines = Vec::new();
-    compare(&mut lines, "", old, new);
+    compare(&mut lines, "", old, new, secret);
     lines
 }
 
-fn compare(lines: &mut Vec<String>, path: &str, old: &Node, new: &Node) {
+fn compare(lines: &mut Vec<String>, path: &str, old: &Node, new: &Node, secret: Secret<'_>) {
     let (Some(before), Some(after)) = (old.as_table(), new.as_table()) else {
         if !alike(old, new) {
-            lines.push(format!("{path}: {} → {}", shown(path, old), shown(path, new)));
+            lines.push(format!("{path}: {} → {}", shown(path, old, secret), shown(path, new, secret)));
         }
         return;
     };
@@ -31,9 +35,9 @@ fn compare(lines: &mut Vec<String>, path: &str, old: &Node, new: &Node) {
     for (key, entry) in after {
         let path = join(key);
         match before.get(key) {
-            Some(old) => compare(lines, &path, &old.node, &entry.node),
+            Some(old) => compare(lines, &path, &old.node, &entry.node, secret),
             None if entry.node.as_table().is_some() => lines.push(format!("{path}: added")),
-            None => lines.push(format!("{path}: added, {}", shown(&path, &entry.node))),
+            None => lines.push(format!("{path}: added, {}", shown(&path, &entry.node, secret))),
         }
     }
     lines.extend(
@@ -73,11 +77,11 @@ mod tests {
         let new = read(
             "# moved\n\na = 1\nlimits = [{ requests = '6/s' }]\n[up.x]\nauth = { bearer = 'sk-new-new-new-new-new' }\n[up.y]\nurl = 'u'",
         );
-        let lines = differences(&old, &new);
+        let lines = differences(&old, &new, &|_| false);
         assert_eq!(lines.len(), 4, "{lines:?}");
         assert!(lines[0].starts_with("limits: [") && lines[0].contains("→"), "{lines:?}");
         assert!(lines[1].starts_with("up.x.auth.bearer: ") && !lines[1].contains("sk-"), "{lines:?}");
         assert_eq!(&lines[2..], ["up.y: added", "gone: removed"]);
-        assert_eq!(differences(&old, &old), [""; 0]);
+        assert_eq!(differences(&old, &old, &|_| false), [""; 0]);
     }
 }

@@ -30,38 +30,10 @@ pub fn show_hiding(tree: &Node, secret: &dyn Fn(&[String]) -> bool) -> String {
 }
 
 /// One value as it is shown at its place.
-pub(crate) fn shown(path: &str, node: &Node) -> String {
-    let mut out = String::new();
-    value(&mut out, path, node);
-    out
-}
-
-/// The plain keys of a table, then its sections; only a table that has neither a plain key nor a section of its own
-/// needs its header all the same.
-fn section(out: &mut String, path: &str, table: &Table) {
-    for (key, entry) in table {
-        if entry.node.as_table().is_some() {
-            continue;
-        }
-        let inner = join(path, key);
-        let name = bare_or_quoted(key);
-        if matches!(entry.node.value, Value::Null) {
-            out.push_str(&format!("# {name} is null  # {}\n", one_line(&entry.node.origin.to_string())));
-            continue;
-        }
-        out.push_str(&format!("{name} = "));
-        value(out, &inner, &entry.node);
-        out.push_str(&format!("  # {}\n", one_line(&entry.node.origin.to_string())));
-    }
-    for (key, entry) in table {
-        let Value::Table(inner) = &entry.node.value else { continue };
-        let path = join(path, key);
-        let plain = inner.is_empty() || inner.values().any(|entry| entry.node.as_table().is_none());
-        if plain {
-            out.push_str(&format!("\n[{path}]  # {}\n", one_line(&entry.node.origin.to_string())));
-        }
-        section(out, &path, inner);
-    }
+pub(crate) fn shown(path: &str, node: &Node, secret: &dyn Fn(&[String]) -> bool) -> String {
+    let mut show = Show { out: String::new(), secret };
+    show.value(path, node);
+    show.out
 }
 
 struct Show<'s> {

@@ -8,7 +8,8 @@ import stripe
 from _provider import Provider, hang_up
 from _rig import Running, run
 
-ROOMS = "charged lost declined failing used forbidden asked limited".split()
+ROOMS = "charged lost declined failing unsaid used forbidden asked limited".split()
+KEYED = ["failing", "used"]
 MORE = {"limited": 'limits = [{ requests = "1/10s" }]\nqueue = { wait = "0s" }'}
 
 provider = Provider()
@@ -43,6 +44,10 @@ def start():
     for name in ROOMS:
         provider.room(name)
         parts += [f"[upstream.{name}]", 'provider = "stripe"', f'url = "{provider.url}/{name}"', MORE.get(name, "")]
+    # Stripe recognises its keys for a day; whoever says so may send one again where nobody knows.
+    for name in KEYED:
+        parts += [f"[route.{name}]", f'match = {{ method = "POST", path = "/{name}/v1/**" }}',
+                  'once = { keyed = "24h" }']
     file = pathlib.Path(folder.name, "seawall.toml")
     file.write_text("\n".join(parts))
     data_port = Running("serve", "-c", str(file), cwd=folder.name).wait_for(r"calls at (http://[\d.:]+)/")
@@ -95,6 +100,13 @@ def an_error_that_was_answered_is_the_sdks_to_repeat_under_its_key():
     assert (len(seen), len(keys)) == (2, 1), "one by each of its tries, all under one key"
 
 
+def where_nobody_said_that_keys_are_recognised_an_error_is_not_repeated():
+    seen = room("unsaid", failing(500, "api_error", None)).seen
+    error = raised(stripe.APIError, lambda: pay("unsaid"))
+    assert error.http_status == 500 and error.headers["stripe-should-retry"] == "false", error.headers
+    assert len(seen) == 1, "the charge may have been made"
+
+
 def a_key_in_use_is_asked_for_again_by_who_holds_it():
     seen = room("used", failing(409, "idempotency_error", "idempotency_key_in_use")).seen
     assert pay("used").amount == 700
@@ -126,6 +138,7 @@ CHECKS = [
     a_charge_whose_reply_is_lost_is_raised_at_once_and_not_asked_for_again,
     a_declined_card_is_a_result,
     an_error_that_was_answered_is_the_sdks_to_repeat_under_its_key,
+    where_nobody_said_that_keys_are_recognised_an_error_is_not_repeated,
     a_key_in_use_is_asked_for_again_by_who_holds_it,
     what_stripe_forbids_to_repeat_is_repeated_by_nobody,
     a_question_is_asked_again_here,

@@ -9,7 +9,7 @@ use seawall_gateway::{Asked, Gateway};
 
 use super::{Source, serve};
 use crate::output::{note, plain};
-use crate::settings::{Findings, Purpose, load};
+use crate::settings::{Findings, Purpose, is_secret, load, schema};
 
 /// Changes told one by one; of more only the number is.
 const TOLD: usize = 20;
@@ -67,7 +67,8 @@ impl Reread {
 
     fn read(&mut self, gateway: &Gateway) -> Result<(u64, Vec<String>), Rejection> {
         let tree = self.source.tree().map_err(refused)?;
-        let changes = differences(&self.tree, &tree);
+        let schema = schema();
+        let changes = differences(&self.tree, &tree, &|key| is_secret(&schema, key));
         let (loaded, findings) = load(tree.clone()).map_err(refused)?;
         let plan = serve::plan_of(&loaded, findings).map_err(refused)?;
         let generation =
