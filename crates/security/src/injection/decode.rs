@@ -79,6 +79,11 @@ impl Decoded {
     /// In the place of what stood there comes this.
     pub(super) fn put(&mut self, was: usize, bytes: &[u8], encoding: Encodings) {
         self.run(was);
+        let here = self.text.len() as u32;
+        // A change of one byte into another is a change.
+        if self.runs.last().is_none_or(|last| last.0 != here) {
+            self.runs.push((here, was as u32));
+        }
         self.text.extend_from_slice(bytes);
         self.found = self.found.and(encoding);
     }
@@ -91,6 +96,11 @@ impl Decoded {
             Some(last) if here.0 - last.0 == here.1.saturating_sub(last.1) => {}
             _ => self.runs.push(here),
         }
+    }
+
+    /// Places in the text at which something was decoded, or just behind it; in order.
+    pub(super) fn changes(&self) -> impl Iterator<Item = usize> {
+        self.runs.iter().skip(1).map(|(here, _)| *here as usize)
     }
 
     /// Where these bytes were before.
@@ -115,7 +125,7 @@ impl Decoded {
 /// Can something of this be decoded?
 pub(super) const HINTS: [bool; 256] = {
     let mut hints = [false; 256];
-    let bytes = b"%&\\\xa0\xc0\xc1\xc2\xca\xe0\xe2\xee\xef\xf0";
+    let bytes = b"%&\\+\xa0\xa2\xa7\xbc\xbe\xc0\xc1\xc2\xca\xe0\xe2\xee\xef\xf0";
     let mut at = 0;
     while at < bytes.len() {
         hints[bytes[at] as usize] = true;
@@ -131,14 +141,14 @@ pub(super) fn round(text: &[u8]) -> Option<Decoded> {
     while let Some(skip) = text[at..].iter().position(|byte| HINTS[usize::from(*byte)]) {
         at += skip;
         let mut buffer = [0; 4];
-        // A no-break space of Latin-1: in UTF-8 this byte never follows an ASCII one.
-        let lone = text[at] == 0xa0 && (at == 0 || text[at - 1].is_ascii());
+        // In UTF-8 such a byte never follows an ASCII one.
+        let lone = (at == 0 || text[at - 1].is_ascii()).then(|| latin(text[at])).flatten();
         let found = match lone {
-            true => {
-                buffer[0] = b' ';
+            Some(byte) => {
+                buffer[0] = byte;
                 Some((1, 1, Encodings::UNICODE))
             }
-            false => piece(&text[at..], dropping && at <= kept + 1, &mut buffer),
+            None => piece(&text[at..], dropping && at <= kept + 1, &mut buffer),
         };
         match found {
             Some((used, written, encoding)) => {
@@ -157,12 +167,23 @@ pub(super) fn round(text: &[u8]) -> Option<Decoded> {
     Some(decoded)
 }
 
+/// A byte of Latin-1 that somebody may read for one of ASCII: the no-break space, and those that are marks of markup
+/// where the highest bit is dropped.
+const fn latin(byte: u8) -> Option<u8> {
+    match byte {
+        0xa0 => Some(b' '),
+        0xa2 | 0xa7 | 0xbc | 0xbe => Some(byte & 0x7f),
+        _ => None,
+    }
+}
+
 /// What stands encoded at the beginning: the bytes it takes, the bytes it stands for.
 fn piece(text: &[u8], dropping: bool, out: &mut [u8; 4]) -> Option<(usize, usize, Encodings)> {
     match text[0] {
         b'%' => percent(text, dropping, out),
         b'&' => entity(text, out),
         b'\\' => escape(text, out),
+        b'+' => utf7(text, out),
         _ => unicode(text, out),
     }
 }
@@ -252,6 +273,21 @@ fn entity(text: &[u8], out: &mut [u8; 4]) -> Option<(usize, usize, Encodings)> {
     Some((count + 2, 1, Encodings::HTML))
 }
 
+/// `+ADw-`: UTF-7, which old browsers guess.
+fn utf7(text: &[u8], out: &mut [u8; 4]) -> Option<(usize, usize, Encodings)> {
+    let [_, b'A', second, third, b'-', ..] = *text else { return None };
+    let value = |byte: u8| match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        _ => None,
+    };
+    // Eighteen bits: sixteen of the character, two of nothing. The first six are zero here.
+    let bits = u16::from(value(second)?) << 6 | u16::from(value(third)?);
+    out[0] = u8::try_from(bits >> 2).ok().filter(u8::is_ascii)?;
+    Some((5, 1, Encodings::UNICODE))
+}
+
 fn escape(text: &[u8], out: &mut [u8; 4]) -> Option<(usize, usize, Encodings)> {
     match text.get(1)? {
         b'x' | b'X' => {
@@ -264,6 +300,12 @@ fn escape(text: &[u8], out: &mut [u8; 4]) -> Option<(usize, usize, Encodings)> {
             (text.get(3 + count) == Some(&b'}')).then(|| (4 + count, written(code, out), Encodings::ESCAPE))
         }
         b'u' | b'U' => Some((6, written(hex(text.get(2..6)?)?, out), Encodings::ESCAPE)),
+        // `\0075` and `\000075`: what style sheets read.
+        b'0' if text.get(2) == Some(&b'0') => {
+            let zeros = if text.get(3..5) == Some(b"00") { 4 } else { 2 };
+            out[0] = u8::try_from(hex(text.get(1 + zeros..3 + zeros)?)?).ok().filter(u8::is_ascii_graphic)?;
+            Some((3 + zeros, 1, Encodings::ESCAPE))
+        }
         _ => None,
     }
 }
@@ -331,6 +373,9 @@ mod tests {
             ("a\u{200b}b\u{ad}c\u{2bc}".as_bytes(), b"abc'"),
             (b"%S%E%L%E%C%T 100% %", b"SELECT 100% %"),
             (b"%2527", b"%27"),
+            (b"+ADw-b+AD4- a+b +Abc-", b"<b> a+b +Abc-"),
+            (b"\\0075\\00006C\\00zz", b"ul\\00zz"),
+            (b"\xbcb\xbe 1/4 \xc3\xbc", b"<b> 1/4 \xc3\xbc"),
             (b"or\xa01 \xc3\xa0", b"or 1 \xc3\xa0"),
         ] {
             assert_eq!(String::from_utf8_lossy(&decoded(text)), String::from_utf8_lossy(plain));

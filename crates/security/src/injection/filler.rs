@@ -10,7 +10,7 @@ const LONG: usize = 96;
 /// Where something could be taken out.
 const MARKS: [bool; 256] = {
     let mut marks = [false; 256];
-    let bytes = b"/0'\"\\^$";
+    let bytes = b"\0/0'\"\\^$";
     let mut at = 0;
     while at < bytes.len() {
         marks[bytes[at] as usize] = true;
@@ -43,6 +43,8 @@ pub(super) fn dropped(text: &[u8]) -> Option<Decoded> {
                     None => None,
                 }
             }
+            // Read over by browsers, the end of everything to others.
+            0 => Some((1, &b""[..])),
             // `0x2e0x2e0x2f`: points and slashes by their numbers.
             b'0' if text.get(at + 1).is_some_and(|byte| byte | 0x20 == b'x') => {
                 match text.get(at + 2..at + 4) {
@@ -127,6 +129,7 @@ mod tests {
         assert_eq!(plain(";w'h'o\"am\"i"), ";whoami");
         assert_eq!(plain("rock 'n' roll; don't"), "rock 'n' roll; don't");
         assert_eq!(plain(";cat${IFS}x|w^hoami"), ";cat x|whoami");
+        assert_eq!(plain("<scr\0ipt>"), "<script>");
         assert_eq!(plain("/*!50000UNION*/"), "/*!50000UNION*/");
     }
 

@@ -55,7 +55,12 @@ pub(super) fn texts(body: &[u8], mut seen: impl FnMut(&str, &[u8])) {
 fn text(body: &[u8], start: usize) -> (Vec<u8>, usize) {
     let mut text = Vec::new();
     let mut at = start;
-    while let Some(byte) = body.get(at) {
+    while at < body.len() {
+        let plain =
+            body[at..].iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(body.len() - at);
+        text.extend_from_slice(&body[at..at + plain]);
+        at += plain;
+        let Some(byte) = body.get(at) else { break };
         match (byte, body.get(at + 1)) {
             (b'"', _) => return (text, at + 1),
             (b'\\', Some(b'u')) => {

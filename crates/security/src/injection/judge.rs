@@ -1,5 +1,7 @@
 //! Walks over the tokens of one text and asks, at each, the rules that could begin there.
 
+use std::ops::Range;
+
 use super::decode::Encodings;
 use super::lex::{BANG, END, Lexer, Look, OPEN, Token, WORD};
 use super::rules::{Category, Id};
@@ -21,6 +23,8 @@ pub(super) struct Judge<'j> {
     tally: &'j mut Tally,
     /// The batch begins where the text does.
     first: bool,
+    /// How long the whole text is, of which this may be a part.
+    length: usize,
     wanted: Wanted,
     /// The whole value is a path.
     pub(super) path: bool,
@@ -46,19 +50,20 @@ impl Wanted {
     }
 }
 
-/// Reads a text once, from its beginning to its end.
+/// Reads a part of a text once, from its beginning to its end.
 ///
 /// Every rule looks at a bounded number of tokens, so that the time grows with the text and with nothing else.
-pub(super) fn read(text: &[u8], how: Encodings, wanted: Wanted, tally: &mut Tally) {
-    let mut lexer = Lexer::new(text);
-    let mut batch: Vec<Token> = Vec::with_capacity(BATCH.min(text.len() + 1));
-    let (mut at, mut first) = (0, true);
+pub(super) fn read(text: &[u8], part: Range<usize>, how: Encodings, wanted: Wanted, tally: &mut Tally) {
+    let length = text.len();
+    let mut lexer = Lexer::new(&text[..part.end], part.start);
+    let mut batch: Vec<Token> = Vec::with_capacity(BATCH.min(part.len() + 1));
+    let (mut at, mut first) = (0, part.start == 0);
     let (path, unbroken) = (traversal::is_path(text), traversal::is_unbroken(text));
     loop {
         lexer.fill(&mut batch, BATCH);
         let ready = if lexer.is_done() { batch.len() } else { batch.len().saturating_sub(AHEAD) };
         let mut judge =
-            Judge { look: Look { text, tokens: &batch }, how, tally, first, wanted, path, unbroken };
+            Judge { look: Look { text, tokens: &batch }, how, tally, first, length, wanted, path, unbroken };
         while at < ready {
             judge.token(at);
             at += 1;
@@ -90,7 +95,7 @@ impl Judge<'_> {
 
     /// How long the whole text is.
     pub(super) fn whole(&self) -> usize {
-        self.look.text.len()
+        self.length
     }
 
     fn token(&mut self, at: usize) {
@@ -138,7 +143,14 @@ impl Judge<'_> {
             }
             b'.' if paths => self.climb(at),
             b'/' | b'\\' if paths => self.absolute(at),
-            b'=' if sql => self.sql_equals(at),
+            b'=' => {
+                if sql {
+                    self.sql_equals(at);
+                }
+                if xss {
+                    self.xss_equals(at);
+                }
+            }
             b'@' if sql => self.sql_variable(at),
             BANG | OPEN if sql => self.sql_comment(at),
             b'#' | b'-' if sql => self.sql_cut(at),
@@ -146,6 +158,9 @@ impl Judge<'_> {
                 let double = self.look.joined(at + 1, kind);
                 if sql && double {
                     self.condition(at, at + 1);
+                }
+                if xss && kind == b'&' {
+                    self.xss_entity(at);
                 }
                 if commands && !double {
                     self.separated(at, at + 1);

@@ -60,8 +60,8 @@ pub(super) struct Lexer<'t> {
 
 impl<'t> Lexer<'t> {
     /// Texts end at 4 GiB: see [`super::LONGEST`].
-    pub(super) fn new(text: &'t [u8]) -> Self {
-        Self { text, at: 0, open: None }
+    pub(super) fn new(text: &'t [u8], at: usize) -> Self {
+        Self { text, at, open: None }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -280,7 +280,7 @@ mod tests {
     use super::*;
 
     fn cut(text: &str) -> Vec<(u8, String)> {
-        let (mut lexer, mut batch) = (Lexer::new(text.as_bytes()), Vec::new());
+        let (mut lexer, mut batch) = (Lexer::new(text.as_bytes(), 0), Vec::new());
         lexer.fill(&mut batch, usize::MAX);
         assert!(lexer.is_done());
         let piece = |token: &Token| text[token.start as usize..token.end as usize].to_owned();
@@ -331,7 +331,7 @@ mod tests {
     #[test]
     fn comments_know_where_they_end() {
         assert_eq!(kinds("a/**/b/*!50000c*/--"), "a[]a{a]-");
-        let (mut lexer, mut batch) = (Lexer::new(b"a /* b c */ d /* e"), Vec::new());
+        let (mut lexer, mut batch) = (Lexer::new(b"a /* b c */ d /* e", 0), Vec::new());
         lexer.fill(&mut batch, usize::MAX);
         let jumps: Vec<u16> = batch.iter().map(|token| token.jump).collect();
         assert_eq!(jumps, [0, 3, 0, 0, 0, 0, 0, 0]);
@@ -341,7 +341,7 @@ mod tests {
     fn batches_give_the_same_tokens_as_the_whole() {
         let text = "a/*b c*/ 12.5 '..' -- d\n/*! x */ \u{e9}t\u{e9}".repeat(20);
         let whole: Vec<_> = cut(&text);
-        let (mut lexer, mut batch, mut pieces) = (Lexer::new(text.as_bytes()), Vec::new(), Vec::new());
+        let (mut lexer, mut batch, mut pieces) = (Lexer::new(text.as_bytes(), 0), Vec::new(), Vec::new());
         while !lexer.is_done() {
             lexer.fill(&mut batch, 7);
             pieces.extend(batch.iter().map(|token| (token.kind, token.start)));

@@ -34,6 +34,10 @@ pub use rules::{Category, RULES, Rule};
 
 /// Layers of encoding that are taken off: a URL that was encoded twice, around overlong Unicode, around one more.
 const ROUNDS: usize = 4;
+/// Decoded texts up to so long are read as a whole: rules may then judge by the whole value.
+const SMALL: usize = 4096;
+/// In longer ones, so many bytes around what was decoded are read.
+const AROUND: usize = 1024;
 /// What lies beyond so many bytes of one value is not read, and the report says so. 16 MiB.
 pub const LONGEST: usize = 16 << 20;
 
@@ -149,7 +153,7 @@ struct Views<'v> {
 
 impl Views<'_> {
     fn all(mut self, text: &[u8]) {
-        self.one(text, Encodings::NONE, &|range| range);
+        self.one(text, std::iter::once(0..text.len()), Encodings::NONE, &|range| range);
         let mut seen = survey::of(text);
         let mut layers: Vec<Decoded> = Vec::new();
         while seen.encoded && layers.len() < ROUNDS {
@@ -172,7 +176,8 @@ impl Views<'_> {
         let how = layers.iter().fold(Encodings::NONE, |all, layer| all.and(layer.found));
         for run in base64::runs(present) {
             let whole = origin(&layers, run.start..run.end);
-            self.one(&run.text, how.and(run.how), &|_| whole.clone());
+            let all = std::iter::once(0..run.text.len());
+            self.one(&run.text, all, how.and(run.how), &|_| whole.clone());
         }
         self.report.findings = self.best.into_iter().flatten().collect();
     }
@@ -181,13 +186,21 @@ impl Views<'_> {
     fn layer(&mut self, layers: &[Decoded]) {
         let Some(last) = layers.last() else { return };
         let how = layers.iter().fold(Encodings::NONE, |all, layer| all.and(layer.found));
-        self.one(&last.text, how, &|range| origin(layers, range));
+        self.one(&last.text, windows(last), how, &|range| origin(layers, range));
     }
 
-    /// Reads one form, and keeps what it says where that is more than was said before.
-    fn one(&mut self, text: &[u8], how: Encodings, origin: &dyn Fn(Range<usize>) -> Range<usize>) {
+    /// Reads parts of one form, and keeps what they say where that is more than was said before.
+    fn one(
+        &mut self,
+        text: &[u8],
+        parts: impl Iterator<Item = Range<usize>>,
+        how: Encodings,
+        origin: &dyn Fn(Range<usize>) -> Range<usize>,
+    ) {
         let mut tally = Tally::new(self.silent);
-        judge::read(text, how, self.wanted, &mut tally);
+        for part in parts {
+            judge::read(text, part, how, self.wanted, &mut tally);
+        }
         for category in Category::ALL {
             let best = tally.best(*category);
             if best.score <= self.report.scores[*category as usize] || !self.wanted.has(*category) {
@@ -205,6 +218,31 @@ impl Views<'_> {
                 .collect();
         }
     }
+}
+
+/// The parts of a decoded text that are worth reading: what surrounds the places at which something was decoded. The rest
+/// was read before.
+fn windows(layer: &Decoded) -> impl Iterator<Item = Range<usize>> {
+    let text = &layer.text;
+    let mut changes = layer.changes().peekable();
+    let (mut read, mut small) = (0, text.len() <= SMALL);
+    std::iter::from_fn(move || {
+        if std::mem::take(&mut small) {
+            changes.by_ref().for_each(drop);
+            return Some(0..text.len());
+        }
+        let first = changes.next()?;
+        let mut last = first;
+        while let Some(next) = changes.next_if(|next| *next <= last + 2 * AROUND) {
+            last = next;
+        }
+        let start = first.saturating_sub(AROUND).max(read);
+        // Not in the middle of a word, which would be another one.
+        let start =
+            start + text[start..].iter().take_while(|byte| start > 0 && byte.is_ascii_alphanumeric()).count();
+        read = (last + AROUND).min(text.len());
+        Some(start.min(read)..read)
+    })
 }
 
 /// Through every layer, back to the text as it came.

@@ -22,6 +22,8 @@ const SLASH: u8 = 16;
 /// Both are needed for `0x2e`.
 const ZERO: u8 = 32;
 const X: u8 = 64;
+/// A zero byte.
+const NONE: u8 = 128;
 
 const KINDS: [u8; 256] = {
     let mut kinds = [0; 256];
@@ -34,6 +36,7 @@ const KINDS: [u8; 256] = {
             b';' | b'|' | b'&' | b'`' | b'\n' => SHELL,
             b'*' => STAR,
             b'/' => SLASH,
+            0 => NONE,
             b'0' => ZERO,
             b'x' | b'X' => X,
             _ => 0,
@@ -47,7 +50,10 @@ const KINDS: [u8; 256] = {
 pub(super) fn of(text: &[u8]) -> Survey {
     let all = text.iter().fold(0, |all, byte| all | KINDS[usize::from(*byte)]);
     let has = |kinds| all & kinds == kinds;
-    Survey { encoded: has(ENCODED), filled: has(MARK | SHELL) || has(STAR | SLASH) || has(ZERO | X) }
+    Survey {
+        encoded: has(ENCODED),
+        filled: has(MARK | SHELL) || has(STAR | SLASH) || has(ZERO | X) || has(NONE),
+    }
 }
 
 #[cfg(test)]

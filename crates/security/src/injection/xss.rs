@@ -49,6 +49,13 @@ impl Judge<'_> {
         if look.kind(name) != WORD || !look.adjoins(name) {
             return;
         }
+        // `<html:script`, `<x:script`: a name of another space.
+        if look.joined(name + 1, b':')
+            && look.word(name + 2).is(words::ACTIVE_TAG | words::TAG)
+            && look.adjoins(name + 2)
+        {
+            name += 2;
+        }
         let word = look.word(name);
         let ends =
             matches!(look.kind(name + 1), b'>' | b'/' | END | b'<') || look.at(name + 1).gap != Gap::Nothing;
@@ -56,6 +63,7 @@ impl Judge<'_> {
         match word {
             Word::Script if closing => self.say(Id::XssClose, at, name + 1),
             // `Into<Script>` is a type; `name<script>` is not, as what follows tells.
+            Word::Xss => self.say(Id::XssScript, at, name + 1),
             Word::Script if !typed && !self.is_told_of(at, name) => self.say(Id::XssScript, at, name + 1),
             _ if closing => {
                 if word.is(words::TAG | words::ACTIVE_TAG)
@@ -105,9 +113,19 @@ impl Judge<'_> {
                 WORD => {}
                 _ => continue,
             }
-            let equals = look.kind(at + 1) == b'=';
-            let text = look.text(at);
-            let event = text.len() > 4 && text[..2].eq_ignore_ascii_case(b"on") && equals;
+            // Browsers read over marks before the sign: `onload!#$=`.
+            let mut sign = at + 1;
+            let listed = look.word(at).is(words::EVENT);
+            let mark = |sign: usize| match look.kind(sign) {
+                WORD => look.text(sign) == b"_",
+                NUMBER | END | b'=' | b'<' => false,
+                _ => true,
+            };
+            while listed && mark(sign) && sign < at + 32 {
+                sign += 1;
+            }
+            let equals = look.kind(sign) == b'=';
+            let event = self.is_event(at) && equals;
             if event {
                 return self.say(Id::XssEvent, open, at + 2);
             }
@@ -128,6 +146,31 @@ impl Judge<'_> {
             if loads && equals {
                 self.say(Id::XssSource, at, at + 2);
             }
+        }
+    }
+
+    /// A name as events have them.
+    fn is_event(&self, at: usize) -> bool {
+        let text = self.look.text(at);
+        text.len() > 4 && text[..2].eq_ignore_ascii_case(b"on") && text.iter().all(u8::is_ascii_alphabetic)
+    }
+
+    /// `=` behind an event nobody listed, with a script behind it.
+    pub(super) fn xss_equals(&mut self, at: usize) {
+        let look = self.look;
+        let Some(name) = at.checked_sub(1).filter(|name| self.is_event(*name)) else { return };
+        let proof =
+            |place: usize| look.word(place).is(words::JS_CALL) && matches!(look.kind(place + 1), b'(' | b'`');
+        if !look.word(name).is(words::EVENT) && (at + 1..at + 12).any(proof) {
+            self.say(Id::XssAttribute, name, at + 1);
+        }
+    }
+
+    /// `&{alert(1)}`, an entity of old that runs.
+    pub(super) fn xss_entity(&mut self, at: usize) {
+        let look = self.look;
+        if look.joined(at + 1, b'{') && look.word(at + 2).is(words::JS_CALL) && look.kind(at + 3) == b'(' {
+            self.say(Id::XssScheme, at, at + 4);
         }
     }
 
@@ -225,7 +268,7 @@ impl Judge<'_> {
         let colon = look.kind(at + 1) == b':';
         let split = matches!(look.word(at), Word::Java | Word::Jav) && look.at(at + 1).gap != Gap::Nothing;
         match look.word(at) {
-            Word::Javascript | Word::Vbscript | Word::Livescript | Word::Jscript if colon => {
+            Word::Javascript | Word::Vbscript | Word::Livescript | Word::Jscript | Word::Mocha if colon => {
                 let runs = look.at(at + 2).gap == Gap::Nothing || look.kind(at + 3) == b'(';
                 if runs && !matches!(look.kind(at + 2), END | b':') {
                     self.say(Id::XssScheme, at, at + 2);
@@ -249,6 +292,12 @@ impl Judge<'_> {
             }
             Word::Expression if look.joined(at + 1, b'(') && look.before(at).kind == b':' => {
                 self.say(Id::XssStyle, at, at + 2);
+            }
+            Word::Import if look.before(at).kind == b'@' => {
+                let from = matches!(look.kind(at + 1), b'\'' | b'"') || look.word(at + 1) == Word::Url;
+                if from {
+                    self.say(Id::XssStyle, at, at + 2);
+                }
             }
             Word::Binding if look.before(at).kind == b'-' && colon => self.say(Id::XssStyle, at, at + 2),
             Word::Behavior | Word::Behaviour if colon && look.word(at + 2) == Word::Url => {

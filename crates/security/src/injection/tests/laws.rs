@@ -127,6 +127,15 @@ proptest! {
         }
     }
 
+    /// Law: nor does a long text hide what is encoded.
+    #[test]
+    fn a_long_text_hides_no_encoding(before in 0usize..9000, behind in 0usize..9000, other in 0usize..9000, attack in select(ANYWHERE)) {
+        let filler = "Ordinary words, one after the other; (some) more of them. ".repeat(160);
+        let attack: String = attack.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let text = format!("{}%C3%A9 {} {attack} {}", &filler[..other], &filler[..before], &filler[..behind]);
+        prop_assert!(detector().scan(text.as_bytes()).is_attack(), "{attack} at {before}");
+    }
+
     /// Law: an attack is found wherever it stands in a long text.
     #[test]
     fn a_long_text_hides_nothing(before in 0usize..9000, behind in 0usize..9000, attack in select(ANYWHERE)) {
