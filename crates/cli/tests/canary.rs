@@ -409,6 +409,8 @@ fn what_is_asked(home: &Home, served: &Served, out: &mut Out<'_>, canaries: &Can
         &["config", "show"],
         &["audit", "verify"],
         &["audit", "export"],
+        &["audit", "security"],
+        &["audit", "security", "--json", "--keep", "--html", "report.html"],
         &["vault", "list"],
     ] {
         let (code, _) = home.run(out, arguments, "");

@@ -26,6 +26,8 @@ enum Command {
     Export(Trail),
     /// Read texts for injections, one a line
     Scan(scan::Scan),
+    /// How secure this installation is, 0 to 100, and how to get each point that is missing
+    Security(super::security::Security),
 }
 
 /// Which trail. It is only read, and may be in use.
@@ -47,6 +49,7 @@ impl Audit {
             Command::Verify(trail) => trail.verify(),
             Command::Export(trail) => trail.export(),
             Command::Scan(scan) => scan.run(),
+            Command::Security(security) => security.run(),
         }
     }
 }

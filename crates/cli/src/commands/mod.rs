@@ -10,6 +10,7 @@ mod init;
 mod journal;
 mod proxy;
 mod reload;
+mod security;
 mod serve;
 mod state;
 mod trade;

@@ -7,6 +7,7 @@
 
 mod check;
 mod draw;
+mod facts;
 mod finding;
 mod inherit;
 mod key;
@@ -33,6 +34,7 @@ use seawall_core::units;
 use serde::Deserialize;
 
 pub(crate) use draw::{Drawn, draw};
+pub(crate) use facts::facts;
 pub(crate) use finding::{Finding, Findings, Purpose};
 pub(crate) use inherit::with_builtin;
 pub(crate) use key::Key;

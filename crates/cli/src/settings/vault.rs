@@ -29,6 +29,14 @@ pub(crate) struct Vault {
 }
 
 impl Settings {
+    /// The directory for what this instance keeps for itself, also where its state is shared.
+    pub(crate) fn state_directory(&self) -> PathBuf {
+        match &self.state {
+            State::Directory(directory) => directory.clone(),
+            State::Redis => PathBuf::from("./seawall-state"),
+        }
+    }
+
     /// The vault's file.
     pub(crate) fn vault_file(&self) -> PathBuf {
         match (&self.vault.file, &self.state) {
@@ -36,6 +44,7 @@ impl Settings {
             (None, State::Directory(directory)) => directory.join(FILE),
             (None, State::Redis(_)) => PathBuf::from("./seawall-state").join(FILE),
         }
+        self.vault.file.clone().unwrap_or_else(|| self.state_directory().join(FILE))
     }
 }
 

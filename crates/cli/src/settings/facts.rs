@@ -1,0 +1,64 @@
+//! What a configuration says about security, as facts to be judged.
+
+use seawall_config::SecretRef;
+use seawall_security::audit::{Facts, KeptFile, Role, UpstreamFact};
+
+use super::words::State;
+use super::{Key, Settings};
+
+/// What settings say; the files they name are looked at.
+pub(crate) fn facts(settings: &Settings) -> Facts {
+    let mut facts = Facts {
+        listen: Some((settings.listen.0.ip(), !settings.callers.is_empty())),
+        admin: Some((settings.admin.0.ip(), settings.admin_token.is_some())),
+        ..Facts::default()
+    };
+    for (name, upstream) in &settings.upstream {
+        facts.upstreams.push(UpstreamFact {
+            name: name.clone(),
+            in_the_clear: upstream.in_the_clear(),
+            credential: upstream.auth.is_some(),
+            limited: !upstream.limits.is_empty(),
+        });
+    }
+    for (key, reference) in references(settings) {
+        let key = key.to_string();
+        match reference {
+            SecretRef::Vault(_) => facts.secrets.vault.push(key),
+            SecretRef::Env(_) => facts.secrets.environment.push(key),
+            SecretRef::File(path) => {
+                facts.files.extend(KeptFile::look(Role::Secret, path));
+                facts.secrets.files.push(key);
+            }
+        }
+    }
+    if let State::Directory(path) = &settings.state {
+        facts.files.extend(KeptFile::look(Role::State, path));
+    }
+    facts
+}
+
+/// Every place where a secret is named.
+fn references(settings: &Settings) -> Vec<(Key, &SecretRef)> {
+    let mut all: Vec<(Key, &SecretRef)> = Vec::new();
+    for (name, upstream) in &settings.upstream {
+        if let Some((form, reference)) = upstream.auth.as_ref().map(super::upstream::Auth::secret) {
+            all.push((Key::top("upstream").named(name).then("auth").then(form), reference));
+        }
+    }
+    all.extend(settings.callers.iter().map(|(name, reference)| (Key::top("callers").named(name), reference)));
+    all.extend(settings.admin_token.iter().map(|reference| (Key::top("admin_token"), reference)));
+    for (name, channel) in &settings.channel {
+        let key = Key::top("channel").named(name);
+        all.extend(channel.secret.iter().map(|reference| (key.then("secret"), reference)));
+        all.extend(channel.slack.iter().map(|reference| (key.then("slack"), reference)));
+    }
+    if let Some(carbon) = &settings.carbon {
+        let sources = [("electricity_maps", &carbon.electricity_maps), ("uk", &carbon.uk)];
+        for (name, source) in sources {
+            let token = source.as_ref().and_then(|source| source.token.as_ref());
+            all.extend(token.map(|token| (Key::top("carbon").then(name).then("token"), token)));
+        }
+    }
+    all
+}
