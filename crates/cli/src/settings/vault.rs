@@ -33,17 +33,12 @@ impl Settings {
     pub(crate) fn state_directory(&self) -> PathBuf {
         match &self.state {
             State::Directory(directory) => directory.clone(),
-            State::Redis => PathBuf::from("./seawall-state"),
+            State::Redis(_) => PathBuf::from("./seawall-state"),
         }
     }
 
     /// The vault's file.
     pub(crate) fn vault_file(&self) -> PathBuf {
-        match (&self.vault.file, &self.state) {
-            (Some(file), _) => file.clone(),
-            (None, State::Directory(directory)) => directory.join(FILE),
-            (None, State::Redis(_)) => PathBuf::from("./seawall-state").join(FILE),
-        }
         self.vault.file.clone().unwrap_or_else(|| self.state_directory().join(FILE))
     }
 }
