@@ -82,7 +82,8 @@ pub(crate) struct Moment {
 }
 
 impl Story {
-    fn notable(&self) -> bool {
+    /// It waited, failed, was sent again or refused.
+    pub(crate) fn notable(&self) -> bool {
         self.class != Class::Ok || self.attempts.len() > 1 || !self.moments.is_empty()
     }
 }

@@ -1,11 +1,12 @@
 //! What operators see: numbers to scrape, the present state to look at, and what was done by whom.
 //!
-//! [`metrics`] counts and exports, [`rate`] remembers the last minute, [`view`] is the shape in which the status
+//! [`metrics`] counts and exports, [`rate`] remembers the last minute and [`history`] the last ten, [`view`] is the shape in which the status
 //! page, the admin API and the command line speak of breakers, limits, upstreams and calls, and [`audit`] writes down
 //! who did what, where it cannot be changed unseen. Nothing here decides anything, and nothing but [`audit`] keeps a clock or does I/O:
 //! whoever owns the state fills these in.
 
 pub mod audit;
+pub mod history;
 pub mod metrics;
 pub mod rate;
 pub mod view;

@@ -5,16 +5,20 @@
 //! `state`. Durations are numbers with their unit in the key; shares go from 0 to 1; what is not known is left out.
 
 mod audit;
+mod board;
 mod breaker;
 mod cache;
 mod call;
 mod effect;
+mod verdict;
 
 pub use audit::{Audit, Audited};
+pub use board::{Board, History};
 pub use breaker::{Breaker, BreakerState, Breakers, Override};
 pub use cache::CacheResult;
 pub use call::{Attempt, Call, Calls, Moment, Refusal};
 pub use effect::{Effect, EffectVerdict, Effects};
+pub use verdict::{share, verdict};
 
 use serde::{Deserialize, Serialize};
 
@@ -134,6 +138,9 @@ pub struct Limit {
     /// What is left of it now. For a limit per key: of the key with the least.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u64>,
+    /// What there is of it when nothing is used; for a limit of concurrent calls, its size now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<u64>,
     /// Calls waiting for a slot.
     pub waiting: u64,
     /// How much longer it is paused.

@@ -6,6 +6,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use seawall::{Code, Rejection};
+use seawall_signals::view::{Effect, Effects};
 use serde::Deserialize;
 
 use super::{Board, levers, refused};
@@ -27,14 +28,14 @@ struct Decision {
 
 pub(super) async fn list(State(board): State<Board>, Query(which): Query<Which>) -> Response {
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-    match board.house().ground.journal.list(given(which.state), given(which.after)).await {
+    match listed(&board, given(which.state), given(which.after)).await {
         Ok(page) => Json(page).into_response(),
         Err(rejection) => refused(&rejection),
     }
 }
 
 pub(super) async fn show(State(board): State<Board>, Path(id): Path<String>) -> Response {
-    match board.house().ground.journal.show(&id).await {
+    match find(&board, &id).await {
         Ok(effect) => Json(effect).into_response(),
         Err(rejection) => refused(&rejection),
     }
@@ -49,12 +50,7 @@ pub(super) async fn resolve(
     levers::answer(decide(&board, &id, &headers, &body).await)
 }
 
-async fn decide(
-    board: &Board,
-    id: &str,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<seawall_signals::view::Effect, Rejection> {
+async fn decide(board: &Board, id: &str, headers: &HeaderMap, body: &[u8]) -> Result<Effect, Rejection> {
     let signed = levers::signed(headers, body)?;
     let malformed =
         |error| Rejection::new(Code::Malformed).because(format!("the body cannot be read: {error}"));
@@ -64,9 +60,34 @@ async fn decide(
             "\"outcome\" is missing: write \"applied\", \"rejected\" or \"not-applied\", whichever you found out",
         ));
     };
+    settle(board, id, &outcome, force, &signed).await
+}
+
+/// Ends a doubt as somebody found it out.
+pub(super) async fn settle(
+    board: &Board,
+    id: &str,
+    outcome: &str,
+    force: bool,
+    signed: &levers::Signed,
+) -> Result<Effect, Rejection> {
     let journal = &board.house().ground.journal;
     let effect = journal.show(id).await?;
     let lever = if force { "force-effect" } else { "resolve-effect" };
-    levers::note(board, &format!("{} {} as {outcome}", effect.id, effect.name), lever, &signed)?;
-    journal.resolve(id, &outcome, force, &signed.by, &signed.reason).await
+    levers::note(board, &format!("{} {} as {outcome}", effect.id, effect.name), lever, signed)?;
+    journal.resolve(id, outcome, force, &signed.by, &signed.reason).await
+}
+
+/// One effect.
+pub(super) async fn find(board: &Board, id: &str) -> Result<Effect, Rejection> {
+    board.house().ground.journal.show(id).await
+}
+
+/// A page of those in one state; all where none is said.
+pub(super) async fn listed(
+    board: &Board,
+    state: Option<String>,
+    after: Option<String>,
+) -> Result<Effects, Rejection> {
+    board.house().ground.journal.list(state, after).await
 }

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use seawall::{Code, Rejection};
 use seawall_core::audit::{Audit as _, Entry};
 use seawall_core::event::{Event, Fact, Sink};
+use seawall_signals::view::Breaker;
 use std::sync::atomic::Ordering;
 
 use super::{Board, refused, views};
@@ -23,7 +24,7 @@ pub(super) struct Signed {
 }
 
 /// Names and reasons are for people.
-const LONGEST: usize = 1024;
+pub(super) const LONGEST: usize = 1024;
 
 /// JSON with `by` and `reason`, or a refusal. Only JSON: a form in somebody's browser cannot send it.
 pub(super) fn signed(headers: &HeaderMap, body: &[u8]) -> Result<Signed, Rejection> {
@@ -34,15 +35,20 @@ pub(super) fn signed(headers: &HeaderMap, body: &[u8]) -> Result<Signed, Rejecti
     let json: serde_json::Value = serde_json::from_slice(body).map_err(|error| {
         Rejection::new(Code::LeverUnsigned).because(format!("the body is not JSON: {error}"))
     })?;
-    let word = |key: &str| {
-        let word = json.get(key).and_then(serde_json::Value::as_str).unwrap_or("").trim();
-        if word.is_empty() || word.len() > LONGEST {
-            return Err(Rejection::new(Code::LeverUnsigned)
-                .because(format!("{key:?} is missing: write {{\"by\": \"who\", \"reason\": \"why\"}}")));
-        }
-        Ok(Arc::from(word))
+    let word = |key: &str| json.get(key).and_then(serde_json::Value::as_str).unwrap_or("");
+    sign(word("by"), word("reason")).map_err(|key| {
+        Rejection::new(Code::LeverUnsigned)
+            .because(format!("{key:?} is missing: write {{\"by\": \"who\", \"reason\": \"why\"}}"))
+    })
+}
+
+/// Who and why, each of 1 to [`LONGEST`] bytes; otherwise the name of the one that is not.
+pub(super) fn sign(by: &str, reason: &str) -> Result<Signed, &'static str> {
+    let word = |text: &str, key: &'static str| match text.trim() {
+        text if text.is_empty() || text.len() > LONGEST => Err(key),
+        text => Ok(Arc::from(text)),
     };
-    Ok(Signed { by: word("by")?, reason: word("reason")? })
+    Ok(Signed { by: word(by, "by")?, reason: word(reason, "reason")? })
 }
 
 /// Writes down that a lever is about to be pulled. No entry, no lever.
@@ -70,27 +76,35 @@ pub(super) async fn breaker(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let pulled = (|| {
-        let house = board.house();
-        let up = upstream(&house, &name)?;
-        let pull = match lever.as_str() {
-            "force-open" => seawall::breaker::Breaker::force_open,
-            "force-closed" => seawall::breaker::Breaker::force_closed,
-            "half-open" => seawall::breaker::Breaker::half_open,
-            "reset" => seawall::breaker::Breaker::reset,
-            other => {
-                return Err(Rejection::new(Code::NoSuchThing).because(format!(
-                    "a breaker has no lever {other:?}: there are force-open, force-closed, half-open, reset"
-                )));
-            }
-        };
-        let signed = signed(&headers, &body)?;
-        note(&board, &name, &lever, &signed)?;
-        // The breaker itself tells who pulled it.
-        pull(&up.breaker, &signed.by, &signed.reason);
-        Ok(views::breaker(&house, up))
-    })();
-    answer(pulled)
+    answer(move_breaker(&board, &name, &lever, || signed(&headers, &body)))
+}
+
+/// Moves a breaker, and says how it stands then.
+pub(super) fn move_breaker(
+    board: &Board,
+    name: &str,
+    lever: &str,
+    signed: impl FnOnce() -> Result<Signed, Rejection>,
+) -> Result<Breaker, Rejection> {
+    let house = board.house();
+    let up = upstream(&house, name)?;
+    let pull = match lever {
+        "force-open" => seawall::breaker::Breaker::force_open,
+        "force-closed" => seawall::breaker::Breaker::force_closed,
+        "half-open" => seawall::breaker::Breaker::half_open,
+        "reset" => seawall::breaker::Breaker::reset,
+        other => {
+            let shown: String = other.chars().take(40).collect();
+            return Err(Rejection::new(Code::NoSuchThing).because(format!(
+                "a breaker has no lever {shown:?}: there are force-open, force-closed, half-open, reset"
+            )));
+        }
+    };
+    let signed = signed()?;
+    note(board, name, lever, &signed)?;
+    // The breaker itself tells who pulled it.
+    pull(&up.breaker, &signed.by, &signed.reason);
+    Ok(views::breaker(&house, up))
 }
 
 pub(super) async fn limit(
@@ -99,19 +113,26 @@ pub(super) async fn limit(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let pulled = (|| {
-        let house = board.house();
-        let up = upstream(&house, &name)?;
-        let signed = signed(&headers, &body)?;
-        note(&board, &name, "reset-limits", &signed)?;
-        for limit in &up.limits {
-            limit.reset_all();
-        }
-        up.pauses.lift();
-        tell(&board, &name, "reset-limits", signed);
-        Ok(serde_json::json!({ "name": name, "state": "ok" }))
-    })();
-    answer(pulled)
+    let pulled = reset_limits(&board, &name, || signed(&headers, &body));
+    answer(pulled.map(|()| serde_json::json!({ "name": name, "state": "ok" })))
+}
+
+/// Forgets what was used of an upstream's limits, and lifts its pauses.
+pub(super) fn reset_limits(
+    board: &Board,
+    name: &str,
+    signed: impl FnOnce() -> Result<Signed, Rejection>,
+) -> Result<(), Rejection> {
+    let house = board.house();
+    let up = upstream(&house, name)?;
+    let signed = signed()?;
+    note(board, name, "reset-limits", &signed)?;
+    for limit in &up.limits {
+        limit.reset_all();
+    }
+    up.pauses.lift();
+    tell(board, name, "reset-limits", signed);
+    Ok(())
 }
 
 pub(super) async fn reconnect(
@@ -120,30 +141,40 @@ pub(super) async fn reconnect(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let pulled = (|| {
-        upstream(&board.house(), &name)?;
-        let signed = signed(&headers, &body)?;
-        note(&board, &name, "reconnect", &signed)?;
-        for slot in board.scene.slots.iter() {
-            let worker = slot.load();
-            if let Some(place) = worker.house.place(&name) {
-                worker.pools[place].reconnect();
-            }
+    let pulled = let_go(&board, &name, || signed(&headers, &body));
+    answer(pulled.map(|()| serde_json::json!({ "name": name, "state": "reconnecting" })))
+}
+
+/// Lets go of the connections to an upstream.
+pub(super) fn let_go(
+    board: &Board,
+    name: &str,
+    signed: impl FnOnce() -> Result<Signed, Rejection>,
+) -> Result<(), Rejection> {
+    upstream(&board.house(), name)?;
+    let signed = signed()?;
+    note(board, name, "reconnect", &signed)?;
+    for slot in board.scene.slots.iter() {
+        let worker = slot.load();
+        if let Some(place) = worker.house.place(name) {
+            worker.pools[place].reconnect();
         }
-        tell(&board, &name, "reconnect", signed);
-        Ok(serde_json::json!({ "name": name, "state": "reconnecting" }))
-    })();
-    answer(pulled)
+    }
+    tell(board, name, "reconnect", signed);
+    Ok(())
 }
 
 pub(super) async fn drain(State(board): State<Board>, headers: HeaderMap, body: Bytes) -> Response {
-    let pulled = signed(&headers, &body).and_then(|signed| {
-        note(&board, "gateway", "drain", &signed)?;
-        board.house().ground.draining.store(true, Ordering::Release);
-        tell(&board, "gateway", "drain", signed);
-        Ok(serde_json::json!({ "name": "gateway", "state": "draining" }))
-    });
-    answer(pulled)
+    let pulled = signed(&headers, &body).and_then(|signed| begin_drain(&board, signed));
+    answer(pulled.map(|()| serde_json::json!({ "name": "gateway", "state": "draining" })))
+}
+
+/// Takes no new calls from now on.
+pub(super) fn begin_drain(board: &Board, signed: Signed) -> Result<(), Rejection> {
+    note(board, "gateway", "drain", &signed)?;
+    board.house().ground.draining.store(true, Ordering::Release);
+    tell(board, "gateway", "drain", signed);
+    Ok(())
 }
 
 pub(super) fn answer<T: serde::Serialize>(pulled: Result<T, Rejection>) -> Response {

@@ -4,6 +4,8 @@ mod config;
 mod effects;
 mod health;
 mod levers;
+mod page;
+mod port;
 mod state;
 mod stories;
 mod views;
@@ -38,11 +40,12 @@ pub(crate) struct Board {
     scene: Arc<Scene>,
     recent: Arc<views::Recently>,
     asks: Asks,
+    desk: Arc<page::Desk>,
 }
 
 impl Board {
     pub(crate) fn new(scene: Arc<Scene>, asks: Asks) -> Self {
-        Self { scene, recent: Arc::default(), asks }
+        Self { scene, recent: Arc::default(), asks, desk: Arc::new(page::Desk::new()) }
     }
 
     /// The house that is in force.
@@ -58,7 +61,7 @@ const LARGEST_BODY: usize = 64 * 1024;
 
 /// Serves the admin port until the shutdown is over: it tells how the drain goes.
 pub(crate) async fn serve(listener: std::net::TcpListener, board: Board, mut phase: watch::Receiver<Phase>) {
-    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+    let Ok(listener) = port::Port::new(listener) else { return };
     let ticked = board.clone();
     let ticking = async {
         loop {
@@ -69,10 +72,12 @@ pub(crate) async fn serve(listener: std::net::TcpListener, board: Board, mut pha
             let _ = house.ground.audit.flush();
         }
     };
+    let pages = page::keep_up(board.clone(), phase.clone());
     let serving = axum::serve(listener, router(board)).into_future();
     let over = async { while phase.changed().await.is_ok() && *phase.borrow() != Phase::Over {} };
     tokio::select! {
         () = ticking => {}
+        () = pages => {}
         _ = serving => {}
         () = over => {}
     }
@@ -80,7 +85,8 @@ pub(crate) async fn serve(listener: std::net::TcpListener, board: Board, mut pha
 
 fn router(board: Board) -> Router {
     Router::new()
-        .route("/", get(index))
+        .merge(page::routes())
+        .route("/api", get(index))
         .route("/health", get(health::health))
         .route("/health/live", get(health::live))
         .route("/health/detailed", get(health::detailed))
@@ -129,11 +135,16 @@ async fn guard(State(board): State<Board>, request: Request, next: Next) -> Resp
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    // Pages say themselves what they may load, and their forms where they come from; nothing else may load anything.
+    for (name, value) in [
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }
@@ -150,9 +161,10 @@ fn refused(rejection: &Rejection) -> Response {
 
 async fn index() -> &'static str {
     "seawall\n\n\
+     /  /calls  /effects  /drain  /events\n\
      /health  /health/live  /health/detailed  /ready  /metrics\n\
      /api/v1/status  /api/v1/upstreams  /api/v1/breakers  /api/v1/limits  /api/v1/retries  /api/v1/calls\n\
-     /api/v1/effects  /api/v1/config  /api/v1/audit\n"
+     /api/v1/effects  /api/v1/config  /api/v1/audit  /api/v1/board\n"
 }
 
 async fn metrics(State(board): State<Board>, request: Request) -> Response {

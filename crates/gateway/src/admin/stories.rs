@@ -20,21 +20,40 @@ use crate::story::Story;
 const LISTED: usize = 100;
 
 pub(super) async fn calls(State(board): State<Board>) -> Json<Calls> {
+    Json(Calls { calls: latest(&board, LISTED, |_| true) })
+}
+
+/// The latest calls of those wanted, the latest first.
+pub(super) fn latest(board: &Board, count: usize, wanted: impl Fn(&Story) -> bool) -> Vec<Call> {
     let mut stories: Vec<Arc<Story>> =
         board.house().ground.rings.iter().flat_map(|ring| ring.latest(LISTED)).collect();
+    stories.retain(|story| wanted(story));
     stories.sort_by_key(|story| std::cmp::Reverse(story.id));
-    stories.truncate(LISTED);
-    Json(Calls { calls: stories.iter().map(|story| tell(&board.house(), story)).collect() })
+    stories.truncate(count);
+    stories.iter().map(|story| tell(&board.house(), story)).collect()
+}
+
+/// Worth a look: it waited, failed, was sent again or refused, or its body did not end as it should.
+pub(super) fn notable(story: &Story) -> bool {
+    let end = story.end.get();
+    story.notable() || end.is_some_and(|end| !matches!(end.ending, Ending::Complete))
 }
 
 pub(super) async fn call(State(board): State<Board>, Path(id): Path<String>) -> Response {
-    let Some(id) = CallId::parse(&id) else {
-        let rejection = Rejection::new(Code::NoSuchThing).because("that is not a call's id: it is a UUID");
-        return refused(&rejection);
+    match find(&board, &id) {
+        Ok(call) => Json(call).into_response(),
+        Err(rejection) => refused(&rejection),
+    }
+}
+
+/// The story of one call.
+pub(super) fn find(board: &Board, id: &str) -> Result<Call, Rejection> {
+    let Some(id) = CallId::parse(id) else {
+        return Err(Rejection::new(Code::NoSuchThing).because("that is not a call's id: it is a UUID"));
     };
     match board.house().ground.rings.iter().find_map(|ring| ring.find(id)) {
-        Some(story) => Json(tell(&board.house(), &story)).into_response(),
-        None => refused(&Rejection::new(Code::NoSuchThing).because("no call of that id is remembered")),
+        Some(story) => Ok(tell(&board.house(), &story)),
+        None => Err(Rejection::new(Code::NoSuchThing).because("no call of that id is remembered")),
     }
 }
 

@@ -9,6 +9,9 @@ use axum::extract::State;
 use seawall::breaker::State as Breaking;
 use seawall_core::clock::wall_now;
 use seawall_core::units::format_duration;
+use seawall_core::{Class, Code, Instant};
+use seawall_signals::history::Counts;
+use seawall_signals::metrics::Snapshot;
 use seawall_signals::rate::Recent;
 use seawall_signals::view::{
     Audit, Breaker, BreakerState, Breakers, Health, Limit, Limits, Override, Retries, Retry, Status, Traffic,
@@ -35,12 +38,12 @@ impl Recently {
         }
     }
 
-    fn quantile(&self, up: &LiveUpstream, house: &House, q: f64) -> Option<Duration> {
+    fn of(&self, up: &LiveUpstream, house: &House) -> Snapshot {
         let mut recent = self.lock();
         let recent = recent
             .entry(up.plan.name.clone())
             .or_insert_with(|| Recent::new(up.meters.durations.clone(), house.now()));
-        recent.snapshot().quantile(q)
+        recent.snapshot()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Recent>> {
@@ -56,7 +59,22 @@ pub(super) async fn status(State(board): State<Board>) -> Json<Status> {
 const LISTED: usize = 100;
 
 pub(super) async fn audit(State(board): State<Board>) -> Json<Audit> {
-    Json(Audit::of(&board.house().ground.audit, LISTED))
+    Json(trail(&board, LISTED))
+}
+
+/// How the audit trail stands, with its latest entries.
+pub(super) fn trail(board: &Board, entries: usize) -> Audit {
+    Audit::of(&board.house().ground.audit, entries)
+}
+
+/// The moment, on the clock of everything else.
+pub(super) fn now(board: &Board) -> Instant {
+    board.house().now()
+}
+
+/// Counts a refusal at the admin port.
+pub(super) fn turned_away(board: &Board, code: Code) {
+    board.house().ground.rejections.of(code).inc();
 }
 
 /// How things stand.
@@ -93,12 +111,20 @@ pub(super) fn present(board: &Board) -> Status {
     };
     let mut calls = Traffic::default();
     let mut well = 0.0;
+    let mut durations: Option<Snapshot> = None;
     for (place, _) in house.upstreams.iter().enumerate() {
-        let one = traffic(board, place);
+        let one = traffic(board, house, place);
         calls.total += one.total;
         calls.last_minute += one.last_minute;
         well += one.success_rate.unwrap_or(0.0) * one.last_minute as f64;
+        let took = board.recent.of(&house.upstreams[place], house);
+        durations = Some(match durations {
+            Some(before) => before.and(&took),
+            None => took,
+        });
     }
+    let millis = |q| durations.as_ref()?.quantile(q).map(|span| span.as_secs_f64() * 1e3);
+    (calls.p50_ms, calls.p95_ms) = (millis(0.5), millis(0.95));
     calls.in_flight = house.in_flight() as u64;
     calls.success_rate = (calls.last_minute > 0).then(|| well / calls.last_minute as f64);
     Status {
@@ -119,13 +145,13 @@ pub(super) async fn upstreams(State(board): State<Board>) -> Json<Upstreams> {
 
 /// Every upstream, by name.
 pub(super) fn all_upstreams(board: &Board) -> Vec<Upstream> {
-    let mut all: Vec<Upstream> = board
-        .house()
+    let house = board.house();
+    let mut all: Vec<Upstream> = house
         .upstreams
         .iter()
         .enumerate()
         .map(|(place, up)| {
-            let calls = traffic(board, place);
+            let calls = traffic(board, &house, place);
             let breaking = up.breaker.state();
             let state = match breaking {
                 Breaking::Closed | Breaking::ForcedClosed | Breaking::MetricsOnly
@@ -160,11 +186,11 @@ fn waiting(up: &LiveUpstream) -> u64 {
     (limits + up.bulkhead.as_ref().map_or(0, |bulkhead| bulkhead.load().waiting)) as u64
 }
 
-fn traffic(board: &Board, place: usize) -> Traffic {
-    let house = board.house();
+fn traffic(board: &Board, house: &House, place: usize) -> Traffic {
     let up = &house.upstreams[place];
     let tally = up.meters.rate.tally(house.now());
-    let millis = |q| board.recent.quantile(up, &house, q).map(|span| span.as_secs_f64() * 1e3);
+    let recent = board.recent.of(up, house);
+    let millis = |q| recent.quantile(q).map(|span: Duration| span.as_secs_f64() * 1e3);
     let total = house
         .routes
         .iter()
@@ -189,10 +215,15 @@ fn traffic(board: &Board, place: usize) -> Traffic {
 }
 
 pub(super) async fn breakers(State(board): State<Board>) -> Json<Breakers> {
+    Json(Breakers { breakers: all_breakers(&board) })
+}
+
+/// Every breaker, by name.
+pub(super) fn all_breakers(board: &Board) -> Vec<Breaker> {
     let mut breakers: Vec<Breaker> =
         board.house().upstreams.iter().map(|up| breaker(&board.house(), up)).collect();
     breakers.sort_by(|a, b| a.name.cmp(&b.name));
-    Json(Breakers { breakers })
+    breakers
 }
 
 /// One breaker as it stands.
@@ -216,6 +247,11 @@ pub(super) fn breaker(house: &House, up: &LiveUpstream) -> Breaker {
 }
 
 pub(super) async fn limits(State(board): State<Board>) -> Json<Limits> {
+    Json(Limits { limits: all_limits(&board) })
+}
+
+/// Every limit, by the name of its upstream.
+pub(super) fn all_limits(board: &Board) -> Vec<Limit> {
     let mut limits = Vec::new();
     for up in &board.house().upstreams {
         let paused = up.pauses.longest();
@@ -235,6 +271,7 @@ pub(super) async fn limits(State(board): State<Board>) -> Json<Limits> {
                 state: state(waiting).into(),
                 rate: format!("{}{per}", options.rate),
                 remaining: limit.per().is_none().then(|| u64::from(limit.remaining(""))),
+                capacity: Some(u64::from(options.quota().most())),
                 waiting: waiting as u64,
                 paused_ms,
                 keys: limit.keys().map(|keys| keys as u64),
@@ -249,6 +286,7 @@ pub(super) async fn limits(State(board): State<Board>) -> Json<Limits> {
                 state: state(load.waiting).into(),
                 rate: format!("{size} at once{adaptive}"),
                 remaining: Some(u64::from(size).saturating_sub(load.in_flight as u64)),
+                capacity: Some(u64::from(size)),
                 waiting: load.waiting as u64,
                 paused_ms,
                 keys: None,
@@ -261,6 +299,7 @@ pub(super) async fn limits(State(board): State<Board>) -> Json<Limits> {
                 state: state(0).into(),
                 rate: "unlimited".into(),
                 remaining: None,
+                capacity: None,
                 waiting: 0,
                 paused_ms,
                 keys: None,
@@ -268,10 +307,15 @@ pub(super) async fn limits(State(board): State<Board>) -> Json<Limits> {
         }
     }
     limits.sort_by(|a, b| a.name.cmp(&b.name));
-    Json(Limits { limits })
+    limits
 }
 
 pub(super) async fn retries(State(board): State<Board>) -> Json<Retries> {
+    Json(Retries { retries: all_retries(&board) })
+}
+
+/// The retries at every upstream, by name.
+pub(super) fn all_retries(board: &Board) -> Vec<Retry> {
     let mut retries: Vec<Retry> = board
         .house()
         .upstreams
@@ -297,7 +341,30 @@ pub(super) async fn retries(State(board): State<Board>) -> Json<Retries> {
         })
         .collect();
     retries.sort_by(|a, b| a.name.cmp(&b.name));
-    Json(Retries { retries })
+    retries
+}
+
+/// What every upstream has counted since the start, for its history.
+pub(super) fn counts(board: &Board) -> Vec<(Arc<str>, Counts)> {
+    let house = &board.house();
+    let mut counts: Vec<(Arc<str>, Counts)> = house
+        .upstreams
+        .iter()
+        .map(|up| (up.plan.name.clone(), Counts { retries: up.meters.retries.total(), ..Counts::default() }))
+        .collect();
+    for route in &house.routes {
+        for (to, meters) in route.to.iter().zip(&route.meters) {
+            let (all, well) = (meters.calls.total(), meters.calls.of(Class::Ok).get());
+            let one = Counts { calls: all, failures: all.saturating_sub(well), retries: 0 };
+            counts[*to].1 = counts[*to].1 + one;
+        }
+    }
+    counts
+}
+
+/// Whether no new calls are taken any more.
+pub(super) fn draining(board: &Board) -> bool {
+    board.house().is_draining()
 }
 
 /// For people: whole seconds.

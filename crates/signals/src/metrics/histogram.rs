@@ -225,6 +225,15 @@ impl Snapshot {
         Some(Duration::from_nanos(between(low, high)))
     }
 
+    /// Both together, where both are of histograms with the same bounds.
+    pub fn and(mut self, other: &Snapshot) -> Snapshot {
+        for (own, theirs) in self.counts.iter_mut().zip(&other.counts) {
+            *own += theirs;
+        }
+        self.sum += other.sum;
+        self
+    }
+
     /// What was recorded after `earlier`, a snapshot of the same histogram.
     pub fn since(&self, earlier: &Snapshot) -> Snapshot {
         let mut later = self.clone();

@@ -112,6 +112,7 @@ fn limits_and_retries_stand_under_their_own_names() {
         state: "paused".into(),
         rate: "500/min".into(),
         remaining: Some(12),
+        capacity: Some(500),
         waiting: 3,
         paused_ms: Some(800),
         keys: None,
@@ -119,7 +120,7 @@ fn limits_and_retries_stand_under_their_own_names() {
     assert_eq!(
         on_the_wire(&Limits { limits: vec![limit] }),
         json!({"limits": [{"name": "openai", "upstream": "openai", "state": "paused", "rate": "500/min",
-            "remaining": 12, "waiting": 3, "paused_ms": 800}]})
+            "remaining": 12, "capacity": 500, "waiting": 3, "paused_ms": 800}]})
     );
     let retry = Retry {
         name: "openai".into(),

@@ -1,0 +1,128 @@
+//! The first screen: the verdict in one line, a few numbers, a tile for each upstream, what is in doubt, what was odd.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use seawall_signals::view::{self, Effect, Status};
+use serde::Deserialize;
+
+use super::super::{Board, effects, stories, views};
+use super::chart::{self, Chart};
+use super::look::{self, Doubt, Row, Tile, Vital};
+use super::sections::{self, Section};
+use super::words::Mood;
+use super::{Chrome, html};
+
+/// Calls on the first screen.
+const CALLS: usize = 15;
+/// Doubts on the first screen.
+const DOUBTS: usize = 8;
+/// A journal that is slow must not keep the page waiting: what is wrong with it may be why somebody looks.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+#[derive(Template)]
+#[template(path = "first.html")]
+struct First {
+    chrome: Chrome,
+    verdict: String,
+    mood: Mood,
+    /// Beyond the verdict, when there is more than one.
+    reasons: Vec<String>,
+    vitals: Vec<Vital>,
+    chart: Chart,
+    tiles: Vec<Tile>,
+    doubts: Vec<Doubt>,
+    doubts_failing: Option<String>,
+    /// Doubts that are not shown.
+    further: u64,
+    calls: Vec<Row>,
+    sections: Vec<Section>,
+}
+
+/// What was just done.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct After {
+    pub(super) note: Option<String>,
+}
+
+pub(super) async fn show(State(board): State<Board>, Query(after): Query<After>) -> Response {
+    let seen = present(&board).await;
+    let histories: Vec<&view::History> = seen.history.iter().collect();
+    let shown = seen.doubts.len() as u64;
+    let page = First {
+        chrome: Chrome::of(&board, after.note.as_deref()),
+        mood: look::mood(&seen),
+        vitals: look::vitals(&seen),
+        chart: chart::draw(&histories),
+        tiles: look::tiles(&seen),
+        doubts: seen.doubts.iter().map(look::doubt).collect(),
+        doubts_failing: seen.doubts_failing,
+        further: seen.status.effects_in_doubt.saturating_sub(shown),
+        calls: seen.calls.iter().map(look::row).collect(),
+        sections: sections::all(&board),
+        reasons: if seen.status.reasons.len() > 1 { seen.status.reasons } else { Vec::new() },
+        verdict: seen.verdict,
+    };
+    html(StatusCode::OK, &page)
+}
+
+pub(super) async fn json(State(board): State<Board>) -> Json<view::Board> {
+    Json(present(&board).await)
+}
+
+/// Everything the first screen shows.
+pub(super) async fn present(board: &Board) -> view::Board {
+    let mut seen = without_doubts(board);
+    if seen.status.effects_in_doubt > 0 {
+        match tokio::time::timeout(PATIENCE, doubts(board)).await {
+            Ok(Ok(doubts)) => seen.doubts = doubts,
+            Ok(Err(rejection)) => seen.doubts_failing = Some(rejection.reason.into_owned()),
+            Err(_) => seen.doubts_failing = Some("the journal does not answer".to_owned()),
+        }
+    }
+    seen
+}
+
+/// The same without asking the journal: what can be read at once.
+pub(super) fn without_doubts(board: &Board) -> view::Board {
+    let status = views::present(board);
+    let (upstreams, breakers, limits) =
+        (views::all_upstreams(board), views::all_breakers(board), views::all_limits(board));
+    view::Board {
+        verdict: view::verdict(&status, &upstreams, &breakers, &limits),
+        status,
+        upstreams,
+        breakers,
+        limits,
+        retries: views::all_retries(board),
+        history: board.desk.histories(),
+        doubts: Vec::new(),
+        doubts_failing: None,
+        calls: stories::latest(board, CALLS, stories::notable),
+    }
+}
+
+/// How things stand, in one line.
+pub(super) fn verdict(board: &Board, status: &Status) -> String {
+    let (upstreams, breakers, limits) =
+        (views::all_upstreams(board), views::all_breakers(board), views::all_limits(board));
+    view::verdict(status, &upstreams, &breakers, &limits)
+}
+
+async fn doubts(board: &Board) -> Result<Vec<Effect>, seawall::Rejection> {
+    let mut all = Vec::new();
+    // Given to a person first: those wait for nobody else.
+    for state in ["quarantined", "in-doubt", "reconciling"] {
+        let page = effects::listed(board, Some(state.to_owned()), None).await?;
+        all.extend(page.effects);
+        if all.len() >= DOUBTS {
+            break;
+        }
+    }
+    all.truncate(DOUBTS);
+    Ok(all)
+}

@@ -1,0 +1,148 @@
+//! Connections to the admin port, given up when their other end stops reading.
+
+use std::future::Future as _;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Sleep, sleep};
+
+/// How long a write may wait for its reader.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What the kernel keeps of an answer that nobody reads yet: more would only hide that nobody does.
+const UNREAD: usize = 64 * 1024;
+/// After a failed accept (out of files, say), a breath before the next.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// The listening socket.
+pub(super) struct Port(TcpListener);
+
+impl Port {
+    /// Listens there.
+    pub(super) fn new(listener: std::net::TcpListener) -> io::Result<Self> {
+        // Those who are accepted inherit it. Without it the port works too, and slow readers are found later.
+        let _ = socket2::SockRef::from(&listener).set_send_buffer_size(UNREAD);
+        Ok(Self(TcpListener::from_std(listener)?))
+    }
+}
+
+impl axum::serve::Listener for Port {
+    type Io = Patient<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        loop {
+            match self.0.accept().await {
+                Ok((stream, from)) => {
+                    // Without this a small answer waits for the caller's delayed acknowledgement: 40 ms.
+                    let _ = stream.set_nodelay(true);
+                    return (Patient::new(stream), from);
+                }
+                Err(_) => sleep(BREATH).await,
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+/// A stream whose writes fail once one has waited for longer than ten seconds.
+///
+/// A page that listens and never reads would otherwise keep its place, and what it was told, for ever.
+pub(super) struct Patient<S> {
+    stream: S,
+    /// Taken by the first write that has to wait.
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Patient<S> {
+    fn new(stream: S) -> Self {
+        Self { stream, waiting: None }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Patient<S> {
+    fn write<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if let Poll::Ready(written) = write(Pin::new(&mut self.stream), cx) {
+            self.waiting = None;
+            return Poll::Ready(written);
+        }
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+        ready!(waiting.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the reader stopped reading")))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.write(cx, |stream, cx| stream.poll_write(cx, bytes))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.write(cx, |stream, cx| stream.poll_write_vectored(cx, parts))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.write(cx, |stream, cx| stream.poll_flush(cx))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.write(cx, |stream, cx| stream.poll_shutdown(cx))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_stops_reading_is_given_up_after_ten_seconds() {
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        let mut ours = std::pin::pin!(Patient::new(ours));
+        let began = Instant::now();
+        // Slow is not stopped: what is read now and then is written in the end.
+        for _ in 0..20 {
+            let mut read = [0; 1024];
+            let (wrote, _) = tokio::join!(ours.write_all(&[1; 1024]), async {
+                sleep(PATIENCE - Duration::from_secs(1)).await;
+                theirs.read_exact(&mut read).await
+            });
+            wrote.unwrap();
+        }
+        let since = began.elapsed();
+        let gave_up = ours.write_all(&[1; 4096]).await.unwrap_err();
+        assert_eq!(gave_up.kind(), io::ErrorKind::TimedOut);
+        assert_eq!((began.elapsed() - since).as_secs(), PATIENCE.as_secs());
+    }
+}
