@@ -77,11 +77,16 @@ impl Desk {
         lock(&self.notes).retain(|note| now.since(note.at) < SHOWN);
         let mut histories = lock(&self.histories);
         histories.retain(|name, _| counts.iter().any(|(known, _)| known == name));
+        // Whoever is there from the start comes with what was counted before the first look.
+        let start = histories.is_empty();
         for (name, seen) in counts {
             match histories.get_mut(name) {
                 Some(history) => history.tick(now, *seen),
-                // Whoever comes with counts has come before: what came meanwhile is not of this step.
-                None => _ = histories.insert(name.clone(), History::new(now, *seen)),
+                // Whoever comes later with counts has come before: what came meanwhile is not of this step.
+                None => {
+                    let before = if start { Counts::default() } else { *seen };
+                    histories.insert(name.clone(), History::new(now, before));
+                }
             }
         }
     }
