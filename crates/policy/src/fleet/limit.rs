@@ -39,7 +39,7 @@ pub fn id(of: &Of) -> String {
 /// count, and where that is less than one, one in a longer span.
 ///
 /// Law: all shares together are at most the rate; where there are fewer tokens than members, that holds over a longer
-/// time, for each may use its one at the same moment.
+/// time, for each may use its one at the same moment. A share that would be rarer than one in a year is one in a year.
 pub fn share(options: &limiter::Options, members: u32) -> limiter::Options {
     let members = members.max(1);
     let mut share = options.clone();
