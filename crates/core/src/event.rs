@@ -141,6 +141,20 @@ pub enum Fact {
         /// What, in words.
         what: Arc<str>,
     },
+    /// An alert moved.
+    Alert {
+        /// How, in the words of alerts: `pending`, `active`, `resolved` and so on.
+        to: &'static str,
+        /// How bad it is.
+        severity: &'static str,
+        /// Why, in words.
+        why: Arc<str>,
+    },
+    /// Somebody may not hear of an alert: a channel does not deliver, or what is known of alerts cannot be written down.
+    AlertTrouble {
+        /// What, in words.
+        what: Arc<str>,
+    },
     /// The journal noted something about an effect that an operator should know.
     Effect {
         /// The effect's name for people.

@@ -4,6 +4,7 @@
 //! object under its own name (`{"breakers": [...]}`), and everything in a list has a `name` or an `id`, and a
 //! `state`. Durations are numbers with their unit in the key; shares go from 0 to 1; what is not known is left out.
 
+mod alert;
 mod audit;
 mod board;
 mod breaker;
@@ -12,6 +13,7 @@ mod call;
 mod effect;
 mod verdict;
 
+pub use alert::{Alert, Alerts, Channel, Silenced, Why};
 pub use audit::{Audit, Audited};
 pub use board::{Board, History};
 pub use breaker::{Breaker, BreakerState, Breakers, Override};

@@ -20,6 +20,8 @@ pub struct Alert {
     pub machine: Machine,
     /// The number that was last compared.
     pub value: Option<f64>,
+    /// It was active before a restart, and not everything its rule looks back on has been seen again.
+    pub carried: bool,
 }
 
 /// The alerts of one rule, as a value.
@@ -38,7 +40,7 @@ impl Book {
         now: Instant,
     ) -> Self {
         let alert = |(labels, phase, value, seen)| {
-            (labels, Alert { machine: Machine::restored(phase, seen, now), value })
+            (labels, Alert { machine: Machine::restored(phase, seen, now), value, carried: true })
         };
         Self { alerts: alerts.into_iter().take(CROWD).map(alert).collect(), ..Self::default() }
     }
@@ -63,8 +65,15 @@ impl Book {
         self.refused
     }
 
-    /// Looks at the metrics, and says which alerts moved.
-    pub fn step(&mut self, rule: &Rule, samples: &dyn Samples, now: Instant) -> Vec<(Labels, Moved)> {
+    /// Looks at the metrics, and says which alerts moved. `watched` is for how long the metrics have been watched: what was
+    /// active before a restart is not called well by half of what the rule looks back on.
+    pub fn step(
+        &mut self,
+        rule: &Rule,
+        samples: &dyn Samples,
+        watched: Duration,
+        now: Instant,
+    ) -> Vec<(Labels, Moved)> {
         let readings = rule.when.read(samples, now);
         let over = rule.until.as_ref().map(|until| until.read(samples, now));
         self.nearest = nearest(&readings, rule.when.is_upward());
@@ -95,7 +104,9 @@ impl Book {
         if self.blind && rule.no_data == NoData::Fire && self.alerts.values().all(is_idle) {
             self.begin(nothing, now);
         }
+        let warm = watched >= rule.span();
         for (labels, alert) in &mut self.alerts {
+            alert.carried &= !warm;
             let seen = match heard.get(labels) {
                 Some((seen, value)) => {
                     alert.value = Some(*value);
@@ -109,6 +120,7 @@ impl Book {
             if seen == Seen::Blind && rule.no_data == NoData::Fire && is_idle(alert) && !labels.is_empty() {
                 continue;
             }
+            let seen = if alert.carried && seen == Seen::Clear { Seen::Between } else { seen };
             if let Some(change) = alert.machine.step(rule, seen, now) {
                 moved.push((labels.clone(), change));
             }
@@ -122,7 +134,11 @@ impl Book {
     }
 
     fn begin(&mut self, labels: Labels, now: Instant) {
-        self.alerts.entry(labels).or_insert(Alert { machine: Machine::new(now), value: None });
+        self.alerts.entry(labels).or_insert(Alert {
+            machine: Machine::new(now),
+            value: None,
+            carried: false,
+        });
     }
 }
 

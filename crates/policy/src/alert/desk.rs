@@ -36,6 +36,8 @@ pub struct Present<'a, K> {
 pub struct Told {
     /// When.
     pub at: Instant,
+    /// Did it arrive, as far as anybody knows? Where it may not have, it is said again.
+    pub sure: bool,
 }
 
 /// A group of alerts that share notices.
@@ -96,7 +98,7 @@ impl<K: Ord + Clone> Desk<K> {
     ) -> Self {
         let past = |at: Instant| at.min(now);
         Self {
-            told: told.into_iter().map(|(key, told)| (key, Told { at: past(told.at) })).collect(),
+            told: told.into_iter().map(|(key, told)| (key, Told { at: past(told.at), ..told })).collect(),
             groups: groups
                 .into_iter()
                 .map(|(name, group)| {
@@ -128,7 +130,7 @@ impl<K: Ord + Clone> Desk<K> {
         let mut held = Vec::new();
         for alert in alerts {
             let what = match (alert.active, self.told.get(alert.key)) {
-                (true, None) => What::Active,
+                (true, None | Some(Told { sure: false, .. })) => What::Active,
                 (true, Some(told)) => match options.repeat {
                     Some(repeat) if now.since(told.at) >= repeat => What::Reminder,
                     _ => continue,
@@ -158,7 +160,9 @@ impl<K: Ord + Clone> Desk<K> {
             for (key, what) in alerts {
                 match what {
                     What::Resolved => self.told.remove(key),
-                    What::Active | What::Reminder => self.told.insert(key.clone(), Told { at: now }),
+                    What::Active | What::Reminder => {
+                        self.told.insert(key.clone(), Told { at: now, sure: true })
+                    }
                 };
             }
             notices.push(Notice { group: (*name).to_owned(), alerts: alerts.clone() });
@@ -172,8 +176,21 @@ impl<K: Ord + Clone> Desk<K> {
         (notices, held)
     }
 
-    /// What was said of an alert did not arrive: it counts as never said, and is said again if it is still so.
+    /// That an alert is active did not arrive: it counts as never said, and is said again if it is still so.
     pub fn unsaid(&mut self, key: &K) {
         self.told.remove(key);
+    }
+
+    /// Nobody knows whether that an alert is active has arrived: it is said again if it is still so, and its end is said.
+    pub fn unsure(&mut self, key: &K) {
+        if let Some(told) = self.told.get_mut(key) {
+            told.sure = false;
+        }
+    }
+
+    /// That an alert is over did not arrive, or may not have: those who were told of it still believe it, surely or
+    /// perhaps.
+    pub fn unended(&mut self, key: &K, told: Told) {
+        self.told.entry(key.clone()).or_insert(told);
     }
 }

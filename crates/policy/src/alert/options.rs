@@ -93,6 +93,14 @@ pub struct Rule {
     pub send: Vec<String>,
 }
 
+impl Rule {
+    /// How far back it looks at most.
+    pub fn span(&self) -> Duration {
+        let needs = self.when.needs().into_iter().chain(self.until.iter().flat_map(Condition::needs));
+        needs.map(|need| need.span).max().unwrap_or_default()
+    }
+}
+
 /// Longer than this nobody waits to be told.
 const DAY: Duration = Duration::from_secs(86_400);
 

@@ -5,7 +5,7 @@
 mod disk;
 mod head;
 mod line;
-mod place;
+pub(crate) mod place;
 #[cfg(test)]
 mod tests;
 mod verify;

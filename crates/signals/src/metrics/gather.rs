@@ -57,18 +57,24 @@ impl Registry {
     /// Every metric that has a series, sorted by name. Reads what is observed on this thread; a scrape is one such
     /// call, and neither stops nor slows those who count.
     pub fn gather(&self) -> Vec<Gathered> {
+        let mut gathered = self.gather_some(&|_| true);
+        gathered.extend(self.dropped_family());
+        gathered.sort_by(|a, b| a.name.cmp(&b.name));
+        gathered
+    }
+
+    /// The same of those metrics alone whose names are wanted; what is not is not read.
+    pub fn gather_some(&self, wanted: &dyn Fn(&str) -> bool) -> Vec<Gathered> {
         let limits = self.inner.limits;
         let (unread, stored) = {
             let state = self.inner.lock();
-            let families = state.families.iter();
+            let families = state.families.iter().filter(|(name, _)| wanted(name));
             (families.map(|(name, family)| Unread::of(name, family)).collect::<Vec<_>>(), state.series)
         };
         let mut room = limits.total.saturating_sub(stored);
         let mut gathered: Vec<_> =
             unread.into_iter().map(|family| self.read(family, limits, &mut room)).collect();
-        gathered.extend(self.dropped_family());
         gathered.retain(|family| !family.samples.is_empty());
-        gathered.sort_by(|a, b| a.name.cmp(&b.name));
         gathered
     }
 

@@ -9,6 +9,7 @@
 //! | [`LIMITER_WAIT`], [`BULKHEAD_IN_FLIGHT`], [`REJECTIONS`] | who waited, who is inside, who was refused |
 //! | [`CACHE`] | what came of asking the cache |
 //! | [`EFFECTS`], [`EFFECTS_IN_DOUBT`], [`EFFECT_REPLAYS`], [`EFFECT_WORDS_UNSAID`] | what must not happen twice |
+//! | [`ALERTS_ACTIVE`], [`ALERT_NOTICES`], [`ALERT_NOTICES_WAITING`] | alerts, and how those who should hear of them do |
 //! | [`AUDIT_ENTRIES`], [`AUDIT_LOST`], [`AUDIT_TROUBLES`] | the audit trail |
 //! | [`JOB_ATTEMPTS`], [`JOB_RETRIES`], [`JOB_BLOCKS`] | attempts of jobs; beside them the last hour in gauges |
 //! | [`CONFIG_GENERATION`], [`EVENTS_DROPPED`], [`SERIES_DROPPED`], [`BUILD_INFO`] | seawall itself |
@@ -17,6 +18,8 @@ use seawall_core::{Class, Code};
 
 use super::{Counter, CounterBy, Described, Family, Gauge, Histogram, Observer, Registry};
 use crate::view::{BreakerState, CacheResult, EffectVerdict};
+use super::{Counter, CounterBy, Described, Family, Gauge, Histogram, Kind, Observer, Registry};
+use crate::view::{BreakerState, CacheResult};
 
 /// `seawall_calls_total{upstream,route,outcome}`; see [`calls`].
 pub const CALLS: Family<Counter, 3> = Family::counter(
@@ -133,6 +136,25 @@ pub const EFFECT_WORDS_UNSAID: Family<Gauge, 0> = Family::gauge(
     "seawall_effect_words_unsaid",
     "Outcomes the journal has not heard yet because it does not answer.",
     [],
+/// `seawall_alerts_active{severity}`.
+pub const ALERTS_ACTIVE: Family<Gauge, 1> = Family::gauge(
+    "seawall_alerts_active",
+    "Alerts that are active or recovering and not silenced, by severity.",
+    ["severity"],
+);
+
+/// `seawall_alert_notices_total{channel,result}`.
+pub const ALERT_NOTICES: Family<Counter, 2> = Family::counter(
+    "seawall_alert_notices_total",
+    "Notices of alerts by channel: delivered, attempts that failed, and those that were dropped.",
+    ["channel", "result"],
+);
+
+/// `seawall_alert_notices_waiting{channel}`.
+pub const ALERT_NOTICES_WAITING: Family<Gauge, 1> = Family::gauge(
+    "seawall_alert_notices_waiting",
+    "Notices of alerts that wait for their channel.",
+    ["channel"],
 );
 
 /// `seawall_audit_entries_total`; see [`Trail::observe`](crate::audit::Trail::observe).
@@ -236,6 +258,9 @@ pub const BUILD_INFO: Family<Gauge, 1> =
 
 /// All of them, sorted by name.
 pub const ALL: &[Described] = &[
+    ALERT_NOTICES.describe(),
+    ALERT_NOTICES_WAITING.describe(),
+    ALERTS_ACTIVE.describe(),
     ATTEMPTS.describe(),
     AUDIT_ENTRIES.describe(),
     AUDIT_LOST.describe(),
@@ -269,6 +294,15 @@ pub const ALL: &[Described] = &[
     RETRY_BUDGET_EXHAUSTED.describe(),
     SERIES_DROPPED.describe(),
 ];
+
+/// Is that the name of one of them, or of the sum or the count of a histogram?
+pub fn is_known(name: &str) -> bool {
+    ALL.iter().any(|own| {
+        let histogram = own.kind == Kind::Histogram;
+        let part = name.strip_prefix(own.name);
+        own.name == name || histogram && part.is_some_and(|part| part == "_sum" || part == "_count")
+    })
+}
 
 /// The calls of one route to one upstream, by outcome.
 pub fn calls(registry: &Registry, upstream: &str, route: &str) -> CounterBy<Class> {

@@ -2,7 +2,10 @@ use super::*;
 
 fn stepped(book: &mut Book, rule: &Rule, written: &mut Written, now: u64) -> Vec<(String, Moved)> {
     written.now = Some(at(now));
-    book.step(rule, written, at(now)).into_iter().map(|(labels, moved)| (labels.to_string(), moved)).collect()
+    book.step(rule, written, SPAN, at(now))
+        .into_iter()
+        .map(|(labels, moved)| (labels.to_string(), moved))
+        .collect()
 }
 
 fn one(labels: &str, moved: Moved) -> Vec<(String, Moved)> {
@@ -63,4 +66,23 @@ fn a_crowd_is_bounded_and_counted() {
     let mut book = Book::default();
     assert_eq!(stepped(&mut book, &rule("m > 0"), &mut w, 0).len(), CROWD);
     assert_eq!((book.alerts().len(), book.refused()), (CROWD, 10));
+}
+
+#[test]
+fn after_a_restart_a_rate_over_half_a_window_calls_nothing_well() {
+    let climbing: Vec<_> = (0..300).map(|n| Some(f64::from(n) * 2.0)).collect();
+    let mut w = Written::default().with("c_total", &[], &climbing);
+    let rate = rule("rate(c_total[1m]) > 1.5");
+    let phase = Phase::Active { since: START };
+    let mut book = Book::restored([(Labels::default(), phase, Some(2.0), START)], START);
+    for now in 0..200_u64 {
+        w.now = Some(at(now));
+        // Twelve seconds of a rate of 2 are a rate of 0.4 over a minute.
+        assert_eq!(book.step(&rate, &w, secs(now), at(now)), [], "{now}");
+    }
+    let quiet = Written::default().with("c_total", &[], &[Some(0.0); 300]);
+    assert_eq!(book.step(&rate, &quiet, secs(200), at(200)), [(Labels::default(), Moved::Resolved)]);
+    let mut fresh = Book::restored([(Labels::default(), phase, Some(2.0), START)], START);
+    assert_eq!(fresh.step(&rate, &quiet, secs(59), at(59)), []);
+    assert_eq!(fresh.step(&rate, &quiet, secs(60), at(60)), [(Labels::default(), Moved::Resolved)]);
 }

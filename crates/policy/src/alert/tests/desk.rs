@@ -85,6 +85,21 @@ fn what_did_not_arrive_is_said_again_and_its_end_is_not_said() {
     assert_eq!(say(&mut desk, &options, &[alert(&1, "g", true)], 10), one("g", &[(1, What::Active)]));
     desk.unsaid(&1);
     assert_eq!(say(&mut desk, &options, &[alert(&1, "g", false)], 20), []);
+    desk.unended(&1, Told { at: at(10), sure: true });
+    desk.unsure(&2);
+    assert_eq!(say(&mut desk, &options, &[alert(&1, "g", false)], 21), one("g", &[(1, What::Resolved)]));
+}
+
+#[test]
+fn what_may_have_arrived_is_said_again_and_its_end_is_said() {
+    let (mut desk, options) = (Desk::default(), delivery(0, 10));
+    let on = [alert(&1, "g", true)];
+    say(&mut desk, &options, &on, 0);
+    desk.unsure(&1);
+    assert_eq!(say(&mut desk, &options, &on, 10), one("g", &[(1, What::Active)]));
+    assert_eq!(say(&mut desk, &options, &on, 20), []);
+    desk.unsure(&1);
+    assert_eq!(say(&mut desk, &options, &[alert(&1, "g", false)], 30), one("g", &[(1, What::Resolved)]));
 }
 
 #[test]

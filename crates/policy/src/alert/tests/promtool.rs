@@ -139,7 +139,7 @@ fn test_file(rules: &[Rule]) -> (String, usize) {
             let mut book = Book::default();
             for second in 0..SECONDS as u64 {
                 written.now = Some(at(second));
-                book.step(rule, &written, at(second));
+                book.step(rule, &written, SPAN, at(second));
                 let active = book.alerts().iter().filter(|(_, alert)| alert.machine.phase().is_active());
                 let labels: Vec<String> = active
                     .map(|(labels, _)| {

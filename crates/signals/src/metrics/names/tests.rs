@@ -51,6 +51,9 @@ fn full() -> Registry {
     ] {
         family.with(&registry, ["train"]).set(0.5);
     }
+    ALERT_NOTICES.with(&registry, ["ops", "delivered"]).inc();
+    ALERT_NOTICES_WAITING.with(&registry, ["ops"]).set(1.0);
+    ALERTS_ACTIVE.with(&registry, ["critical"]).set(1.0);
     CONFIG_GENERATION.with(&registry, []).set(3.0);
     EVENTS_DROPPED.observe(&registry, |out| out.add(&[], 0.0)).keep();
     for n in 0..61 {
@@ -62,6 +65,9 @@ fn full() -> Registry {
 #[test]
 fn the_list_is_the_published_one() {
     let published = [
+        "seawall_alert_notices_total{channel,result}",
+        "seawall_alert_notices_waiting{channel}",
+        "seawall_alerts_active{severity}",
         "seawall_attempts_total{upstream,result}",
         "seawall_audit_entries_total{}",
         "seawall_audit_lost_total{}",
@@ -102,6 +108,20 @@ fn the_list_is_the_published_one() {
         assert_eq!(family.kind == Kind::Counter, family.name.ends_with("_total"), "{}", family.name);
         assert_eq!(family.kind == Kind::Histogram, family.name.ends_with("_seconds"), "{}", family.name);
         assert!(family.help.ends_with('.'), "{}", family.name);
+    }
+}
+
+#[test]
+fn a_metric_is_known_by_its_name_and_a_histogram_by_its_parts() {
+    for known in
+        ["seawall_breaker_open", "seawall_call_duration_seconds_sum", "seawall_call_duration_seconds_count"]
+    {
+        assert!(is_known(known), "{known}");
+    }
+    for unknown in
+        ["breaker_open", "seawall_braker_open", "seawall_breaker_open_sum", "seawall_call_duration_seconds_x"]
+    {
+        assert!(!is_known(unknown), "{unknown}");
     }
 }
 
