@@ -17,7 +17,7 @@ use seawall::{Effects, breaker, compress, limiter, retry, timeout};
 use seawall_core::provider::{Http, Provider};
 use seawall_core::store::Store;
 use seawall_core::units::Rate;
-use seawall_gateway::plan::{Allow, Calling, Journal, Limit, Once, Plan, Route, Upstream};
+use seawall_gateway::plan::{self, Allow, Calling, Journal, Limit, Once, Plan, Route, Upstream};
 use seawall_gateway::{Gateway, start};
 use seawall_policy::limiter::Quota;
 use seawall_store::Memory;
@@ -106,6 +106,7 @@ impl Rig {
                 upstreams: upstreams.into(),
                 routes: Vec::new(),
                 journal: remembered_by(Arc::new(Memory::new())),
+                alerts: plan::Alerts::default(),
             },
         }
     }

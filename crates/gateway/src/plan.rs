@@ -20,7 +20,9 @@ use seawall_core::effect::Note;
 use seawall_core::provider::Provider;
 use seawall_core::store::Store;
 use seawall_core::units::Size;
+use seawall_policy::alert::Rule;
 use seawall_policy::limiter::{Queue, Quota};
+use seawall_signals::alerts::Outlet;
 
 use crate::route::Pattern;
 
@@ -49,6 +51,8 @@ pub struct Plan {
     pub routes: Vec<Route>,
     /// Where calls that must not happen twice are remembered.
     pub journal: Journal,
+    /// When somebody is told that something is wrong, and how.
+    pub alerts: Alerts,
 }
 
 /// A memory of effects, opened by whoever made the plan.
@@ -60,6 +64,15 @@ pub struct Journal {
     pub namespace: Arc<str>,
     /// What was found when it was opened, with the label of each effect.
     pub found: Vec<(Arc<str>, Note)>,
+}
+
+/// When somebody is told, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Alerts {
+    /// When.
+    pub rules: Vec<Rule>,
+    /// How; rules name them.
+    pub outlets: Vec<Outlet>,
 }
 
 /// A provider that can be called.

@@ -377,6 +377,8 @@ impl Sink for Record {
             | Fact::PaceChanged { .. }
             | Fact::SizeChanged { .. }
             | Fact::AuditTrouble { .. }
+            | Fact::Alert { .. }
+            | Fact::AlertTrouble { .. }
             | Fact::Lever { .. } => {}
         }
     }

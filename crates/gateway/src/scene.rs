@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use seawall::Rejection;
 use seawall_core::Code;
 use seawall_core::event::{Event, Fact, Sink};
+use seawall_signals::alerts::Engine;
 use seawall_signals::metrics::Observer;
 
 use crate::body::Sending;
@@ -34,6 +35,8 @@ pub(crate) struct Scene {
     pub(crate) bound: [SocketAddr; 2],
     /// What is read when somebody asks for the metrics; held while configurations change.
     pub(crate) observers: Mutex<Vec<Observer>>,
+    /// Who is told that something is wrong.
+    pub(crate) alerts: Engine,
 }
 
 /// Somebody's wish for the configuration to be read again.
@@ -86,6 +89,7 @@ impl Scene {
         if let Some(asking) = self.slots.last() {
             once::register(&asking.load_full());
         }
+        self.alerts.update(house.plan.alerts.rules.clone(), house.plan.alerts.outlets.clone());
         let generation = house.plan.generation;
         self.house.store(house);
         Ok(generation)

@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 use seawall::Invalid;
 use seawall_core::Code;
 use seawall_core::event::{Channel, Event};
+use seawall_signals::alerts::{Engine, Setup};
 use seawall_signals::audit::{self, Trail};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
@@ -102,7 +103,8 @@ pub fn start(plan: Plan) -> Result<Gateway, StartError> {
         .map(|(number, pools)| Arc::new(ArcSwap::new(Worker::new(&house, number, pools))))
         .collect();
     let observers = Mutex::new(house.observe());
-    let scene = Arc::new(Scene { house: ArcSwap::new(house), slots, bound, observers });
+    let alerts = alerts(&house)?;
+    let scene = Arc::new(Scene { house: ArcSwap::new(house), slots, bound, observers, alerts });
     once::register(&scene.slots[count].load_full());
     let (phase, watching) = watch::channel(Phase::Open);
     let mut threads = Vec::with_capacity(count + 1);
@@ -183,6 +185,7 @@ impl Gateway {
             std::thread::sleep(Duration::from_millis(10));
         }
         let unfinished = self.in_flight();
+        self.scene.alerts.stop();
         let _ = self.phase.send(Phase::Over);
         for thread in self.threads.drain(..) {
             // A worker that panicked has already said so.
@@ -327,6 +330,21 @@ fn trail(state: Option<&Path>, events: &Channel) -> Result<Trail, StartError> {
         };
         refuse(code, error.to_string())
     })
+}
+
+/// Alerts over the metrics of a house; what they know outlives it in its state directory.
+fn alerts(house: &House) -> Result<Engine, StartError> {
+    let ground = &house.ground;
+    let setup = Setup {
+        rules: house.plan.alerts.rules.clone(),
+        outlets: house.plan.alerts.outlets.clone(),
+        registry: ground.registry.clone(),
+        state: house.plan.state.clone(),
+        clock: ground.clock.clone(),
+        sink: Some(Arc::new(ground.events.clone())),
+    };
+    Engine::start(setup)
+        .map_err(|error| refuse(Code::FileUnreadable, format!("no thread could be started: {error}")))
 }
 
 /// Sockets that share a port let a second instance share it too, so the port gets a lock of its own.

@@ -1,5 +1,6 @@
 //! What can be asked on the command line.
 
+mod alerts;
 mod audit;
 mod check;
 mod completions;
@@ -63,6 +64,8 @@ enum Command {
     Effects(effects::Effects),
     /// What an instance keeps: back it up, lay a copy back, trust it again
     State(state::State),
+    /// Its alerts, who was told and why, and silences
+    Alerts(alerts::Alerts),
     /// What an exchange's answer means, and what to do about it
     Trade(trade::Trade),
     /// Who did what, and whether that can be believed
@@ -90,6 +93,7 @@ impl Seawall {
             Command::Limits(command) => command.run(),
             Command::Effects(command) => command.run(),
             Command::State(command) => command.run(),
+            Command::Alerts(command) => command.run(),
             Command::Trade(command) => command.run(),
             Command::Audit(command) => command.run(),
             Command::Vault(command) => command.run(),

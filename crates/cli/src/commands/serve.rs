@@ -211,7 +211,10 @@ fn told(event: &Event, spent: &mut Quiet) -> Option<String> {
         Fact::FailedOver { from, to, why } => Some(format!("failed over from {from} to {to} ({why})")),
         Fact::Degraded { level, why } => Some(format!("degraded to {level} ({why})")),
         Fact::HealthMoved { to, why } => Some(format!("health {to} ({why})")),
-        Fact::AuditTrouble { what } => Some(what.to_string()),
+        Fact::AuditTrouble { what } | Fact::AlertTrouble { what } => Some(what.to_string()),
+        Fact::Alert { to, severity, why } if ["active", "resolved", "lost"].contains(to) => {
+            Some(format!("alert ({severity}) {why}"))
+        }
         Fact::Lever { action, by, reason } => Some(format!("{action} by {by}: {reason}")),
         Fact::Effect { label, note } if note.is_grave() => Some(format!("effect {label}: {note}")),
         Fact::BudgetExhausted => {

@@ -8,52 +8,7 @@ use seawall_config::SecretRef;
 use seawall_core::units;
 use serde::Deserialize;
 
-use super::words::{Url, spelled};
-
-spelled! {
-    /// How bad it is.
-    Severity {
-        /// Worth knowing.
-        Info = "info",
-        /// Worth a look.
-        Warning = "warning",
-        /// Something is broken.
-        Error = "error",
-        /// Somebody should get up.
-        Critical = "critical",
-    }
-}
-
-/// When somebody is told.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Alert {
-    /// A condition over metrics, like "breaker_open{upstream='exchange'} > 0".
-    pub(crate) when: String,
-    /// How long it must hold.
-    #[serde(rename = "for", default, with = "units::option_duration")]
-    #[schemars(schema_with = "units::option_duration_schema")]
-    pub(crate) held: Option<Duration>,
-    /// How bad it is.
-    pub(crate) severity: Option<Severity>,
-    /// Channels by name.
-    #[serde(default)]
-    pub(crate) send: Vec<String>,
-}
-
-/// How somebody is told.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Channel {
-    /// Where a webhook is posted.
-    pub(crate) webhook: Option<Url>,
-    /// What a webhook is signed with.
-    pub(crate) secret: Option<SecretRef>,
-    /// The address a mail goes to.
-    pub(crate) email: Option<String>,
-    /// A Slack webhook; its URL is a secret.
-    pub(crate) slack: Option<SecretRef>,
-}
+use super::words::Url;
 
 /// A command that is supervised.
 #[derive(Debug, Deserialize, JsonSchema)]

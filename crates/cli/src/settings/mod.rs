@@ -31,6 +31,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use seawall_config::SecretRef;
 use seawall_core::units;
+use seawall_policy::alert;
+use seawall_signals::alerts::channel;
 use serde::Deserialize;
 
 pub(crate) use draw::{Drawn, draw};
@@ -43,7 +45,7 @@ pub(crate) use schema::{is_secret, schema};
 pub(crate) use vault::FILE as VAULT_FILE;
 pub(crate) use wire::{plan, plan_to_serve};
 
-use later::{Alert, Carbon, Channel, Job};
+use later::{Carbon, Job};
 use route::Route;
 use upstream::Upstream;
 use vault::Vault;
@@ -77,9 +79,9 @@ pub(crate) struct Settings {
     /// How some paths are called.
     pub(crate) route: BTreeMap<String, Route>,
     /// When somebody is told.
-    pub(crate) alert: BTreeMap<String, Alert>,
+    pub(crate) alert: BTreeMap<String, alert::Options>,
     /// How they are told.
-    pub(crate) channel: BTreeMap<String, Channel>,
+    pub(crate) channel: BTreeMap<String, channel::Options<SecretRef>>,
     /// Commands that are supervised.
     pub(crate) job: BTreeMap<String, Job>,
     /// Where the carbon intensity of electricity is read.

@@ -9,15 +9,18 @@ use http::{HeaderName, HeaderValue};
 use seawall_config::SecretRef;
 use seawall_core::Code;
 use seawall_core::provider::{Http, Provider};
-use seawall_gateway::plan::{self, Allow, Calling, Credential, Plan};
+use seawall_gateway::plan::{self, Alerts, Allow, Calling, Credential, Plan};
 use seawall_packs::rules::Ruled;
 use seawall_store::Memory;
+use seawall_policy::Invalid;
+use seawall_signals::alerts::{self, channel};
 
 use super::finding::Weight;
 use super::upstream::{Auth, Limit, Upstream};
 use super::vault::{Opener, Uses};
 use super::words::{Listened, Pack, State};
 use super::{Finding, Findings, Key, Loaded};
+use crate::output::{note, plain};
 
 /// Looks up an environment variable.
 pub(super) type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
@@ -95,6 +98,7 @@ pub(crate) fn plan_to_serve(loaded: &Loaded, environment: Environment<'_>) -> (P
         generation: 1,
         upstreams,
         routes,
+        alerts: wiring.alerts(),
     };
     (plan, wiring.findings, wiring.vault.into_uses())
 }
@@ -166,6 +170,32 @@ impl Wiring<'_> {
                 None
             }
         }
+    }
+
+    /// The rules of everybody and those that were written, and the channels whose secrets could be had.
+    fn alerts(&mut self) -> Alerts {
+        let settings = &self.loaded.settings;
+        let written = settings.alert.iter().map(|(name, options)| (name.clone(), options.clone()));
+        let rules = alerts::rules(written).unwrap_or_else(|(name, invalid)| {
+            self.invalid(&Key::top("alert").named(&name), &invalid);
+            Vec::new()
+        });
+        let say: channel::Say = Arc::new(|line: &str| note(format_args!("seawall: {}", plain(line))));
+        let mut outlets = Vec::new();
+        for (name, options) in &settings.channel {
+            let key = Key::top("channel").named(name);
+            let found = options.clone().resolve(|own, secret| self.secret(&key.then(own), &secret));
+            match found.map(|options| options.outlet(name, &say)) {
+                Some(Ok(outlet)) => outlets.push(outlet),
+                Some(Err(invalid)) => self.invalid(&key, &invalid),
+                None => {}
+            }
+        }
+        Alerts { rules, outlets }
+    }
+
+    fn invalid(&mut self, key: &Key, invalid: &Invalid) {
+        self.unready(&key.then(invalid.key), Code::ConfigurationInvalid, invalid.message.to_string());
     }
 
     fn secret(&mut self, key: &Key, reference: &SecretRef) -> Option<seawall_core::secret::Secret> {

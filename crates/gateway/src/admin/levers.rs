@@ -65,7 +65,7 @@ fn upstream<'h>(house: &'h House, name: &str) -> Result<&'h LiveUpstream, Reject
     })
 }
 
-fn tell(board: &Board, name: &str, action: &'static str, signed: Signed) {
+pub(super) fn tell(board: &Board, name: &str, action: &'static str, signed: Signed) {
     let fact = Fact::Lever { action, by: signed.by, reason: signed.reason };
     board.house().ground.events.offer(Event { at: board.house().now(), name: name.into(), fact });
 }

@@ -1,5 +1,6 @@
 //! The admin port: the present state to read, and levers to pull.
 
+mod alerts;
 mod config;
 mod effects;
 mod health;
@@ -102,10 +103,13 @@ fn router(board: Board) -> Router {
         .route("/api/v1/effects/{id}/resolve", post(effects::resolve))
         .route("/api/v1/config", get(config::config))
         .route("/api/v1/config/reload", post(config::reload))
+        .route("/api/v1/alerts", get(alerts::alerts))
         .route("/api/v1/audit", get(views::audit))
         .route("/api/v1/calls", get(stories::calls))
         .route("/api/v1/calls/{id}", get(stories::call))
+        .route("/api/v1/alerts/{id}/silence", post(alerts::silence))
         .route("/api/v1/breakers/{name}/{lever}", post(levers::breaker))
+        .route("/api/v1/channels/{name}/test", post(alerts::test))
         .route("/api/v1/limits/{name}/reset", post(levers::limit))
         .route("/api/v1/upstreams/{name}/reconnect", post(levers::reconnect))
         .route("/api/v1/state/backup", post(state::backup))

@@ -1,5 +1,6 @@
 //! What only shows when everything is looked at together: names that lead nowhere, routes that tie, times that contradict.
 
+mod alerts;
 mod calling;
 mod doors;
 mod routes;
@@ -18,6 +19,7 @@ pub(super) fn check(loaded: &Loaded) -> Findings {
     calling::defaults(&mut checking);
     upstreams::check(&mut checking);
     routes::check(&mut checking);
+    alerts::check(&mut checking);
     unbuilt::check(&mut checking);
     checking.findings
 }

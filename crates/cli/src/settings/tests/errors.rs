@@ -279,6 +279,43 @@ fn routes_that_tie_are_refused_where_the_later_one_is() {
 }
 
 #[test]
+fn what_is_wrong_with_an_alert_is_named_with_its_column_and_what_to_write() {
+    let with = |alert: &str, channel: &str| {
+        format!("[alert.down]\n{alert}\nsend = ['ops']\n[channel.ops]\n{channel}")
+    };
+    let (rule, hook) = ("when = 'breaker_open > 0'", "webhook = 'https://hook.example'");
+    wrong(
+        &with("when = 'breaker_open => 0'", hook),
+        &["f:2:8: alert.down.when: column 14: unexpected \"=>\", write \">=\""],
+    );
+    wrong(
+        &with(&format!("{rule}\nfor = '2d'"), hook),
+        &["f:3:7: alert.down.for: 2d is longer than a day, write \"1d\" or less"],
+    );
+    wrong(
+        &with("severity = 'error'", hook),
+        &[
+            "f:1:1: alert.down.when: there is no condition, and no built-in alert of that name, write when = \"…\", or write one \
+           of: alerts_undelivered, audit_trouble, breaker_open, budget_nearly_spent, calls_failing, calls_slow, \
+           calls_timing_out, carbon_high, configuration_changed, effects_in_doubt, health_failing, jobs_interrupted, \
+           retries_exhausted, strangers_refused",
+        ],
+    );
+    wrong(
+        &with(rule, "console = true\nlog = 'x'"),
+        &[
+            "f:6:7: channel.ops.log: one channel cannot be console and log, write one of webhook, slack, email, console, log",
+        ],
+    );
+    wrong(
+        &with(rule, "webhook = 'https://u:hunter2@hook.example'"),
+        &[
+            "f:5:11: channel.ops.webhook: a user or password inside a URL is refused: write \"https://host/path\"",
+        ],
+    );
+}
+
+#[test]
 fn alerts_are_sent_somewhere() {
     wrong(
         "[alert.down]\nwhen = 'x > 0'\nsend = ['opps']\n[channel.ops]\nwebhook = 'https://hook.example'",

@@ -17,8 +17,8 @@ fn the_published_sample_is_good_and_says_what_is_not_built_yet() {
              serve",
             "warning f:40:21: route.orders.unknown.probe: is asked without a credential: callers' own are not remembered, and \
              exchange has none, write upstream.exchange.auth if it wants one",
-            "warning f:42:8: alert.exchange_down: SW0090 not available yet: nobody is told, remove it to serve",
-            "warning f:47:10: channel.ops: SW0090 not available yet: nothing is sent, remove it to serve",
+            "warning f:49:12: channel.ops.secret: SW0029 there is no vault at ./seawall-state/vault, make one with `seawall \
+             vault init`",
             "warning f:51:6: job.train: SW0090 not available yet: commands are not supervised, remove it to serve",
             "warning f:53:2: carbon: SW0090 not available yet: carbon intensities are not read, remove it to serve",
         ]

@@ -1,0 +1,85 @@
+//! Alerts: which there are, and levers to silence them and to try out a channel.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use seawall::{Code, Rejection};
+use seawall_core::units::parse_duration;
+use seawall_signals::alerts::Unsilenced;
+use seawall_signals::view::Alerts;
+
+use super::Board;
+use super::levers::{answer, note, signed, tell};
+
+pub(super) async fn alerts(State(board): State<Board>) -> Json<Alerts> {
+    Json(board.scene.alerts.view())
+}
+
+/// How long, as the body says beside who and why.
+fn span(body: &[u8]) -> Result<Duration, Rejection> {
+    let bad = |why: String| Rejection::new(Code::LeverUnsigned).because(why);
+    let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let text = json.get("for").and_then(serde_json::Value::as_str);
+    let text = text.ok_or_else(|| {
+        bad("\"for\" is missing: write {\"for\": \"1h\", \"by\": \"who\", \"reason\": \"why\"}".to_owned())
+    })?;
+    parse_duration(text).map_err(|why| bad(format!("for: {why}")))
+}
+
+/// Silences an alert, or every alert of a rule; for no time at all ends its silence.
+pub(super) async fn silence(
+    State(board): State<Board>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let pulled = (|| {
+        let signed = signed(&headers, &body)?;
+        let span = span(&body)?;
+        if !board.scene.alerts.knows(&id) {
+            let rules = board.scene.alerts.rules();
+            return Err(refuse(&Unsilenced::Nobody { id: id.clone(), rules }));
+        }
+        note(&board, &id, "silence", &signed)?;
+        board.scene.alerts.silence(&id, span, &signed.by, &signed.reason).map_err(|why| refuse(&why))?;
+        tell(&board, &id, "silence", signed);
+        Ok(serde_json::json!({ "id": id, "state": if span.is_zero() { "heard" } else { "silenced" } }))
+    })();
+    answer(pulled)
+}
+
+fn refuse(why: &Unsilenced) -> Rejection {
+    let code = match why {
+        Unsilenced::Nobody { .. } => Code::NoSuchThing,
+        Unsilenced::TooLong(_) | Unsilenced::TooMany => Code::LeverUnsigned,
+    };
+    Rejection::new(code).because(why.to_string())
+}
+
+/// Sends a notice that says nothing on a channel.
+pub(super) async fn test(
+    State(board): State<Board>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let pulled = (|| {
+        let signed = signed(&headers, &body)?;
+        let channels: Vec<String> =
+            board.scene.alerts.view().channels.into_iter().map(|channel| channel.name).collect();
+        if !channels.contains(&name) {
+            let known = if channels.is_empty() { "none".to_owned() } else { channels.join(", ") };
+            let why = format!("no channel is called {name:?}: there are {known}");
+            return Err(Rejection::new(Code::NoSuchThing).because(why));
+        }
+        note(&board, &name, "test-channel", &signed)?;
+        board.scene.alerts.test(&name, &signed.by);
+        tell(&board, &name, "test-channel", signed);
+        Ok(serde_json::json!({ "name": name, "state": "on its way" }))
+    })();
+    answer(pulled)
+}
