@@ -11,9 +11,9 @@ use seawall_core::Code;
 use seawall_core::provider::{Http, Provider};
 use seawall_gateway::plan::{self, Alerts, Allow, Calling, Credential, Plan};
 use seawall_packs::rules::Ruled;
-use seawall_store::Memory;
 use seawall_policy::Invalid;
 use seawall_signals::alerts::{self, channel};
+use seawall_store::Memory;
 
 use super::finding::Weight;
 use super::upstream::{Auth, Limit, Upstream};

@@ -16,10 +16,8 @@
 
 use seawall_core::{Class, Code};
 
-use super::{Counter, CounterBy, Described, Family, Gauge, Histogram, Observer, Registry};
-use crate::view::{BreakerState, CacheResult, EffectVerdict};
 use super::{Counter, CounterBy, Described, Family, Gauge, Histogram, Kind, Observer, Registry};
-use crate::view::{BreakerState, CacheResult};
+use crate::view::{BreakerState, CacheResult, EffectVerdict};
 
 /// `seawall_calls_total{upstream,route,outcome}`; see [`calls`].
 pub const CALLS: Family<Counter, 3> = Family::counter(
@@ -136,6 +134,8 @@ pub const EFFECT_WORDS_UNSAID: Family<Gauge, 0> = Family::gauge(
     "seawall_effect_words_unsaid",
     "Outcomes the journal has not heard yet because it does not answer.",
     [],
+);
+
 /// `seawall_alerts_active{severity}`.
 pub const ALERTS_ACTIVE: Family<Gauge, 1> = Family::gauge(
     "seawall_alerts_active",
