@@ -89,8 +89,8 @@ fn shown(text: &str) -> String {
 
 /// The word somebody probably meant.
 fn nearest<'w>(wrong: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
-    // Compared with hundreds: a text of a megabyte is no slip of the pen.
-    if wrong.len() > 64 {
+    // Compared with hundreds: what is longer than any of them is no slip of the pen.
+    if wrong.len() > 32 {
         return None;
     }
     let near =
