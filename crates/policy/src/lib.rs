@@ -4,6 +4,7 @@
 //! the gateway, simulations and tests drive the same steps.
 
 pub mod alert;
+pub mod anomaly;
 pub mod breaker;
 pub mod budget;
 pub mod bulkhead;

@@ -122,12 +122,31 @@ pub(super) fn write(
     let _ =
         writeln!(page, "| **all** | {} | **{}** | {} | |", alarms.tries, alarms.shown(2), refusals.shown(2));
     page.push_str(&goal(found, peer, alarms, refusals));
+    page.push_str(&behind(&Kind::ALL.map(|kind| {
+        let [found, _, peer] = rates(&|sample| sample.held_out && sample.kind == kind && sample.is_attack());
+        (kind, found, peer)
+    })));
     let _ = write!(page, "\n## Speed\n\n{}", speed.trim_end());
     page.push('\n');
     let file = crate::root().join("benches/DETECT.md");
     fs::write(&file, &page).map_err(|error| format!("{}: {error}", file.display()))?;
     eprint!("{page}");
     Ok(())
+}
+
+/// Of which kinds the others find more.
+fn behind(kinds: &[(Kind, Rate, Rate)]) -> String {
+    let share = |rate: &Rate| rate.hits as f64 / rate.tries.max(1) as f64;
+    let more =
+        kinds.iter().filter(|(_, found, peer)| share(peer) > share(found)).map(|(kind, found, peer)| {
+            format!("{} ({:.1} % against {:.1} %)", kind.name(), 100.0 * share(peer), 100.0 * share(found))
+        });
+    let more: Vec<String> = more.collect();
+    if more.is_empty() {
+        String::new()
+    } else {
+        format!("The Core Rule Set finds more of: {}.\n", more.join(", "))
+    }
 }
 
 /// Whether the goal was met, in words.
@@ -161,6 +180,14 @@ mod tests {
         let (low, high) = Rate { hits: 0, tries: 100 }.interval();
         assert!(low == 0.0 && (high - 0.0370).abs() < 1e-4, "{low} {high}");
         assert_eq!(Rate::default().shown(1), "–");
+    }
+
+    #[test]
+    fn what_others_find_more_of_is_named() {
+        let rate = |hits| Rate { hits, tries: 10 };
+        let kinds = [(Kind::Sql, rate(9), rate(8)), (Kind::Xss, rate(8), rate(9))];
+        assert_eq!(behind(&kinds), "The Core Rule Set finds more of: XSS (90.0 % against 80.0 %).\n");
+        assert_eq!(behind(&kinds[..1]), "");
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod keyed;
 mod limit;
 mod meter;
 mod pause;
-mod table;
+pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 pub mod tiers;

@@ -11,7 +11,7 @@ struct Entry<M> {
 /// Linear probing over ids that are hashes already: one place in memory for a key that is known, and mostly one cache
 /// line.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Table<M> {
+pub(crate) struct Table<M> {
     entries: Box<[Entry<M>]>,
     len: usize,
     hand: usize,
@@ -21,21 +21,21 @@ pub(super) struct Table<M> {
 const GLANCE: usize = 12;
 
 impl<M: Copy + Default> Table<M> {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         size_of_val(&*self.entries)
     }
 
-    pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut M> {
+    pub(crate) fn get_mut(&mut self, id: u64) -> Option<&mut M> {
         let place = self.find(id)?;
         Some(&mut self.entries[place].meter)
     }
 
     /// There must be room for it: see [`Table::make_room`].
-    pub(super) fn insert(&mut self, id: u64, meter: M) -> &mut M {
+    pub(crate) fn insert(&mut self, id: u64, meter: M) -> &mut M {
         let mut place = self.home(id);
         while self.entries[place].id != 0 {
             place = self.next(place);
@@ -45,7 +45,7 @@ impl<M: Copy + Default> Table<M> {
         &mut self.entries[place].meter
     }
 
-    pub(super) fn remove(&mut self, id: u64) -> bool {
+    pub(crate) fn remove(&mut self, id: u64) -> bool {
         let found = self.find(id);
         if let Some(place) = found {
             self.vacate(place);
@@ -54,7 +54,7 @@ impl<M: Copy + Default> Table<M> {
     }
 
     /// Makes room for one more; says how many it dropped for that, all of which `idle` called so.
-    pub(super) fn make_room(&mut self, mut idle: impl FnMut(u64, &mut M) -> bool) -> usize {
+    pub(crate) fn make_room(&mut self, mut idle: impl FnMut(u64, &mut M) -> bool) -> usize {
         if self.len < self.limit() {
             return 0;
         }
@@ -76,7 +76,7 @@ impl<M: Copy + Default> Table<M> {
     }
 
     /// Forgets one that is idle, if a glance finds one.
-    pub(super) fn forget_one(&mut self, mut idle: impl FnMut(u64, &mut M) -> bool) -> bool {
+    pub(crate) fn forget_one(&mut self, mut idle: impl FnMut(u64, &mut M) -> bool) -> bool {
         for _ in 0..GLANCE.min(self.entries.len()) {
             // From beyond the end, where it shrank, on from the beginning.
             self.hand = self.next(self.hand);
@@ -90,7 +90,7 @@ impl<M: Copy + Default> Table<M> {
     }
 
     /// Every meter, changed into another kind.
-    pub(super) fn map<N: Copy + Default>(&self, change: impl Fn(&M) -> N) -> Table<N> {
+    pub(crate) fn map<N: Copy + Default>(&self, change: impl Fn(&M) -> N) -> Table<N> {
         let entries = self.entries.iter().map(|Entry { id, meter }| match id {
             0 => Entry::default(),
             _ => Entry { id: *id, meter: change(meter) },
