@@ -18,6 +18,10 @@ usage: cargo xtask <job>
                       them. K/N: every Nth one, from the Kth on (K from 0). FILE: only what is in files of that name
   detect [--tune]     the injection detector on attack lists and benign text, beside ModSecurity and its Core Rule
                       Set; --tune: only the half that rules may be fitted to, showing what is missed there
+  chaos [--minutes N] [--seed S] [--store redis|sqlite|both] [--self-test]
+                      kills workers and redis-server while effects are done, and checks that none was
+                      done twice: half a minute on each store (default both), or N minutes on each;
+                      --self-test: makes mistakes on purpose, and each must be found
   --help              this text
 
 CI set in the environment: missing tools are installed, and what cannot run is a failure.";
@@ -32,6 +36,7 @@ pub(crate) enum Job {
     Peers(Peers),
     Mutants(Mutants),
     Detect { tune: bool },
+    Chaos(Chaos),
     Help,
 }
 
@@ -69,6 +74,19 @@ pub(crate) struct Mutants {
     pub(crate) files: Vec<String>,
 }
 
+/// How workers are killed, and for how long.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Chaos {
+    /// `redis`, `sqlite` or `both`.
+    pub(crate) store: String,
+    /// On each store. Default 30.
+    pub(crate) seconds: u64,
+    /// What the plan is drawn from.
+    pub(crate) seed: u64,
+    /// Mistakes on purpose, instead.
+    pub(crate) self_test: bool,
+}
+
 /// Turns arguments into a job, or says which word was wrong.
 pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Job, String> {
     let words: Vec<String> = words.collect();
@@ -95,6 +113,7 @@ pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Job, String> 
             ["--tune"] => Ok(Job::Detect { tune: true }),
             _ => Err(format!("detect takes only --tune, not {rest:?}")),
         },
+        "chaos" => chaos(&rest).map(Job::Chaos),
         "help" | "-h" | "--help" => Ok(Job::Help),
         other => Err(format!("no job is called {other:?}")),
     }
@@ -170,6 +189,30 @@ fn shard(word: Option<&&str>) -> Result<(u32, u32), String> {
         .ok_or_else(|| format!("--shard {word}: write K/N with K from 0 to N-1, such as 0/4"))
 }
 
+fn chaos(words: &[&str]) -> Result<Chaos, String> {
+    let mut asked = Chaos { store: "both".into(), seconds: 30, seed: 2026, self_test: false };
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match *word {
+            "--minutes" => asked.seconds = 60 * u64::from(number("--minutes", words.next())?),
+            "--seed" => {
+                let seed = words.next().ok_or("--seed wants a number")?;
+                asked.seed = seed.parse().map_err(|_| format!("--seed {seed}: write a number"))?;
+            }
+            "--store" => {
+                let store = words.next().ok_or("--store wants a name: redis, sqlite or both")?;
+                if !["redis", "sqlite", "both"].contains(store) {
+                    return Err(format!("--store {store}: write redis, sqlite or both"));
+                }
+                asked.store = (*store).into();
+            }
+            "--self-test" => asked.self_test = true,
+            other => return Err(format!("chaos knows no {other:?}")),
+        }
+    }
+    Ok(asked)
+}
+
 /// A count from 1 to 60: a bench is bounded, and zero rounds have no median.
 fn number(flag: &str, word: Option<&&str>) -> Result<u32, String> {
     let Some(word) = word else { return Err(format!("{flag} wants a number from 1 to 60")) };
@@ -222,6 +265,15 @@ mod tests {
     }
 
     #[test]
+    fn chaos_is_half_a_minute_on_both_stores_unless_told_otherwise() {
+        let both = Chaos { store: "both".into(), seconds: 30, seed: 2026, self_test: false };
+        assert_eq!(parsed("chaos"), Ok(Job::Chaos(both)));
+        let long = Chaos { store: "redis".into(), seconds: 600, seed: 7, self_test: true };
+        let line = "chaos --minutes 10 --seed 7 --store redis --self-test";
+        assert_eq!(parsed(line), Ok(Job::Chaos(long)));
+    }
+
+    #[test]
     fn a_wrong_word_is_named() {
         for (line, word) in [
             ("", "no job"),
@@ -239,6 +291,10 @@ mod tests {
             ("mutants --shard 4/4", "4/4"),
             ("mutants --shard one/4", "one/4"),
             ("mutants --all", "--all"),
+            ("chaos --minutes 0", "--minutes 0"),
+            ("chaos --store mongo", "mongo"),
+            ("chaos --seed never", "never"),
+            ("chaos --quick", "--quick"),
         ] {
             let error = parsed(line).unwrap_err();
             assert!(error.contains(word), "{line:?} answered {error:?}");

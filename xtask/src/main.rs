@@ -1,6 +1,4 @@
-//! Every chore of this repository, by name: `cargo xtask test`, `lint`, `deny`, `bench`, `peers`.
-//! Every chore of this repository, by name: `cargo xtask test`, `lint`, `deny`, `bench`, `mutants`.
-//! Every chore of this repository, by name: `cargo xtask test`, `lint`, `deny`, `bench`, `detect`.
+//! Every chore of this repository, by name: `cargo xtask test`, `lint`, `bench`, `peers`, `mutants`, `chaos`, `detect`.
 //!
 //! Stands outside the house: it drives cargo and real servers, and no crate may depend on it. Here too are the
 //! tests that hold the house's shape: the arrows between crates (`arrows`) and the promises of the docs (`docs`).
@@ -8,6 +6,7 @@
 
 mod args;
 mod bench;
+mod chaos;
 mod detect;
 mod lint;
 mod mutants;
@@ -51,6 +50,7 @@ fn main() -> ExitCode {
         Job::Deny => lint::deny(&mut report),
         Job::Test { quick: true } => test::quick(&mut report),
         Job::Test { quick: false } => test::full(&mut report),
+        Job::Chaos(asked) => chaos::campaign(&mut report, &asked),
         Job::Bench(options) => bench::run_all(&mut report, &options),
         Job::Peers(options) => peers::run_all(&mut report, &options),
         Job::Mutants(chosen) => mutants::run(&mut report, &chosen),

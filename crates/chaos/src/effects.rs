@@ -26,8 +26,8 @@ pub struct Times {
 /// then held for 3.5 s, is still in time to be seen: 6 s after its lease all is quiet.
 pub const CAMPAIGN: Times = Times { lease: 1000, call: 3000, reply: 2500, visibility: 3000, patience: 800 };
 
-/// For single stories: all is quiet half a second after a lease.
-pub const STORY: Times = Times { lease: 1000, call: 300, reply: 200, visibility: 100, patience: 300 };
+/// For single stories: patient enough for a machine that is busy with something else.
+pub const STORY: Times = Times { lease: 3000, call: 3000, reply: 2000, visibility: 100, patience: 2500 };
 
 /// What clocks may differ on one machine.
 const DRIFT: Duration = Duration::from_millis(100);
@@ -48,7 +48,7 @@ impl Times {
             visibility: ms(self.visibility),
             drift: DRIFT,
             // Of what is killed fifty times a second some are tried often.
-            attempts: 900,
+            attempts: 0,
             patience: ms(self.patience),
             ..Options::default()
         }

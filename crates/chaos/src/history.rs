@@ -103,6 +103,8 @@ pub struct History {
     pub forced: Vec<What>,
     /// What is not finished at the end, and the word for where it stands.
     pub standing: Vec<(What, String)>,
+    /// What was still asked for when the time to heal was over.
+    pub open: Vec<What>,
     /// Words the store had not heard at the end.
     pub unsaid: usize,
     /// Why the end could not be seen, if so.

@@ -112,7 +112,7 @@ impl Trap {
             kill: (bug == Bug::RunWhenLeaseIsOver).then(|| Duration::from_millis(250)),
             length: Duration::from_secs(seconds),
             window: Duration::from_millis(if bug == Bug::WindowLapses { 100 } else { 86_400_000 }),
-            heal: Duration::from_secs(if expected == Law::Quiet { 3 } else { 0 }),
+            heal: Duration::from_secs(if expected == Law::Quiet { 5 } else { 0 }),
         }
     }
 
@@ -127,7 +127,7 @@ impl Trap {
             pace,
             window: if made { self.window } else { Duration::from_secs(86_400) },
             bug: made.then_some(self.bug),
-            heal: self.heal,
+            heal: if made { self.heal } else { self.heal * 10 },
             ..Campaign::new(program.to_owned(), Store::Redis, self.length * round, seed)
         }
     }
@@ -146,7 +146,7 @@ impl Trap {
             effects,
             violations: violations.len(),
             rounds: round,
-            stories: if found.is_some() == made { Vec::new() } else { stories },
+            stories: if made && found.is_some() || violations.is_empty() { Vec::new() } else { stories },
             example: found.map_or_else(String::new, ToString::to_string),
         })
     }

@@ -192,6 +192,18 @@ pub enum Order {
     Audit,
     /// Say what was counted.
     Stats,
+    /// Take an attempt of the job of that number, and make it: an effect of that number that goes well, or cannot be
+    /// sent.
+    Attempt {
+        /// Which job.
+        id: u64,
+        /// Does it work?
+        works: bool,
+    },
+    /// Somebody moves the breaker of the jobs: to half-open.
+    HalfOpen,
+    /// Say what was counted of jobs in the last hour, and how their breaker stands.
+    Hour,
     /// End in order.
     End,
 }
@@ -285,11 +297,43 @@ pub enum Said {
         /// Wishes without an answer of the store.
         unanswered: u64,
     },
+    /// What became of an attempt.
+    Attempted {
+        /// Of which job.
+        id: u64,
+        /// What.
+        how: Attempted,
+    },
+    /// How jobs are.
+    Hour {
+        /// The word for the breaker's state; none is that it cannot be read.
+        breaker: Option<String>,
+        /// Attempts of this process.
+        attempts: u64,
+        /// Of these, retries.
+        retries: u64,
+        /// Attempts of this process that were not made, because the breaker was open.
+        blocked: u64,
+        /// And because what is remembered could not be read.
+        unavailable: u64,
+    },
     /// It ends in order; so much the store has not heard.
     Bye {
         /// Words it has not heard.
         unsaid: usize,
     },
+}
+
+/// What became of an attempt of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attempted {
+    /// It worked.
+    Worked,
+    /// It failed.
+    Failed,
+    /// It was not made: the word of the reason.
+    Blocked(String),
 }
 
 /// How a wish was answered.

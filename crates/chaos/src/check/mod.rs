@@ -207,6 +207,9 @@ fn quiet(history: &History, wrong: &mut Vec<Violation>) {
             say(Some(*what), format!("it is {state} though all is well again"));
         }
     }
+    for what in &history.open {
+        say(Some(*what), "nobody came to an end with it though all is well again".to_owned());
+    }
     if history.unsaid > 0 {
         say(None, format!("the store has not heard {} words though it is there", history.unsaid));
     }

@@ -96,6 +96,7 @@ fn at_the_end_nobody_is_at_it() {
     assert_eq!(broken(&stands(LETTER, "executing"), &[]), [Law::Quiet]);
     assert_eq!(broken(&stands(LETTER, "in-doubt"), &[]), []);
     assert_eq!(broken(&stands(CHARGE, "in-doubt"), &[]), [Law::Quiet]);
+    assert_eq!(broken(&History { open: vec![LETTER], ..history(vec![]) }, &[]), [Law::Quiet]);
     assert_eq!(broken(&History { unsaid: 1, ..history(vec![]) }, &[]), [Law::Quiet]);
     assert_eq!(broken(&History { blind: Some("why".into()), ..history(vec![]) }, &[]), [Law::Quiet]);
 }

@@ -59,6 +59,9 @@ pub enum Blow {
     Last,
 }
 
+/// Kills that a process survives which is not ready yet.
+const SPARED: u32 = 3;
+
 /// A slot and the task that keeps it filled.
 #[derive(Debug)]
 pub struct Slot {
@@ -147,16 +150,20 @@ impl Place {
     async fn listen(&self, hand: &mut Hand, process: u32, blown: &mut mpsc::UnboundedReceiver<Blow>) -> bool {
         let mut last = false;
         let mut frozen: Option<Instant> = None;
+        let (mut up, mut spared) = (false, 0);
         loop {
             tokio::select! {
                 said = hand.said.recv() => match said {
                     Some(said) => {
+                        up |= said == Said::Up;
                         let _ = self.events.send(Event::Said { process, said, at: now() });
                     }
                     None => return last,
                 },
                 Some(blow) = blown.recv() => match blow {
                     Blow::Last => last = true,
+                    // Where starting takes long, nobody would ever get to work otherwise.
+                    Blow::Kill if !up && spared < SPARED => spared += 1,
                     Blow::Kill => {
                         self.noted(process, Hit::Kill);
                         let _ = hand.child.start_kill();

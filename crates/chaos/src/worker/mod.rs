@@ -2,6 +2,7 @@
 
 mod between;
 mod bugs;
+mod jobs;
 mod run;
 mod step;
 
@@ -16,6 +17,7 @@ use seawall::effect::{Found, Guard, Kind as Effects, Resolution, Truth};
 use seawall::time::default_clock;
 use seawall_core::effect::Stamp;
 use seawall_core::event::{Event, Fact};
+use seawall_core::job::JobState;
 use seawall_core::store::{Cursor, Store, Wanted};
 use seawall_store::redis::{Redis, RedisOptions};
 use seawall_store::sqlite::{self, Sqlite};
@@ -30,6 +32,7 @@ pub use bugs::Bug;
 pub use step::{STEP, Step};
 
 use between::Between;
+use jobs::Jobs;
 
 /// Where effects are remembered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +70,13 @@ struct Me {
     times: Times,
     bug: Option<Bug>,
     step: Option<Step>,
+    jobs: Jobs,
+}
+
+/// What a store remembers: effects, and jobs, where these are not in a file of their own.
+struct Opened {
+    effects: Arc<dyn Store>,
+    jobs: Option<Arc<dyn JobState>>,
 }
 
 /// Says what happened, a line at a time, before anything else happens.
@@ -89,7 +99,7 @@ pub async fn work(setup: Setup) -> Result<(), String> {
     let step = step::planned()?;
     let mut orders = listen();
     let store = open(&setup).await?;
-    let between = Arc::new(Between::new(store, Voice, setup.bug, step));
+    let between = Arc::new(Between::new(store.effects, Voice, setup.bug, step));
     let sink = |event: Event| noted(&event);
     let guard = Guard::with("chaos", between.clone(), default_clock(), Some(Arc::new(sink)));
     let guard = guard.map_err(|error| error.to_string())?;
@@ -99,7 +109,18 @@ pub async fn work(setup: Setup) -> Result<(), String> {
         kinds.insert(*kind, effects.map_err(|error| error.to_string())?);
     }
     let ledger = Client::new(setup.ledger);
-    let me = Me { voice: Voice, guard, kinds, between, ledger, times: setup.times, bug: setup.bug, step };
+    let (times, bug) = (setup.times, setup.bug);
+    let me = Me {
+        voice: Voice,
+        guard,
+        kinds,
+        between,
+        ledger,
+        times,
+        bug,
+        step,
+        jobs: store.jobs.map_or_else(Jobs::default, Jobs::new),
+    };
     let me = Arc::new(me);
     for kind in Kind::ALL.iter().filter(|kind| **kind != Kind::Letter) {
         let asking = me.clone();
@@ -140,14 +161,14 @@ fn listen() -> mpsc::UnboundedReceiver<Order> {
 }
 
 /// Opens the store, as often as it takes: a server may just be starting, a file still be held by who was here before.
-async fn open(setup: &Setup) -> Result<Arc<dyn Store>, String> {
+async fn open(setup: &Setup) -> Result<Opened, String> {
     let mut refused = String::new();
     for _ in 0..500 {
         let time = setup.ahead.map(|ahead| {
             let ahead = u64::try_from(ahead.as_millis()).unwrap_or(u64::MAX);
             Time::manual(Stamp((now() / 1_000_000).saturating_add(ahead)))
         });
-        let opened: Result<Arc<dyn Store>, _> = match &setup.store {
+        let opened = match &setup.store {
             At::Redis(url, known) => {
                 let timeout = Duration::from_millis(setup.times.patience);
                 let options = RedisOptions { known: known.clone(), timeout, ..RedisOptions::default() };
@@ -155,7 +176,10 @@ async fn open(setup: &Setup) -> Result<Arc<dyn Store>, String> {
                     Some(time) => Redis::open_at(url, options, time).await,
                     None => Redis::open(url, options).await,
                 };
-                opened.map(|opened| Arc::new(opened.store) as _)
+                opened.map(|opened| {
+                    let store = Arc::new(opened.store);
+                    Opened { effects: store.clone(), jobs: Some(store) }
+                })
             }
             At::Sqlite(dir) => {
                 let time = time.unwrap_or_else(|| Time::wall(Stamp(0)));
@@ -164,7 +188,7 @@ async fn open(setup: &Setup) -> Result<Arc<dyn Store>, String> {
                     for (label, note) in opened.notes {
                         Voice.say(&Said::Noted { what: What::labelled(&label), note: note.to_string() });
                     }
-                    Arc::new(opened.store) as _
+                    Opened { effects: Arc::new(opened.store), jobs: None }
                 })
             }
         };
@@ -207,6 +231,15 @@ impl Me {
                 self.voice.say(&Said::Audited { unsaid, failed });
             }
             Order::Stats => self.voice.say(&self.counted()),
+            Order::Attempt { id, works } => {
+                let how = self.clone().attempt(id, works).await;
+                self.voice.say(&Said::Attempted { id, how });
+            }
+            Order::HalfOpen => self.jobs.half_open().await,
+            Order::Hour => {
+                let hour = self.jobs.hour().await;
+                self.voice.say(&hour);
+            }
             Order::End => {}
         }
     }

@@ -75,8 +75,8 @@ impl Me {
         let effects = &self.kinds[&job.what.kind];
         let id = job.what.id.to_string();
         let print = Fingerprint::of(&[&job.what.payload(job.args)]);
-        let wish =
-            Wish { id: &id, scope: &[], occurrence: 0, print, age: job.age.map(Duration::from_millis) };
+        let age = job.age.map(Duration::from_millis);
+        let wish = Wish { id: &id, scope: &[], occurrence: 0, print, age };
         let ticket = match effects.begin(&wish).await {
             Err(_) => return How::Unavailable,
             Ok(Begun::Run(ticket)) => ticket,

@@ -1,0 +1,78 @@
+//! Kills workers while they do effects, and checks that nothing was done twice: `seawall-chaos`, in its turns.
+
+use crate::args::Chaos;
+use crate::process::{find, run};
+use crate::report::{Report, Stop};
+use crate::tools;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+const BUILDING: Duration = Duration::from_secs(2400);
+/// What healing, draining and a busy machine may add to a turn.
+const BESIDE: Duration = Duration::from_secs(600);
+
+/// How long blows fall in a part of `test`: with the self-test some two minutes in all.
+const SHORT: [(&str, u64); 2] = [("redis", 30), ("sqlite", 20)];
+/// The seed of that part, the same each time; timing still makes every run another one.
+const SEED: u64 = 2026;
+
+/// What was asked for by name.
+pub(crate) fn campaign(report: &mut Report, asked: &Chaos) {
+    let built = report.step("build", || {
+        let mut build = Command::new("cargo");
+        Ok(run(build.args(["build", "--package", "seawall-chaos", "--bins"]), BUILDING)?)
+    });
+    if !built {
+        return report.skip("chaos", "the build failed");
+    }
+    let program = program();
+    if asked.self_test {
+        return self_test(report, &program, asked.seed);
+    }
+    for store in
+        ["redis", "sqlite"].into_iter().filter(|store| asked.store == *store || asked.store == "both")
+    {
+        turn(report, &program, store, asked.seconds, asked.seed);
+    }
+}
+
+/// The short turns that are part of every full test; the program is built already.
+pub(crate) fn short(report: &mut Report) {
+    let program = program();
+    for (store, seconds) in SHORT {
+        turn(report, &program, store, seconds, SEED);
+    }
+    self_test(report, &program, SEED);
+}
+
+fn turn(report: &mut Report, program: &Path, store: &str, seconds: u64, seed: u64) {
+    report.step(&format!("chaos on {store}"), || {
+        needed(store)?;
+        let mut campaign = Command::new(program);
+        campaign.args(["run", "--store", store]);
+        campaign.args(["--seconds", &seconds.to_string(), "--seed", &seed.to_string()]);
+        Ok(run(&mut campaign, Duration::from_secs(seconds) + BESIDE)?)
+    });
+}
+
+fn self_test(report: &mut Report, program: &Path, seed: u64) {
+    report.step("chaos self-test", || {
+        needed("redis")?;
+        let mut mistakes = Command::new(program);
+        Ok(run(mistakes.args(["self-test", "--seed", &seed.to_string()]), BESIDE)?)
+    });
+}
+
+/// A campaign on Redis has a server of its own, if there is one to start.
+fn needed(store: &str) -> Result<(), Stop> {
+    if store == "sqlite" || find("redis-server").is_some() {
+        return Ok(());
+    }
+    let why = "redis-server is not here: apt-get install -y redis-server";
+    Err(if tools::in_ci() { Stop::Failed(why.into()) } else { Stop::Skipped(why.into()) })
+}
+
+fn program() -> PathBuf {
+    crate::target().join("debug/seawall-chaos")
+}
