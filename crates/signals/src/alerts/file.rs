@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::audit::place::{private, private_directory};
+use crate::place::{private, private_directory};
 
 /// The largest file that is read: many times what is ever written.
 const LARGEST: u64 = 64 << 20;

@@ -8,9 +8,9 @@ use seawall_core::Instant;
 
 use super::head::{Head, Look, Taken};
 use super::line::{Hash, Record};
-use super::place::{Identity, private, private_directory};
 use super::verify::{self, Chain, Report};
 use super::{OpenError, Options};
+use crate::place::{Identity, private, private_directory};
 
 /// A directory of files, the last of which grows.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::line::Hash;
-use super::place::{Identity, private};
+use crate::place::{Identity, private};
 
 pub(super) const NAME: &str = "head.json";
 

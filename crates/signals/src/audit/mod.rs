@@ -5,7 +5,6 @@
 mod disk;
 mod head;
 mod line;
-pub(crate) mod place;
 #[cfg(test)]
 mod tests;
 mod verify;

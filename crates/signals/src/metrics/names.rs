@@ -11,6 +11,7 @@
 //! | [`EFFECTS`], [`EFFECTS_IN_DOUBT`], [`EFFECT_REPLAYS`], [`EFFECT_WORDS_UNSAID`] | what must not happen twice |
 //! | [`ALERTS_ACTIVE`], [`ALERT_NOTICES`], [`ALERT_NOTICES_WAITING`] | alerts, and how those who should hear of them do |
 //! | [`AUDIT_ENTRIES`], [`AUDIT_LOST`], [`AUDIT_TROUBLES`] | the audit trail |
+//! | [`HEALTH_STATUS`], [`LOG_LINES_LOST`] | health checks, and the log itself |
 //! | [`JOB_ATTEMPTS`], [`JOB_RETRIES`], [`JOB_BLOCKS`] | attempts of jobs; beside them the last hour in gauges |
 //! | [`CONFIG_GENERATION`], [`EVENTS_DROPPED`], [`SERIES_DROPPED`], [`BUILD_INFO`] | seawall itself |
 
@@ -231,6 +232,20 @@ pub const JOB_SUCCESS_RATIO: Family<Gauge, 1> = Family::gauge(
     ["job_type"],
 );
 
+/// `seawall_health_status{check}`: 1 healthy, 0.5 degraded, 0 unhealthy; nothing while unknown or absent.
+pub const HEALTH_STATUS: Family<Gauge, 1> = Family::gauge(
+    "seawall_health_status",
+    "How a health check stands: 1 healthy, 0.5 degraded, 0 unhealthy.",
+    ["check"],
+);
+
+/// `seawall_log_lines_lost_total{reason}`; see [`Logs::observe`](crate::logs::Logs::observe).
+pub const LOG_LINES_LOST: Family<Counter, 1> = Family::counter(
+    "seawall_log_lines_lost_total",
+    "Lines of the log that were not written, by reason: full (the queue was) or failed (no file took them).",
+    ["reason"],
+);
+
 /// `seawall_config_generation`.
 pub const CONFIG_GENERATION: Family<Gauge, 0> = Family::gauge(
     "seawall_config_generation",
@@ -280,6 +295,7 @@ pub const ALL: &[Described] = &[
     EFFECTS_IN_DOUBT.describe(),
     EFFECTS.describe(),
     EVENTS_DROPPED.describe(),
+    HEALTH_STATUS.describe(),
     JOB_ATTEMPTS.describe(),
     JOB_ATTEMPTS_AVERAGE.describe(),
     JOB_BLOCKED_RATIO.describe(),
@@ -289,6 +305,7 @@ pub const ALL: &[Described] = &[
     JOB_RETRIES_PER_MINUTE.describe(),
     JOB_SUCCESS_RATIO.describe(),
     LIMITER_WAIT.describe(),
+    LOG_LINES_LOST.describe(),
     REJECTIONS.describe(),
     RETRIES.describe(),
     RETRY_BUDGET_EXHAUSTED.describe(),

@@ -166,8 +166,12 @@ pub fn forecast(points: &[Point], limit: Limit, options: &Options) -> Result<For
     if passed.is_some() && points.is_empty() {
         return Err(Doubt::Passed);
     }
-    let line = fit(points).filter(|line| line.points >= options.points && line.span >= options.span);
-    let Some(line) = line else { return Err(Doubt::TooLittle) };
+    let span = points.first().zip(points.last()).map(|(first, last)| last.at.since(first.at));
+    if points.len() < options.points || span.is_none_or(|span| span < options.span) {
+        return Err(Doubt::TooLittle);
+    }
+    doubt_cheaply(points, limit, options)?;
+    let Some(line) = fit(points) else { return Err(Doubt::TooLittle) };
     // Towards the limit counts as upwards from here.
     let (slope, slowest, fastest) = match limit.side {
         Side::Above => (line.slope, line.low, line.high),
@@ -196,4 +200,19 @@ pub fn forecast(points: &[Point], limit: Limit, options: &Options) -> Result<For
         return Err(Doubt::FarOff);
     }
     Ok(Forecast { limit, lead, earliest: after(fastest), latest: after(slowest), line })
+}
+
+/// What can be said without a line, which costs much more: that nothing moves, or that all that moved, prolonged as far as
+/// may be, does not reach the limit.
+fn doubt_cheaply(points: &[Point], limit: Limit, options: &Options) -> Result<(), Doubt> {
+    let values = || points.iter().map(|point| point.value);
+    let (least, most) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    if least >= most {
+        return Err(Doubt::Flat);
+    }
+    let way = match limit.side {
+        Side::Above => limit.at - most,
+        Side::Below => least - limit.at,
+    };
+    if (most - least) * f64::from(options.reach) < way { Err(Doubt::FarOff) } else { Ok(()) }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::webhook::body;
 use super::{Channel, Delivering, Failure};
 use crate::alerts::Notice;
-use crate::audit::place::private;
+use crate::place::private;
 
 /// Says a line to whoever sits there.
 pub type Say = Arc<dyn Fn(&str) + Send + Sync>;

@@ -56,6 +56,8 @@ fn full() -> Registry {
     ALERTS_ACTIVE.with(&registry, ["critical"]).set(1.0);
     CONFIG_GENERATION.with(&registry, []).set(3.0);
     EVENTS_DROPPED.observe(&registry, |out| out.add(&[], 0.0)).keep();
+    HEALTH_STATUS.with(&registry, ["database"]).set(0.5);
+    LOG_LINES_LOST.with(&registry, ["full"]).inc();
     for n in 0..61 {
         RETRY_BUDGET_EXHAUSTED.with(&registry, [&n.to_string()]);
     }
@@ -87,6 +89,7 @@ fn the_list_is_the_published_one() {
         "seawall_effects_in_doubt{type}",
         "seawall_effects_total{type,verdict}",
         "seawall_events_dropped_total{}",
+        "seawall_health_status{check}",
         "seawall_job_attempts_total{job_type,result}",
         "seawall_job_attempts_average{job_type}",
         "seawall_job_blocked_ratio{job_type}",
@@ -96,6 +99,7 @@ fn the_list_is_the_published_one() {
         "seawall_job_retries_per_minute{job_type}",
         "seawall_job_success_ratio{job_type}",
         "seawall_limiter_wait_seconds{upstream}",
+        "seawall_log_lines_lost_total{reason}",
         "seawall_rejections_total{upstream,policy,code}",
         "seawall_retries_total{upstream,reason}",
         "seawall_retry_budget_exhausted_total{upstream}",

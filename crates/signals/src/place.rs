@@ -9,20 +9,20 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 
 /// The same file, and not another of that name. Where the system does not say, any file of that name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Identity(u64, u64);
+pub(crate) struct Identity(u64, u64);
 
 impl Identity {
     #[cfg(unix)]
-    pub(super) fn of(meta: &Metadata) -> Self {
+    pub(crate) fn of(meta: &Metadata) -> Self {
         Self(meta.dev(), meta.ino())
     }
 
     #[cfg(not(unix))]
-    pub(super) fn of(_: &Metadata) -> Self {
+    pub(crate) fn of(_: &Metadata) -> Self {
         Self(0, 0)
     }
 
-    pub(super) fn is(self, meta: &Metadata) -> bool {
+    pub(crate) fn is(self, meta: &Metadata) -> bool {
         meta.is_file() && self == Self::of(meta)
     }
 }
