@@ -62,7 +62,12 @@ pub fn serve(binary: &PathBuf, home: &TempDir) -> Command {
 impl Seawall {
     /// Starts it, and returns when it serves.
     pub async fn start(binary: &PathBuf, home: &TempDir) -> Self {
-        let mut child = serve(binary, home).spawn().unwrap();
+        Self::begin(serve(binary, home)).await
+    }
+
+    /// As [`Seawall::start`], by a command of one's own.
+    pub async fn begin(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut this = Self { child, stderr, listen: String::new(), admin: String::new() };
         this.listen = this.said("calls at http://").await.split_once('/').unwrap().0.to_owned();

@@ -225,6 +225,39 @@ async fn the_binary_serves_within_moments_and_a_sigterm_lets_it_finish() {
 }
 
 #[tokio::test]
+async fn whoever_supervises_the_binary_hears_that_it_is_ready_lives_and_stops() {
+    let Some(binary) = binary() else { return };
+    let up = Upstream::start(Reply::sse(&["a"; 10]).every(ms(40))).await.unwrap();
+    let home = configured(&up.url(), "127.0.0.1:0");
+    let path = home.path().join("notify");
+    let socket = tokio::net::UnixDatagram::bind(&path).unwrap();
+    let mut said = Vec::new();
+    let mut hears = async |words: &str| {
+        let mut buffer = [0; 2048];
+        while !said.iter().any(|told: &String| told.starts_with(words)) {
+            let reading = tokio::time::timeout(PATIENCE, socket.recv(&mut buffer)).await;
+            let length = reading.unwrap_or_else(|_| panic!("{words} is not in {said:?}")).unwrap();
+            said.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+        }
+        std::mem::take(&mut said)
+    };
+    let mut command = serve(&binary, &home);
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000");
+    let mut seawall = Seawall::begin(command).await;
+    hears("READY=1").await;
+    hears("STATUS=calls at 127.0.0.1:").await;
+    hears("WATCHDOG=1").await;
+    hears("WATCHDOG=1").await;
+    let call = call(&up, seawall.url("/up/x"), Request::get("")).await;
+    seawall.signal("-TERM").await;
+    hears("STOPPING=1").await;
+    hears("EXTEND_TIMEOUT_USEC=40000000").await;
+    hears("WATCHDOG=1").await;
+    assert_eq!(call.await.unwrap().ended, Ended::Complete);
+    assert_eq!(seawall.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
 async fn the_binary_refuses_an_address_or_a_state_that_is_taken() {
     let Some(binary) = binary() else { return };
     let home = configured("http://127.0.0.1:9", "127.0.0.1:0");

@@ -168,6 +168,11 @@ impl Gateway {
         self.scene.house.load().in_flight()
     }
 
+    /// Do all of its threads still run? One that has gone is one that panicked.
+    pub fn is_serving(&self) -> bool {
+        self.threads.iter().all(|thread| !thread.is_finished())
+    }
+
     /// Stops: takes no new connections, lets calls in flight end within the plan's patience, then cuts what is left.
     /// Blocks until it is over.
     #[allow(

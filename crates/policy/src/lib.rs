@@ -19,6 +19,7 @@ pub mod health;
 pub mod hedge;
 pub mod job;
 pub mod latency;
+pub mod lifecycle;
 pub mod limiter;
 pub mod queue;
 pub mod retry;

@@ -35,6 +35,7 @@ pub mod fleet;
 pub mod health;
 pub mod hedge;
 pub mod lever;
+pub mod lifecycle;
 pub mod limiter;
 pub mod pipeline;
 mod queue;

@@ -1,11 +1,14 @@
 //! `seawall serve`: the gateway, until somebody says stop.
 
+use std::convert::Infallible;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use clap::Args;
+use seawall::lifecycle::systemd::Notify;
 use seawall_core::event::{Event, Fact};
 use seawall_core::units::format_duration;
 use seawall_gateway::Gateway;
@@ -102,41 +105,58 @@ pub(super) fn serve(
             .map_err(|why| Failure::failed(format_args!("cannot start: {why}")))?;
     }
     let asked = gateway.take_asked();
+    // Where systemd supervises it, it is told; elsewhere nobody is.
+    let supervisor = Notify::from_env();
+    if let Some(supervisor) = &supervisor {
+        supervisor.ready();
+        supervisor.status(format_args!("calls at {}, admin at {}", gateway.listen(), gateway.admin()));
+    }
     runtime.block_on(async move {
         let (mut looking, mut listening) = (every(LOOK), every(LISTEN));
-        loop {
-            tokio::select! {
-                signal = signals.next() => match signal {
-                    Heard::Stop => break,
-                    Heard::Reload => match &mut reread {
-                        Some(reread) => _ = reread.reload(&gateway, "SIGHUP"),
-                        None => note("seawall: there is no file to read again: nothing has changed"),
+        {
+            let mut living = pin!(keep_alive(supervisor.as_ref(), || gateway.is_serving()));
+            loop {
+                tokio::select! {
+                    signal = signals.next() => match signal {
+                        Heard::Stop => break,
+                        Heard::Reload => match &mut reread {
+                            Some(reread) => _ = reread.reload(&gateway, "SIGHUP"),
+                            None => note("seawall: there is no file to read again: nothing has changed"),
+                        },
                     },
-                },
-                _ = looking.tick() => {
-                    if let Some(reread) = reread.as_mut().filter(|reread| reread.has_changed()) {
-                        let _ = reread.reload(&gateway, "the file changed");
+                    _ = looking.tick() => {
+                        if let Some(reread) = reread.as_mut().filter(|reread| reread.has_changed()) {
+                            let _ = reread.reload(&gateway, "the file changed");
+                        }
                     }
-                }
-                _ = listening.tick() => {
-                    while let Some(wish) = asked.as_ref().and_then(|asked| asked.try_recv().ok()) {
-                        reload::answer(reread.as_mut(), &gateway, wish);
+                    _ = listening.tick() => {
+                        while let Some(wish) = asked.as_ref().and_then(|asked| asked.try_recv().ok()) {
+                            reload::answer(reread.as_mut(), &gateway, wish);
+                        }
                     }
+                    never = &mut living => match never {},
                 }
             }
         }
         let patience = format_duration(drain);
+        if let Some(supervisor) = &supervisor {
+            supervisor.stopping();
+            supervisor.extend(drain + LEAVING);
+            supervisor.status(format_args!("draining, calls in flight have {patience}"));
+        }
         note(format_args!("seawall: draining, calls in flight have {patience}; stop again to leave at once"));
         let drained = tokio::task::spawn_blocking(move || gateway.stop());
         tokio::select! {
             stopped = drained => {
                 let unfinished = stopped.map_or(0, |stopped| stopped.unfinished);
-                match unfinished {
-                    0 => note("seawall: stopped, nothing was cut short"),
-                    count => note(format_args!("seawall: stopped, {count} calls were cut short")),
+                if unfinished > 0 {
+                    note(format_args!("seawall: stopped, {unfinished} calls were cut short"));
+                    return Ok(ExitCode::FAILURE);
                 }
+                note("seawall: stopped, nothing was cut short");
                 Ok(ExitCode::SUCCESS)
             }
+            never = keep_alive(supervisor.as_ref(), || true) => match never {},
             () = signals.stop() => {
                 note("seawall: left at once");
                 // The drain runs in a thread that is not waited for.
@@ -151,6 +171,17 @@ fn every(pause: Duration) -> Interval {
     let mut ticks = tokio::time::interval(pause);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
+}
+
+/// How long the end takes beyond the drain.
+const LEAVING: Duration = Duration::from_secs(10);
+
+/// Answers the watchdog for ever, if there is one.
+async fn keep_alive(supervisor: Option<&Notify>, lives: impl Fn() -> bool) -> Infallible {
+    if let Some(supervisor) = supervisor {
+        supervisor.keep_alive(lives).await;
+    }
+    std::future::pending().await
 }
 
 /// What a signal says.

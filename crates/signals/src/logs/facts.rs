@@ -42,6 +42,9 @@ fn place(fact: &Fact) -> (Stream, Level, &'static str) {
         Fact::PaceChanged { .. } => (Performance, Info, "a limit changed its pace"),
         Fact::SizeChanged { .. } => (Performance, Info, "a bulkhead changed its size"),
         Fact::AuditTrouble { .. } => (Audit, Error, "the audit trail was touched, or cannot be written"),
+        Fact::Alert { to: "resolved", .. } => (App, Info, "an alert moved"),
+        Fact::Alert { .. } => (App, Warn, "an alert moved"),
+        Fact::AlertTrouble { .. } => (App, Error, "somebody may not hear of an alert"),
         Fact::Effect { note, .. } if note.is_grave() => (App, Error, "an effect is in doubt"),
         Fact::Effect { .. } => (App, Info, "an effect was noted"),
         Fact::Lever { .. } => (Audit, Info, "a lever was pulled"),
@@ -79,7 +82,8 @@ fn told<'l>(line: Line<'l>, fact: &Fact) -> Line<'l> {
         Fact::HealthMoved { to, why } => line.text("to", to).text("why", why),
         Fact::PaceChanged { share, why } => line.number("share", *share).text("why", why),
         Fact::SizeChanged { size } => line.count("size", (*size).into()),
-        Fact::AuditTrouble { what } => line.text("what", what),
+        Fact::AuditTrouble { what } | Fact::AlertTrouble { what } => line.text("what", what),
+        Fact::Alert { to, severity, why } => line.text("to", to).text("severity", severity).text("why", why),
         Fact::Effect { label, note } => line.text("effect", label).shown("note", note),
         Fact::Lever { action, by, reason } => {
             line.text("action", action).text("by", by).text("reason", reason)

@@ -1,11 +1,12 @@
+mod files;
+mod hiding;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::mpsc;
-use std::time::SystemTime;
 
-use proptest::prelude::{ProptestConfig, prop, prop_assert, prop_assert_eq, proptest};
 use seawall_core::Instant;
 use seawall_core::event::{Event, Fact, Sink};
 use seawall_core::secret::Secret;
@@ -15,7 +16,6 @@ use tempfile::TempDir;
 use tracing::subscriber::with_default;
 use tracing_subscriber::layer::SubscriberExt;
 
-use super::file::{Rotating, Rules};
 use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -209,80 +209,6 @@ fn a_thousand_causes_take_no_more_than_the_bound_and_the_frequent_stay() {
 }
 
 #[test]
-fn secret_values_are_found_wherever_they_stand() {
-    let (logs, secrets, paper) = on_paper(Options::default());
-    let canary = "cänary \"with\\ quotes\" 4711";
-    assert!(secrets.learn(&Secret::new(canary.to_owned())));
-    assert!(!secrets.learn(&Secret::new("short".to_owned())));
-    #[derive(Debug)]
-    #[allow(dead_code, reason = "it is printed")]
-    struct Settings(String);
-    traced(&logs, || {
-        let span = tracing::info_span!("call", call = canary, note = canary);
-        let _inside = span.enter();
-        tracing::info!(note = canary, shown = %canary, debug = ?canary, nested = ?Settings(canary.into()), "message {canary}");
-        let error = io::Error::other(format!("refused {canary}"));
-        tracing::error!(error = &error as &dyn std::error::Error, cause = canary, "{canary}");
-        tracing::info!(url = "http://h/?key=c%C3%A4nary%20%22with%5C%20quotes%22%204711", "encoded");
-    });
-    let text = paper.text();
-    assert!(!text.contains("4711"), "{text}");
-    assert_eq!(lines(&text)[0]["msg"], "message [secret]");
-    assert!(!logs.errors()[0].example.contains("4711"));
-}
-
-#[test]
-fn fields_with_telling_names_and_texts_that_look_like_keys_are_hidden() {
-    let (logs, _, paper) = on_paper(Options { redact: vec!["iban".into()], ..Options::default() });
-    traced(&logs, || {
-        let span = tracing::info_span!("call", api_key = "canary-1", password = 4711);
-        let _inside = span.enter();
-        tracing::info!(
-            authorization = "canary-2",
-            "X-Api-Key" = "canary-3",
-            iban_of = "canary-4",
-            tokens = 99,
-            "hello"
-        );
-        tracing::info!("curl -H 'Authorization: Bearer canary-5-canary-5' sk-canary0123456789abcdef");
-    });
-    let text = paper.text();
-    assert!(!text.contains("canary") && !text.contains("4711"), "{text}");
-    let written = lines(&text);
-    assert_eq!((&written[0]["authorization"], &written[0]["tokens"]), (&"[secret]".into(), &99.into()));
-}
-
-#[test]
-fn personal_data_is_hidden_where_that_is_asked_for() {
-    for personal in [false, true] {
-        let (logs, _, paper) = on_paper(Options { personal, ..Options::default() });
-        logs.line(Stream::App, Level::Info, "mail to ann@example.org")
-            .text("card", "4111 1111 1111 1111")
-            .write();
-        assert!(logs.flush(PATIENCE));
-        let text = paper.text();
-        assert_eq!(text.contains("ann@example.org") || text.contains("4111 1111"), !personal, "{text}");
-        lines(&text);
-    }
-}
-
-#[test]
-fn nothing_that_is_logged_commands_a_terminal_or_breaks_a_line() {
-    let (logs, _, paper) = on_paper(Options::default());
-    let evil = "a\u{1b}[31m\nb\r\u{9b}2J\u{7f}\u{202e}\u{2028}\"\\\0";
-    logs.line(Stream::App, Level::Info, evil).text(evil, evil).text("ts", "x").text("call", "y").write();
-    assert!(logs.flush(PATIENCE));
-    let text = paper.text();
-    assert!(
-        text.trim_end().chars().all(|c| !c.is_control() && !matches!(c, '\u{2028}' | '\u{202e}')),
-        "{text:?}"
-    );
-    let line = &lines(&text)[0];
-    assert_eq!((&line["msg"], &line[evil], &line["field_ts"]), (&evil.into(), &evil.into(), &"x".into()));
-    assert_eq!((&line["call"], &line["field_call"]), (&Value::Null, &"y".into()));
-}
-
-#[test]
 fn a_line_has_an_end_however_much_is_put_into_it() {
     let (logs, _, paper) = on_paper(Options::default());
     let huge = "é".repeat(1 << 20);
@@ -462,148 +388,4 @@ fn lost_lines_are_in_the_metrics() {
     let _shown = logs.observe(&registry);
     let text = registry.render(crate::metrics::Format::Prometheus);
     assert!(text.contains("seawall_log_lines_lost_total{reason=\"full\"} 0"), "{text}");
-}
-
-fn rules(rotate: u64, files: u32) -> Rules {
-    Rules { rotate, every: Duration::ZERO, files, keep: Duration::ZERO }
-}
-
-fn names(folder: &TempDir) -> Vec<String> {
-    let entries =
-        fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> = entries.collect();
-    names.sort();
-    names
-}
-
-#[test]
-fn a_long_file_is_moved_aside_and_only_so_many_are_kept() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut file = Rotating::new(folder.path().join("app.jsonl"), rules(100, 3));
-    let now = seawall_core::clock::wall_now();
-    for n in 0..50 {
-        file.append(format!("line number {n:02}\n").as_bytes(), now).unwrap();
-    }
-    assert_eq!(names(&folder), ["app.jsonl", "app.jsonl.1", "app.jsonl.2"]);
-    let text: String = ["app.jsonl.2", "app.jsonl.1", "app.jsonl"]
-        .map(|name| fs::read_to_string(folder.path().join(name)).unwrap())
-        .concat();
-    let expected: String = (36..50).map(|n| format!("line number {n:02}\n")).collect();
-    assert!(text.ends_with(&expected) && text.len() <= 300, "{text}");
-    assert!(names(&folder).iter().all(|name| fs::metadata(folder.path().join(name)).unwrap().len() <= 100));
-}
-
-#[test]
-fn an_old_file_is_moved_aside_and_a_very_old_one_deleted() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("app.jsonl");
-    let day = Duration::from_secs(86_400);
-    let mut file = Rotating::new(path, Rules { every: day, keep: 3 * day, ..rules(1 << 20, 5) });
-    let now = seawall_core::clock::wall_now();
-    file.append(b"monday\n", now).unwrap();
-    file.append(b"still monday\n", now - day).unwrap();
-    file.append(b"tuesday\n", now + day).unwrap();
-    assert_eq!(fs::read_to_string(folder.path().join("app.jsonl.1")).unwrap(), "monday\nstill monday\n");
-    fs::write(folder.path().join("app.jsonl.9"), "too many").unwrap();
-    fs::write(folder.path().join("app.jsonl.notes"), "somebody's").unwrap();
-    file.prune(now + 2 * day);
-    assert_eq!(names(&folder), ["app.jsonl", "app.jsonl.1", "app.jsonl.notes"]);
-    file.prune(now + 4 * day);
-    assert_eq!(names(&folder), ["app.jsonl", "app.jsonl.notes"], "the one that is written is never deleted");
-}
-
-#[test]
-fn a_file_that_somebody_moved_cut_or_deleted_is_opened_anew() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("app.jsonl");
-    let mut file = Rotating::new(path.clone(), rules(1 << 20, 5));
-    let now = seawall_core::clock::wall_now();
-    file.append(b"one\n", now).unwrap();
-    fs::rename(&path, folder.path().join("app.jsonl-20260301")).unwrap();
-    file.look();
-    file.append(b"two\n", now).unwrap();
-    assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
-    fs::remove_file(&path).unwrap();
-    file.look();
-    file.append(b"three\n", now).unwrap();
-    fs::File::create(&path).unwrap();
-    file.look();
-    file.append(b"four\n", now).unwrap();
-    assert_eq!(fs::read_to_string(&path).unwrap(), "four\n");
-    let before = fs::metadata(&path).unwrap().ino();
-    file.look();
-    file.append(b"five\n", now).unwrap();
-    assert_eq!(
-        (fs::metadata(&path).unwrap().ino(), fs::read_to_string(&path).unwrap()),
-        (before, "four\nfive\n".into())
-    );
-}
-
-#[test]
-fn half_a_line_that_a_kill_left_behind_is_ended_before_the_next() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("app.jsonl");
-    fs::write(&path, "{\"msg\":\"ha").unwrap();
-    let mut file = Rotating::new(path.clone(), rules(1 << 20, 5));
-    file.append(b"{}\n", SystemTime::UNIX_EPOCH).unwrap();
-    assert_eq!(fs::read_to_string(&path).unwrap(), "{\"msg\":\"ha\n{}\n");
-}
-
-proptest! {
-    // Each case has a thread of its own to wait for.
-    #![proptest_config(ProptestConfig::with_cases(48))]
-
-    /// Law: whatever a secret is made of, and wherever in a line it stands, no line shows it, and every line is one object
-    /// of JSON.
-    #[test]
-    fn no_line_shows_a_secret(
-        secret in "\\PC{6,24}",
-        before in "\\PC{0,12}",
-        after in "\\PC{0,12}",
-        name in "[a-z_]{1,12}",
-    ) {
-        let (logs, secrets, paper) = on_paper(Options::default());
-        // A value of spaces alone is no secret, nor is one that the line itself is made of.
-        let value = secret.trim();
-        if !secrets.learn(&Secret::new(secret.clone())) || "{\"ts\":\"level info stream app target seawall run msg call null".contains(value) {
-            return Ok(());
-        }
-        let text = format!("{before}{value}{after}");
-        logs.line(Stream::App, Level::Error, &text).text(&name, &text).shown("shown", &text).shown("debug", format_args!("{text:?}")).write();
-        prop_assert!(logs.flush(PATIENCE));
-        for line in paper.text().lines() {
-            let read: Value = serde_json::from_str(line).unwrap();
-            for key in ["msg", "shown", "debug", &name] {
-                let shown = read[key].as_str().unwrap_or_default();
-                prop_assert!(!shown.contains(value), "{value:?} in {line}");
-            }
-        }
-    }
-
-    /// Law: whatever is written, in whatever pieces, files together never exceed their size and number, and what is left is
-    /// the end of what was written.
-    #[test]
-    fn files_keep_their_bounds(
-        sizes in prop::collection::vec(1usize..60, 1..60),
-        rotate in 60u64..200,
-        files in 1u32..5,
-    ) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("app.jsonl");
-        let mut file = Rotating::new(path.clone(), rules(rotate, files));
-        let mut all = String::new();
-        for (n, size) in sizes.iter().enumerate() {
-            let line = format!("{}\n", char::from(b'a' + (n % 26) as u8).to_string().repeat(*size));
-            file.append(line.as_bytes(), SystemTime::UNIX_EPOCH).unwrap();
-            all.push_str(&line);
-        }
-        let mut left = String::new();
-        for number in (1..files).rev() {
-            left.push_str(&fs::read_to_string(folder.path().join(format!("app.jsonl.{number}"))).unwrap_or_default());
-        }
-        left.push_str(&fs::read_to_string(&path).unwrap());
-        prop_assert!(all.ends_with(&left));
-        prop_assert!(left.len() as u64 <= rotate * u64::from(files));
-        prop_assert_eq!(names(&folder).len() <= files as usize, true);
-    }
 }
