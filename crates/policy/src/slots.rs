@@ -36,6 +36,29 @@ impl<T: Copy + Default, const N: usize> Slots<T, N> {
         self.ring.iter()
     }
 
+    /// The count of the slot that holds `then`, if it is still remembered. Call [`Slots::now`] first.
+    pub(crate) fn at(&mut self, then: Instant) -> Option<&mut T> {
+        self.ring.at(self.slot, then)
+    }
+
+    /// Every count from the oldest, each with how long ago its slot ended. Call [`Slots::now`] first.
+    pub(crate) fn ages(&self, now: Instant) -> impl Iterator<Item = (Duration, &T)> {
+        let remembered = Duration::from_nanos(self.slot.saturating_mul(N as u64 - 1));
+        self.ring.oldest_first(self.slot).map(move |(gone, count)| (now.since(gone - remembered), count))
+    }
+
+    /// The number of the slot last written, and every count in its place.
+    pub(crate) fn parts(&self) -> (u64, &[T; N]) {
+        self.ring.parts()
+    }
+
+    /// Slots of such parts.
+    pub(crate) fn of(slot: Duration, current: u64, seen: [T; N]) -> Self {
+        let mut slots = Self::new(slot);
+        slots.ring = Ring::of(current, seen);
+        slots
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         self.ring.seen = [T::default(); N];

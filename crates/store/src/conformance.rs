@@ -1,6 +1,7 @@
 //! What every store must do, as one suite: the same questions in the same order give the same answers as the transition
 //! function itself.
 
+pub mod breakers;
 pub mod fleet;
 pub mod jobs;
 

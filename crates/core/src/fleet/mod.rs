@@ -1,4 +1,4 @@
-//! What the processes of a fleet share: limits, leases, and who is there; and the port to where it is kept.
+//! What the processes of a fleet share: limits, breakers, leases, and who is there; and the port to where it is kept.
 //!
 //! A store runs each question as one atomic step of `seawall_policy::fleet` (or, on a server of its own, of a second
 //! writing of it that is held equal by tests), at its own time: clocks of two machines are never compared, so that every
@@ -6,13 +6,15 @@
 //!
 //! ```text
 //!  process ─┐   limit     take n of a quota: one trip for each call that passes
-//!  process ─┼─► lease     hold a name, fenced by epochs
-//!  process ─┘   presence  a heartbeat; the fleet's size is how many are heard of
+//!  process ─┼─► breaker   report counts, hear how it stands, pull a lever: one trip for many calls
+//!  process ─┘   lease     hold a name, fenced by epochs
+//!               presence  a heartbeat; the fleet's size is how many are heard of
 //! ```
 //!
 //! Nothing here is durable in the sense of the journal: what is lost with a store is a count of the last minutes, and
 //! whoever drives these questions falls back to a share of its own until the store answers again.
 
+pub mod breaker;
 pub mod lease;
 pub mod limit;
 pub mod presence;
@@ -27,6 +29,10 @@ use crate::store::Asked;
 pub trait Fleet: Send + Sync + fmt::Debug {
     /// Asks a limit.
     fn limit(&self, of: &limit::Of, ask: limit::Ask) -> Asked<'_, limit::Said>;
+
+    /// Asks a breaker.
+    fn breaker(&self, name: &Arc<str>, rules: &breaker::Rules, ask: breaker::Ask)
+    -> Asked<'_, breaker::Said>;
 
     /// Asks about a lease.
     fn lease(&self, name: &Arc<str>, ask: lease::Ask) -> Asked<'_, lease::Said>;

@@ -8,7 +8,7 @@ use seawall_core::units::Share;
 use super::Window;
 use crate::slots::Slots;
 
-const SLOTS: usize = 10;
+pub(super) const SLOTS: usize = 10;
 
 /// What a window holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,10 +29,18 @@ pub(super) enum Counts {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Tally {
-    calls: u32,
-    failures: u32,
-    slow: u32,
+pub(crate) struct Tally {
+    pub(crate) calls: u32,
+    pub(crate) failures: u32,
+    pub(crate) slow: u32,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, other: Tally) {
+        self.calls = self.calls.saturating_add(other.calls);
+        self.failures = self.failures.saturating_add(other.failures);
+        self.slow = self.slow.saturating_add(other.slow);
+    }
 }
 
 impl Counts {
@@ -50,10 +58,8 @@ impl Counts {
     pub(super) fn record(&mut self, failed: bool, slow: bool, now: Instant) {
         match self {
             Counts::Time(slots) => {
-                let tally = slots.now(now);
-                tally.calls = tally.calls.saturating_add(1);
-                tally.failures = tally.failures.saturating_add(u32::from(failed));
-                tally.slow = tally.slow.saturating_add(u32::from(slow));
+                let one = Tally { calls: 1, failures: u32::from(failed), slow: u32::from(slow) };
+                slots.now(now).add(one);
             }
             Counts::Calls(ring) => ring.record(failed, slow),
         }

@@ -10,8 +10,8 @@ const SOON: Duration = Duration::from_secs(1);
 /// The probes under way, each with the end of its lease, and what the others found.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Probes {
-    leases: Vec<(u64, Instant)>,
-    next: u64,
+    pub(super) leases: Vec<(u64, Instant)>,
+    pub(super) next: u64,
     pub(super) good: u32,
     pub(super) bad: u32,
 }
@@ -51,7 +51,7 @@ impl Probes {
 /// A door that widens with time. Who passes is counted out, not diced: at 30 % every third or fourth.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Ramp {
-    began: Instant,
+    pub(super) began: Instant,
     /// What refused callers have left behind, in thousandths of a call; always less than one.
     credit: u32,
 }

@@ -34,21 +34,21 @@ seawall_core::words! {
 pub struct Machine {
     options: Options,
     /// Where it stands if it enforces; never [`State::MetricsOnly`].
-    state: State,
-    since: Instant,
-    epoch: u64,
-    consecutive: u32,
-    counts: Counts,
+    pub(super) state: State,
+    pub(super) since: Instant,
+    pub(super) epoch: u64,
+    pub(super) consecutive: u32,
+    pub(super) counts: Counts,
     /// While open: when the pause is over.
-    resumes: Instant,
+    pub(super) resumes: Instant,
     /// Times it has opened from half-open since it was last closed.
-    reopened: u32,
+    pub(super) reopened: u32,
     /// While forced: when that ends by itself.
-    held_until: Option<Instant>,
-    probes: Probes,
+    pub(super) held_until: Option<Instant>,
+    pub(super) probes: Probes,
     /// While half-open: the probes have succeeded, and the door widens.
-    ramp: Option<Ramp>,
-    opened: u64,
+    pub(super) ramp: Option<Ramp>,
+    pub(super) opened: u64,
     refused: u64,
 }
 
@@ -168,13 +168,15 @@ impl Machine {
                 (Ok(Ticket { epoch: self.epoch, admitted: now, role }), moved)
             }
             // Whoever is refused now came before the end of every ramp and hold: there is nothing time has done.
-            Err(refusal) => {
-                self.refused = self.refused.saturating_add(1);
-                let role = Role::Spared(refusal);
-                let spared = Ticket { epoch: self.epoch, admitted: now, role };
-                (if self.only_counts() { Ok(spared) } else { Err(refusal) }, None)
-            }
+            Err(refusal) => (self.refuse(refusal, now), None),
         }
+    }
+
+    /// Refuses a call, or lets it through where the machine only counts.
+    pub(super) fn refuse(&mut self, refusal: Refusal, now: Instant) -> Result<Ticket, Refusal> {
+        self.refused = self.refused.saturating_add(1);
+        let spared = Ticket { epoch: self.epoch, admitted: now, role: Role::Spared(refusal) };
+        if self.only_counts() { Ok(spared) } else { Err(refusal) }
     }
 
     /// Takes note of how an admitted call ended.
@@ -276,7 +278,7 @@ impl Machine {
     }
 
     #[cold]
-    fn probed(&mut self, probe: u64, lesson: Lesson, slow: bool, now: Instant) -> Option<Moved> {
+    pub(super) fn probed(&mut self, probe: u64, lesson: Lesson, slow: bool, now: Instant) -> Option<Moved> {
         if !self.probes.back(probe) {
             return None;
         }
@@ -331,7 +333,7 @@ impl Machine {
     }
 
     #[cold]
-    fn too_much(&mut self, failed: bool, slow: bool, now: Instant) -> Option<&'static str> {
+    pub(super) fn too_much(&mut self, failed: bool, slow: bool, now: Instant) -> Option<&'static str> {
         let options = &self.options;
         if failed && options.consecutive > 0 && self.consecutive >= options.consecutive {
             return Some("too many failures in a row");
@@ -360,7 +362,7 @@ impl Machine {
     }
 
     #[cold]
-    fn go(&mut self, to: State, why: &'static str, now: Instant) -> Moved {
+    pub(super) fn go(&mut self, to: State, why: &'static str, now: Instant) -> Moved {
         let from = self.state();
         self.reopened = match (self.state, to) {
             (State::HalfOpen, State::Open) => self.reopened.saturating_add(1),

@@ -1,8 +1,11 @@
 //! Stops calling what keeps failing, and asks again, gently, after a pause.
 
 mod counts;
+mod follow;
 mod half_open;
+pub(crate) mod kept;
 mod machine;
+mod mirror;
 #[cfg(test)]
 mod tests;
 mod ticket;
@@ -17,7 +20,9 @@ use crate::Invalid;
 use crate::spelling::table_or_word;
 
 pub use counts::Totals;
+pub(crate) use follow::Heard;
 pub use machine::{Machine, State};
+pub use mirror::Mirror;
 pub use ticket::{Moved, Pass, Refusal, Ticket};
 pub use window::Window;
 

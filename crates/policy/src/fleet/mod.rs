@@ -3,6 +3,7 @@
 //! A store keeps bytes under a name for a while and knows nothing of what stands in them: it reads them, runs a step,
 //! and keeps what the step gives, as one thing that nobody comes between. What time it is, is the store's to say.
 
+pub mod breaker;
 pub mod lease;
 pub mod limit;
 mod options;
@@ -33,12 +34,12 @@ pub struct Unreadable;
 /// What is to be kept from now on (nothing, where it is to be forgotten), and the answer.
 pub type Stepped<T> = Result<(Option<Kept>, T), Unreadable>;
 
-/// No span is longer: 2230 years, in milliseconds.
-const LONGEST: u64 = (1 << 46) - 1;
+/// No span is longer, in microseconds: 126 years. With the present it is still a whole number of Lua.
+const LONGEST: u64 = 4_000_000_000_000_000;
 
 /// A span in whole microseconds, cut to what every store can add up.
 pub fn micros(span: Duration) -> u64 {
-    u64::try_from(span.as_micros()).unwrap_or(u64::MAX).min(LONGEST * 1000)
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX).min(LONGEST)
 }
 
 fn instant(moment: Moment) -> Instant {

@@ -9,6 +9,8 @@ use seawall_core::units::Rate;
 use super::*;
 use crate::limiter::{Decision, Meter, Quota};
 
+mod breakers;
+
 const NOON: Moment = Moment(1_800_000_000_000_000);
 
 fn of(count: u32, per: Duration, burst: Option<u32>) -> asked::Of {

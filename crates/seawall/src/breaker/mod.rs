@@ -4,6 +4,7 @@
 
 mod published;
 mod registry;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -18,12 +19,14 @@ use seawall_policy::Invalid;
 use seawall_policy::breaker::{Machine, Moved, Refusal, Ticket};
 pub use seawall_policy::breaker::{Mode, Options, Recover, State, Window};
 
+use crate::fleet::Fleet;
 use crate::lever::Lever;
 use crate::lock;
 use crate::time::default_clock;
 
 use published::Published;
 pub use registry::Registry;
+use shared::Tie;
 
 /// A circuit breaker. Clones share it.
 ///
@@ -42,6 +45,8 @@ struct Inner {
 struct Guarded {
     machine: Machine,
     held_by: Option<Lever>,
+    /// To the fleet that shares it.
+    tie: Option<Box<Tie>>,
 }
 
 /// The present state, for people.
@@ -88,11 +93,32 @@ impl Breaker {
         Ok(Self::made(name.into(), options, clock, sink))
     }
 
+    /// A breaker that the processes of a fleet share: whoever makes one of the same name, by the same store. It offers its
+    /// transitions to a sink; every process tells of its own.
+    ///
+    /// No call waits for the store: what has ended is reported in batches, and what other processes found out is known
+    /// here a poll later. See [`crate::fleet`]. Refuses a window of calls, for the calls of several processes have no
+    /// order.
+    pub fn shared(
+        fleet: &Fleet,
+        name: impl Into<Arc<str>>,
+        options: Options,
+        sink: Option<Arc<dyn Sink>>,
+    ) -> Result<Self, Invalid> {
+        options.check()?;
+        shared::made(fleet, name.into(), options, sink)
+    }
+
+    /// The fleet it is shared with, where it is.
+    pub fn fleet(&self) -> Option<Fleet> {
+        lock(&self.0.guarded).tie.as_ref().map(|tie| tie.fleet.clone())
+    }
+
     /// Of options that have been checked.
     fn made(name: Arc<str>, options: Options, clock: Arc<dyn Clock>, sink: Option<Arc<dyn Sink>>) -> Self {
         let machine = Machine::new(options, clock.now());
         let pass = Published::new(machine.pass());
-        let guarded = Mutex::new(Guarded { machine, held_by: None });
+        let guarded = Mutex::new(Guarded { machine, held_by: None, tie: None });
         Self(Arc::new(Inner { name, clock, sink, pass, guarded }))
     }
 
@@ -113,7 +139,11 @@ impl Breaker {
 
     /// Would a call pass now? Takes nothing.
     pub fn is_permitted(&self) -> bool {
-        lock(&self.0.guarded).machine.peek(self.now()).is_ok()
+        let (now, guarded) = (self.now(), lock(&self.0.guarded));
+        match &guarded.tie {
+            None => guarded.machine.peek(now).is_ok(),
+            Some(tie) => tie.peek(&guarded.machine, now),
+        }
     }
 
     /// Admits a call, or refuses with [`Code::BreakerOpen`] / [`Code::BreakerForcedOpen`] and when to come back.
@@ -162,6 +192,10 @@ impl Breaker {
                 retry_after: machine.peek(now).err().and_then(Refusal::retry_after),
                 held_by: guarded.held_by.clone().filter(|_| moved.is_none()),
             };
+            let snapshot = match &guarded.tie {
+                None => snapshot,
+                Some(tie) => tie.told(snapshot),
+            };
             (snapshot, moved)
         })
     }
@@ -199,8 +233,10 @@ impl Breaker {
     /// Other options, same state and counts.
     pub fn update(&self, options: Options) -> Result<(), Invalid> {
         options.check()?;
-        self.step(self.now(), |guarded| ((), guarded.machine.update(options)));
-        Ok(())
+        self.step(self.now(), |guarded| match &mut guarded.tie {
+            None => (Ok(()), guarded.machine.update(options)),
+            Some(tie) => tie.update(&mut guarded.machine, options),
+        })
     }
 
     fn look<T>(&self, at: fn(&Machine) -> T) -> T {
@@ -212,7 +248,10 @@ impl Breaker {
     }
 
     fn admit(&self, now: Instant) -> Result<Ticket, Refusal> {
-        let ticket = self.step(now, |guarded| guarded.machine.admit(now))?;
+        let ticket = self.step(now, |guarded| match &mut guarded.tie {
+            None => guarded.machine.admit(now),
+            Some(tie) => tie.admit(&mut guarded.machine, now),
+        })?;
         if let Some(refusal) = ticket.would_refuse() {
             let Rejection { code, policy, .. } = refused(refusal);
             self.offer(Fact::WouldReject { code, policy }, now);
@@ -221,7 +260,10 @@ impl Breaker {
     }
 
     fn record(&self, ticket: Ticket, lesson: Lesson, now: Instant) {
-        self.step(now, |guarded| ((), guarded.machine.record(ticket, lesson, now)));
+        self.step(now, |guarded| match &mut guarded.tie {
+            None => ((), guarded.machine.record(ticket, lesson, now)),
+            Some(tie) => ((), tie.record(&mut guarded.machine, ticket, lesson, now)),
+        });
     }
 
     fn now(&self) -> Instant {
@@ -241,6 +283,9 @@ impl Breaker {
         self.offer(held.fact(action), now);
         self.step(now, |guarded| {
             let moved = pull(&mut guarded.machine, held.until, now);
+            if let Some(tie) = &mut guarded.tie {
+                tie.pulled(action, &held, hold);
+            }
             guarded.held_by = Some(held);
             ((), Some(moved))
         });

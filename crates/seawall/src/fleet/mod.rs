@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use seawall_core::clock::wall_now;
-use seawall_core::fleet::{self as port, Member, limit, presence};
+use seawall_core::fleet::{self as port, Member, breaker, limit, presence};
 use seawall_core::store::{Asked, StoreError};
 use seawall_core::{Clock, Instant};
 use seawall_policy::Invalid;
@@ -46,6 +46,7 @@ pub(crate) struct Inner {
     /// The store was lost, or the process leaves.
     woken: Notify,
     left: AtomicBool,
+    runtime: tokio::runtime::Handle,
 }
 
 /// By what something is decided that a fleet shares.
@@ -120,9 +121,10 @@ impl Fleet {
             left: AtomicBool::new(false),
             options,
             clock,
+            runtime,
         });
         inner.beat().await;
-        runtime.spawn(beat::go_on(inner.clone()));
+        inner.runtime.spawn(beat::go_on(inner.clone()));
         Ok(Self(Arc::new(Place(inner))))
     }
 
@@ -130,12 +132,12 @@ impl Fleet {
     /// for three beats, so that one that comes back empty makes nobody believe to be alone. Before the store has said
     /// anything, what the options say.
     pub fn size(&self) -> u32 {
-        self.0.0.size.load(Ordering::Relaxed).max(1)
+        self.0.0.size()
     }
 
     /// By what is decided now what the fleet shares.
     pub fn source(&self) -> Source {
-        if self.0.0.up.load(Ordering::Relaxed) { Source::Shared } else { Source::Local }
+        if self.0.0.is_up() { Source::Shared } else { Source::Local }
     }
 
     /// How this process stands in its fleet, for people.
@@ -186,6 +188,11 @@ impl Fleet {
         }
     }
 
+    /// What a part of this process works with in the background, without keeping the process in its fleet.
+    pub(crate) fn background(&self) -> (Arc<Inner>, tokio::runtime::Handle) {
+        (self.0.0.clone(), self.0.0.runtime.clone())
+    }
+
     pub(crate) fn store(&self) -> &Arc<dyn port::Fleet> {
         &self.0.0.store
     }
@@ -203,6 +210,28 @@ fn drawn() -> Member {
 }
 
 impl Inner {
+    pub(crate) fn is_up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn size(&self) -> u32 {
+        self.size.load(Ordering::Relaxed).max(1)
+    }
+
+    pub(crate) fn poll(&self) -> Duration {
+        self.options.poll
+    }
+
+    /// Asks a breaker.
+    pub(crate) async fn breaker(
+        &self,
+        name: &Arc<str>,
+        rules: &breaker::Rules,
+        ask: breaker::Ask,
+    ) -> Result<breaker::Said, Away> {
+        self.asked(self.store.breaker(name, rules, ask)).await
+    }
+
     /// Says that this process is there, and hears how many are.
     async fn beat(&self) {
         let here = presence::Ask::Here(self.member, self.options.counted());

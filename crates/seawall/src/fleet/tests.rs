@@ -13,6 +13,7 @@ use super::*;
 use crate::limiter::{self, Limiter, Queue};
 use crate::{Pipeline, lock};
 
+mod breaking;
 mod laws;
 mod leases;
 
@@ -84,6 +85,16 @@ impl port::Fleet for Store {
     fn limit(&self, of: &limit::Of, ask: limit::Ask) -> Asked<'_, limit::Said> {
         let of = of.clone();
         self.after(move |memory| memory.limit(&of, ask))
+    }
+
+    fn breaker(
+        &self,
+        name: &Arc<str>,
+        rules: &breaker::Rules,
+        ask: breaker::Ask,
+    ) -> Asked<'_, breaker::Said> {
+        let (name, rules) = (name.clone(), rules.clone());
+        self.after(move |memory| memory.breaker(&name, &rules, ask))
     }
 
     fn lease(&self, name: &Arc<str>, ask: port::lease::Ask) -> Asked<'_, port::lease::Said> {

@@ -5,7 +5,7 @@ use std::future::ready;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use seawall_core::fleet::{Fleet, Moment, lease, limit, presence};
+use seawall_core::fleet::{Fleet, Moment, breaker, lease, limit, presence};
 use seawall_core::store::{Asked, StoreError};
 use seawall_policy::fleet::{self, Stepped};
 
@@ -69,6 +69,16 @@ impl Fleet for Memory {
         self.step(place, |held, now| fleet::limit::step(held, of, ask, now))
     }
 
+    fn breaker(
+        &self,
+        name: &Arc<str>,
+        rules: &breaker::Rules,
+        ask: breaker::Ask,
+    ) -> Asked<'_, breaker::Said> {
+        let place = ("breaker", name.clone(), String::new());
+        self.step(place, |held, now| fleet::breaker::step(held, rules, &ask, now))
+    }
+
     fn lease(&self, name: &Arc<str>, ask: lease::Ask) -> Asked<'_, lease::Said> {
         let place = ("lease", name.clone(), String::new());
         self.step(place, |held, now| fleet::lease::step(held, ask, now))
@@ -94,6 +104,15 @@ mod tests {
         let time = Time::manual(conformance::BEGAN);
         let walked = conformance::fleet::walk(&Memory::with(time.clone()), &time, 7, 100_000).await;
         assert!(walked.every_answer_was_given(), "{walked:?}");
+    }
+
+    #[tokio::test]
+    async fn breakers_conform_in_memory() {
+        for seed in 0..8 {
+            let time = Time::manual(conformance::BEGAN);
+            let memory = Memory::with(time.clone());
+            conformance::breakers::walk(&memory, &time, seed, 20_000).await;
+        }
     }
 
     #[tokio::test]

@@ -4,24 +4,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_core::effect::Key;
-use seawall_core::fleet::{Fleet, Member, Moment, lease, limit, presence};
+use seawall_core::fleet::{Fleet, Member, Moment, breaker, lease, limit, presence};
 use seawall_core::store::{Asked, StoreError};
 use seawall_policy::fleet::limit::{id, measures};
 use seawall_policy::fleet::micros;
 
-use super::Redis;
 use super::scripts::Script;
+use super::{Redis, breaking};
 
 /// A question as the scripts read it: numbers are big-endian and whole, spans in microseconds.
 #[derive(Default)]
-struct Packed(Vec<u8>);
+pub(super) struct Packed(pub(super) Vec<u8>);
 
 impl Packed {
-    fn of(act: u8) -> Self {
+    pub(super) fn of(act: u8) -> Self {
         Self(vec![act])
     }
 
-    fn number(mut self, number: u64) -> Self {
+    pub(super) fn number(mut self, number: u64) -> Self {
         self.0.extend(number.to_be_bytes());
         self
     }
@@ -31,21 +31,24 @@ impl Packed {
         self
     }
 
-    fn span(self, span: Duration) -> Self {
+    pub(super) fn span(self, span: Duration) -> Self {
         self.number(micros(span))
     }
 }
 
 impl Redis {
     /// Asks a script about the one key there is for `key` in `place`.
-    fn shared(&self, script: Script, place: &str, key: Key, packed: &Packed) -> Asked<'_, Vec<u8>> {
+    fn shared(&self, script: Script, place: &str, key: Key, rest: &[&[u8]]) -> Asked<'_, Vec<u8>> {
         self.raw(key, script, |digest, number| {
             let mut first = number.to_vec();
             if let Some(time) = &self.shared.time {
                 first.extend(time.micros().to_be_bytes());
             }
             let mut command = redis::cmd("EVALSHA");
-            command.arg(digest).arg(1).arg(self.shared.names.one(place, key)).arg(&first).arg(&packed.0);
+            command.arg(digest).arg(1).arg(self.shared.names.one(place, key)).arg(&first);
+            for part in rest {
+                command.arg(*part);
+            }
             command
         })
     }
@@ -63,7 +66,10 @@ impl Fleet for Redis {
         let mut packed = Packed::of(act);
         packed.0.push(if with.bucket { b'b' } else { b'w' });
         let packed = packed.number(with.most.into()).number(with.interval).number(with.fill);
-        let asked = self.shared(Script::Limit, "l:", key, &packed.number(with.slot).number(n).number(other));
+        let asked = {
+            let packed = packed.number(with.slot).number(n).number(other);
+            self.shared(Script::Limit, "l:", key, &[&packed.0])
+        };
         Box::pin(async move {
             match asked.await?.split_first() {
                 Some((b'G', at)) => Ok(limit::Said::Go(Moment(number(at)?))),
@@ -75,6 +81,19 @@ impl Fleet for Redis {
         })
     }
 
+    fn breaker(
+        &self,
+        name: &Arc<str>,
+        rules: &breaker::Rules,
+        ask: breaker::Ask,
+    ) -> Asked<'_, breaker::Said> {
+        let key = Key::of("breaker", name, b"", 0);
+        let (packed, words) = breaking::packed(&ask);
+        let rest = [&breaking::rules(rules), &packed, words[0].as_bytes(), words[1].as_bytes()];
+        let asked = self.shared(Script::Breaker, "b:", key, &rest);
+        Box::pin(async move { breaking::said(&asked.await?).ok_or_else(unknown) })
+    }
+
     fn lease(&self, name: &Arc<str>, ask: lease::Ask) -> Asked<'_, lease::Said> {
         let key = Key::of("lease", name, b"", 0);
         let (act, holder, epoch, span) = match ask {
@@ -83,7 +102,7 @@ impl Fleet for Redis {
             lease::Ask::Release { holder, epoch } => (b'e', holder, epoch, Duration::ZERO),
         };
         let packed = Packed::of(act).member(holder).number(epoch).span(span);
-        let asked = self.shared(Script::Lease, "k:", key, &packed);
+        let asked = self.shared(Script::Lease, "k:", key, &[&packed.0]);
         Box::pin(async move {
             match asked.await?.split_first() {
                 Some((b'H', epoch)) => Ok(lease::Said::Held(number(epoch)?)),
@@ -101,7 +120,7 @@ impl Fleet for Redis {
             presence::Ask::Here(member, span) => Packed::default().member(member).span(span),
             presence::Ask::Gone(member) => Packed::default().member(member).number(0),
         };
-        let asked = self.shared(Script::Presence, "m:", key, &packed);
+        let asked = self.shared(Script::Presence, "m:", key, &[&packed.0]);
         Box::pin(async move {
             let there = asked.await?.try_into().map_err(|_| unknown())?;
             Ok(u32::from_be_bytes(there))

@@ -3,6 +3,7 @@
 #![doc = include_str!("../../../../docs/stores-redis.md")]
 
 mod address;
+mod breaking;
 mod check;
 mod examine;
 mod fleet;

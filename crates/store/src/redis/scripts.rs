@@ -22,6 +22,8 @@ const CELL: &str = script!("", "cell");
 const LIMIT: &str = script!("", "limit");
 const LEASE: &str = script!("", "lease");
 const PRESENCE: &str = script!("", "presence");
+/// A breaker. Run even when the server's memory is full: it is small, and somebody may have to pull its lever.
+const BREAKER: &str = script!(" flags=allow-oom", "breaker");
 /// Changes what is trusted of a part.
 pub(super) const STANDING: &str = script!(" flags=allow-oom", "standing");
 
@@ -84,10 +86,11 @@ pub(super) enum Script {
     Limit,
     Lease,
     Presence,
+    Breaker,
 }
 
 /// All of them, in their order.
-pub(super) const ALL: [&str; 6] = [BEGIN, REST, CELL, LIMIT, LEASE, PRESENCE];
+pub(super) const ALL: [&str; 7] = [BEGIN, REST, CELL, LIMIT, LEASE, PRESENCE, BREAKER];
 
 /// What the server calls the scripts: the digests it gave when they were loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -32,6 +32,20 @@ async fn what_a_fleet_shares_conforms() {
     assert!(walked.every_answer_was_given(), "{walked:?}");
 }
 
+#[tokio::test]
+async fn breakers_conform() {
+    let Some(server) = server(NOTHING).await else { return };
+    let mut happened = false;
+    for seed in 0..4 {
+        server.tell(&["FLUSHALL"]);
+        let time = Time::manual(FAR);
+        let store = Redis::open_at(&server.url(), careless(), time.clone()).await.expect("it opens").store;
+        let walked = conformance::breakers::walk(&store, &time, seed, 8000).await;
+        happened |= walked.everything_happened();
+    }
+    assert!(happened);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_of_their_own_keep_one_limit_together() {
     let Some(server) = server(NOTHING).await else { return };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use seawall_core::fleet::{Fleet, Moment, lease, limit, presence};
+use seawall_core::fleet::{Fleet, Moment, breaker, lease, limit, presence};
 use seawall_core::store::{Asked, StoreError};
 use seawall_policy::fleet::{self, Stepped};
 
@@ -35,6 +35,16 @@ impl Fleet for Cells {
         let of = of.clone();
         let place = ("limit", of.name.clone(), fleet::limit::id(&of).into());
         self.step(place, move |held, now| fleet::limit::step(held, &of, ask, now))
+    }
+
+    fn breaker(
+        &self,
+        name: &Arc<str>,
+        rules: &breaker::Rules,
+        ask: breaker::Ask,
+    ) -> Asked<'_, breaker::Said> {
+        let (place, rules) = (("breaker", name.clone(), "".into()), rules.clone());
+        self.step(place, move |held, now| fleet::breaker::step(held, &rules, &ask, now))
     }
 
     fn lease(&self, name: &Arc<str>, ask: lease::Ask) -> Asked<'_, lease::Said> {

@@ -43,6 +43,13 @@ async fn what_a_fleet_shares_conforms() {
     assert!(walked.every_answer_was_given(), "{walked:?}");
 }
 
+#[tokio::test]
+async fn breakers_conform() {
+    let (dir, time) = (folder(), Time::manual(conformance::BEGAN));
+    let cells = Cells::open_with(dir.path(), time.clone()).unwrap();
+    conformance::breakers::walk(&cells, &time, 7, 12_000).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn those_who_have_the_file_open_keep_one_limit_together() {
     let dir = folder();
