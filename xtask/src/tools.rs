@@ -33,6 +33,8 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
     told("nginx", "nginx", "SEAWALL_E2E_NGINX"),
     told("promtool", "prometheus", "SEAWALL_E2E_PROMTOOL"),
     told("curl", "curl", "SEAWALL_E2E_CURL"),
+    told("chromium", "chromium", "SEAWALL_E2E_CHROMIUM"),
+    told("chromedriver", "chromium-driver", "SEAWALL_E2E_CHROMEDRIVER"),
     tool("redis-server", "redis-server"),
     tool("strace", "strace"),
     tool("python3", "python3"),

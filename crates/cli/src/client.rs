@@ -80,11 +80,18 @@ impl Admin {
             .enable_all()
             .build()
             .map_err(|why| Failure::failed(format_args!("cannot start: {why}")))?;
-        let (status, bytes) = runtime.block_on(async {
-            let answer = self.send(method, path, body);
-            timeout(ANSWER, answer).await.unwrap_or_else(|_| {
-                Err(Failure::failed(format_args!("no answer from http://{} in time", self.authority)))
-            })
+        runtime.block_on(self.exchange(method, path, body))
+    }
+
+    /// Reads a value, for whoever has a runtime already.
+    pub(crate) async fn look(&self, path: &str) -> Result<Value, Failure> {
+        self.exchange(Method::GET, path, Vec::new()).await
+    }
+
+    async fn exchange(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Value, Failure> {
+        let answer = timeout(ANSWER, self.send(method, path, body)).await;
+        let (status, bytes) = answer.unwrap_or_else(|_| {
+            Err(Failure::failed(format_args!("no answer from http://{} in time", self.authority)))
         })?;
         let value: Option<Value> = serde_json::from_slice(&bytes).ok();
         match (status.is_success(), value) {

@@ -33,6 +33,12 @@ impl Failure {
     }
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
 /// Writes a line for people.
 pub(crate) fn note(line: impl fmt::Display) {
     // Nobody is left to tell when stderr is gone.

@@ -4,6 +4,7 @@
 //! promise.
 
 pub mod binary;
+pub mod browser;
 pub mod http2;
 mod look;
 mod raw;

@@ -273,7 +273,9 @@ async fn names_and_paths_from_outside_are_text_and_never_markup() {
         (status["effects_in_doubt"] == 1).then_some(())
     })
     .await;
-    gateway.lever("/api/v1/breakers/up/reset").await;
+    let signed = json!({ "by": HOSTILE, "reason": HOSTILE });
+    let pulled = gateway.admin_send(Request::post("/api/v1/breakers/up/force-open").json(&signed)).await;
+    assert_eq!(pulled.status, 200);
     let call = answer.header("seawall-call").unwrap();
     let pages = vec![
         ("/".to_owned(), 200),

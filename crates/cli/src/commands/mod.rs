@@ -14,6 +14,7 @@ mod reload;
 mod security;
 mod serve;
 mod state;
+mod top;
 mod trade;
 mod vault;
 mod view;
@@ -54,6 +55,8 @@ enum Command {
     Explain(explain::Explain),
     /// How a running seawall is doing
     Status(view::Status),
+    /// Watch it live in this terminal
+    Top(top::Top),
     /// Who it calls, and how that goes
     Upstreams(view::Upstreams),
     /// Its circuit breakers, and levers to move them
@@ -88,6 +91,7 @@ impl Seawall {
             Command::Config(command) => command.run(),
             Command::Explain(command) => command.run(),
             Command::Status(command) => command.run(),
+            Command::Top(command) => command.run(),
             Command::Upstreams(command) => command.run(),
             Command::Breakers(command) => command.run(),
             Command::Limits(command) => command.run(),

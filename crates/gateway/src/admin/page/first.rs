@@ -51,23 +51,28 @@ pub(super) struct After {
 
 pub(super) async fn show(State(board): State<Board>, Query(after): Query<After>) -> Response {
     let seen = present(&board).await;
-    let histories: Vec<&view::History> = seen.history.iter().collect();
-    let shown = seen.doubts.len() as u64;
-    let page = First {
-        chrome: Chrome::of(&board, after.note.as_deref()),
-        mood: look::mood(&seen),
-        vitals: look::vitals(&seen),
-        chart: chart::draw(&histories),
-        tiles: look::tiles(&seen),
-        doubts: seen.doubts.iter().map(look::doubt).collect(),
-        doubts_failing: seen.doubts_failing,
-        further: seen.status.effects_in_doubt.saturating_sub(shown),
-        calls: seen.calls.iter().map(look::row).collect(),
-        sections: sections::all(&board),
-        reasons: if seen.status.reasons.len() > 1 { seen.status.reasons } else { Vec::new() },
-        verdict: seen.verdict,
-    };
-    html(StatusCode::OK, &page)
+    html(StatusCode::OK, &First::of(Chrome::of(&board, after.note.as_deref()), seen, sections::all(&board)))
+}
+
+impl First {
+    fn of(chrome: Chrome, seen: view::Board, sections: Vec<Section>) -> Self {
+        let histories: Vec<&view::History> = seen.history.iter().collect();
+        let shown = seen.doubts.len() as u64;
+        Self {
+            chrome,
+            mood: look::mood(&seen),
+            vitals: look::vitals(&seen),
+            chart: chart::draw(&histories),
+            tiles: look::tiles(&seen),
+            doubts: seen.doubts.iter().map(look::doubt).collect(),
+            doubts_failing: seen.doubts_failing,
+            further: seen.status.effects_in_doubt.saturating_sub(shown),
+            calls: seen.calls.iter().map(look::row).collect(),
+            sections,
+            reasons: if seen.status.reasons.len() > 1 { seen.status.reasons } else { Vec::new() },
+            verdict: seen.verdict,
+        }
+    }
 }
 
 pub(super) async fn json(State(board): State<Board>) -> Json<view::Board> {
@@ -125,4 +130,75 @@ async fn doubts(board: &Board) -> Result<Vec<Effect>, seawall::Rejection> {
     }
     all.truncate(DOUBTS);
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&";
+
+    /// A board in which every text is hostile and every number absurd.
+    fn hostile() -> view::Board {
+        let most = u64::MAX;
+        let traffic = json!({"total": most, "in_flight": most, "last_minute": most, "success_rate": 1e300,
+            "p50_ms": -1.0, "p95_ms": 1e300});
+        let with = |mut own: Value, more: &Value| {
+            own.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            own
+        };
+        serde_json::from_value(json!({
+            "verdict": HOSTILE,
+            "status": {"status": "degraded", "reasons": [HOSTILE, HOSTILE], "version": HOSTILE,
+                "uptime_seconds": most, "generation": most, "effects_in_doubt": most, "calls": traffic},
+            "upstreams": [with(json!({"name": HOSTILE, "state": HOSTILE, "url": HOSTILE, "breaker": "forced-open",
+                "waiting": most}), &traffic)],
+            "breakers": [{"name": HOSTILE, "upstream": HOSTILE, "state": "forced-open", "since_seconds": most,
+                "retry_after_ms": most, "failure_rate": -1.0, "consecutive_failures": most,
+                "override": {"by": HOSTILE, "reason": HOSTILE, "since": HOSTILE}}],
+            "limits": [{"name": HOSTILE, "upstream": HOSTILE, "state": HOSTILE, "rate": HOSTILE, "remaining": most,
+                "capacity": 0, "waiting": most, "paused_ms": most, "keys": most}],
+            "retries": [{"name": HOSTILE, "state": "exhausted", "attempts": 4294967295_u64, "retried": most,
+                "refused": most, "remaining": most}],
+            "history": [{"name": HOSTILE, "state": "ok", "step_seconds": most, "calls": [most, most],
+                "failures": [most], "retries": [most, most, most]}],
+            "doubts": [{"id": HOSTILE, "name": HOSTILE, "type": HOSTILE, "state": HOSTILE, "nature": HOSTILE,
+                "attempts": 0, "first": HOSTILE, "reason": HOSTILE, "detail": HOSTILE}],
+            "doubts_failing": HOSTILE,
+            "calls": [{"id": HOSTILE, "state": HOSTILE, "upstream": HOSTILE, "route": HOSTILE, "method": HOSTILE,
+                "path": HOSTILE, "effects": HOSTILE, "started": HOSTILE, "duration_ms": -1.0, "waited_ms": 1e300,
+                "refusal": {"code": HOSTILE, "policy": HOSTILE, "reason": HOSTILE, "retry_after_ms": most}}],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn whatever_things_are_called_the_page_has_no_markup_but_its_own() {
+        let section = Section {
+            id: "more",
+            title: "More",
+            head: vec!["one", "two"],
+            rows: vec![vec![HOSTILE.into(), HOSTILE.into()], vec![HOSTILE.into(); 2]],
+            more: HOSTILE.into(),
+        };
+        let chrome = Chrome {
+            version: HOSTILE.into(),
+            generation: u64::MAX,
+            uptime: HOSTILE.into(),
+            draining: true,
+            note: Some(HOSTILE.into()),
+        };
+        let text = First::of(chrome, hostile(), vec![section]).render().unwrap();
+        for never in ["<script>", "<img", "\"'>", "'>&"] {
+            assert!(!text.contains(never), "{never}\n{text}");
+        }
+        assert_eq!(text.matches("<script").count(), 1, "our own module");
+        assert_eq!(
+            text.matches("alert(1)").count(),
+            text.matches("&#60;script&#62;alert(1)").count(),
+            "{text}"
+        );
+    }
 }

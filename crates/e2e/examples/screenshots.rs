@@ -1,0 +1,133 @@
+//! Draws `docs/screenshots`: a few minutes of traffic, an outage, and a real Chromium that looks at the board meanwhile.
+//!
+//! `cargo run -p seawall-e2e --example screenshots` takes about five minutes: a sparkline of ten minutes needs some.
+
+#![allow(clippy::unwrap_used, reason = "whoever draws sees where it stops")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use seawall::Effects;
+use seawall_e2e::browser::Browser;
+use seawall_e2e::{Rig, ms, requests, upstream};
+use seawall_gateway::plan::Limit;
+use seawall_testkit::client::{self, Request};
+use seawall_testkit::{Reply, Script, Upstream};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+const QUIET: Duration = Duration::from_secs(240);
+const OUTAGE: Duration = Duration::from_secs(24);
+
+/// A provider that answers after a while that varies, is odd now and then, and can be down.
+async fn provider(slow: u64, odd: u64, down: Arc<AtomicBool>) -> Upstream {
+    let script = Script::per_path(move |request, n| {
+        let n = n as u64;
+        let wait = ms(slow + n * 7919 % (slow + 1) + if n.is_multiple_of(23) { 4 * slow } else { 0 });
+        match (down.load(Ordering::SeqCst), request.path()) {
+            (true, "/v3/order") => Reply::execute_then_drop("order"),
+            (true, _) => Reply::status(503).after(wait),
+            (false, _) if odd > 0 && n % odd == odd - 1 => Reply::status(503).after(wait),
+            _ => Reply::json(200, json!({ "n": n })).after(wait),
+        }
+    });
+    Upstream::start(script).await.unwrap()
+}
+
+#[tokio::main]
+async fn main() {
+    let (down, fine) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let exchange = provider(6, 0, down.clone()).await;
+    let openai = provider(90, 37, fine.clone()).await;
+    let carbon = provider(20, 0, fine).await;
+    let ups = [("exchange", &exchange), ("openai", &openai), ("carbon", &carbon)];
+    let mut rig = Rig::of(ups.map(|(name, up)| upstream(name, &up.url())));
+    rig = rig.route("orders", "/exchange/v3/order", Some(Effects::Once));
+    rig.plan.routes[0].to = vec![0];
+    rig.plan.upstreams[0].limits = vec![requests(1200, ms(60_000))];
+    rig.plan.upstreams[1].limits = vec![requests(500, ms(60_000)), Limit::Concurrent(32, None)];
+    for upstream in &mut rig.plan.upstreams {
+        upstream.defaults.retry = seawall::retry::Options::default();
+    }
+    let gateway = Arc::new(rig.start());
+    let number = Arc::new(AtomicU64::new(0));
+    for (path, every, swing) in [
+        ("/exchange/v3/ticker", 130, 2.0),
+        ("/openai/v1/models", 260, 0.7),
+        ("/carbon/intensity/de", 1700, 0.3),
+    ] {
+        let gateway = gateway.clone();
+        tokio::spawn(async move {
+            let began = Instant::now();
+            loop {
+                let request = Request::get(path);
+                let url = gateway.url("");
+                tokio::spawn(async move { client::request(&url, request).await });
+                // Traffic comes and goes.
+                let wave = 1.0 + swing * 0.3 * (began.elapsed().as_secs_f64() / 23.0).sin();
+                sleep(Duration::from_secs_f64(f64::from(every) / 1000.0 / wave)).await;
+            }
+        });
+    }
+    let order = async || {
+        let key = format!("2026-rebalance-{}", number.fetch_add(1, Ordering::SeqCst));
+        let body = json!({ "symbol": "BTCEUR", "side": "BUY", "quantity": "0.01" });
+        gateway.send(Request::post("/exchange/v3/order").header("idempotency-key", key).json(&body)).await
+    };
+    let board = format!("http://{}", gateway.gateway.admin());
+    let browser = Browser::start().await.expect("chromium and chromium-driver");
+    sleep(QUIET).await;
+    order().await;
+
+    browser.resize(1280, 860).await;
+    browser.go(&board).await;
+    sleep(ms(1500)).await;
+    draw(&browser, "healthy").await;
+    scheme(&browser, "dark").await;
+    browser.resize(1280, 860).await;
+    sleep(ms(500)).await;
+    draw(&browser, "dark").await;
+    scheme(&browser, "light").await;
+
+    down.store(true, Ordering::SeqCst);
+    order().await;
+    let story = order().await;
+    sleep(OUTAGE).await;
+    browser.resize(1280, 1000).await;
+    browser.go(&board).await;
+    sleep(ms(1500)).await;
+    draw(&browser, "outage").await;
+    browser.resize(390, 844).await;
+    browser.go(&board).await;
+    sleep(ms(1500)).await;
+    draw(&browser, "phone").await;
+
+    let calls = gateway.list("calls").await;
+    let told = calls.iter().find(|call| {
+        call["upstream"] == "openai" && call["attempts"].as_array().is_some_and(|all| all.len() > 1)
+    });
+    let id = told.map_or_else(|| story.header("seawall-call").unwrap(), |call| call["id"].as_str().unwrap());
+    browser.resize(1280, 760).await;
+    browser.go(&format!("{board}/calls/{id}")).await;
+    sleep(ms(500)).await;
+    draw(&browser, "story").await;
+    browser.resize(1280, 900).await;
+    browser.go(&format!("{board}/upstreams/exchange")).await;
+    sleep(ms(1500)).await;
+    draw(&browser, "steer").await;
+    println!("{:?}", browser.complaints().await);
+    browser.quit().await;
+}
+
+async fn scheme(browser: &Browser, scheme: &str) {
+    let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+    browser.devtools("Emulation.setEmulatedMedia", &features).await;
+}
+
+async fn draw(browser: &Browser, name: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/screenshots");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(format!("{name}.png")), browser.picture().await).unwrap();
+}
