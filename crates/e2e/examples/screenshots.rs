@@ -24,7 +24,6 @@ const OUTAGE: Duration = Duration::from_secs(24);
 /// A provider that answers after a while that varies, is odd now and then, and can be down.
 async fn provider(slow: u64, odd: u64, down: Arc<AtomicBool>) -> Upstream {
     let script = Script::per_path(move |request, n| {
-        let n = n as u64;
         let wait = ms(slow + n * 7919 % (slow + 1) + if n.is_multiple_of(23) { 4 * slow } else { 0 });
         match (down.load(Ordering::SeqCst), request.path()) {
             (true, "/v3/order") => Reply::execute_then_drop("order"),
@@ -51,19 +50,19 @@ async fn main() {
     for upstream in &mut rig.plan.upstreams {
         upstream.defaults.retry = seawall::retry::Options::default();
     }
-    let gateway = Arc::new(rig.start());
+    let gateway = rig.start();
     let number = Arc::new(AtomicU64::new(0));
     for (path, every, swing) in [
         ("/exchange/v3/ticker", 130, 2.0),
         ("/openai/v1/models", 260, 0.7),
         ("/carbon/intensity/de", 1700, 0.3),
     ] {
-        let gateway = gateway.clone();
+        let url = gateway.url("");
         tokio::spawn(async move {
             let began = Instant::now();
             loop {
                 let request = Request::get(path);
-                let url = gateway.url("");
+                let url = url.clone();
                 tokio::spawn(async move { client::request(&url, request).await });
                 // Traffic comes and goes.
                 let wave = 1.0 + swing * 0.3 * (began.elapsed().as_secs_f64() / 23.0).sin();
@@ -117,7 +116,8 @@ async fn main() {
     browser.go(&format!("{board}/upstreams/exchange")).await;
     sleep(ms(1500)).await;
     draw(&browser, "steer").await;
-    println!("{:?}", browser.complaints().await);
+    let complaints = browser.complaints().await;
+    assert!(complaints.is_empty(), "{complaints:?}");
     browser.quit().await;
 }
 

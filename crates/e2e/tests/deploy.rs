@@ -1,5 +1,7 @@
 //! What lies under `deploy/` says what the program does: metrics that exist, rules that fire, files their readers accept.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
