@@ -75,6 +75,8 @@ impl Browser {
         ];
         let wanted = json!({ "capabilities": { "alwaysMatch": {
             "browserName": "chrome",
+            // What is looked for may be on a page that is still being fetched.
+            "timeouts": { "implicit": 10_000 },
             "goog:chromeOptions": {
                 "binary": program("SEAWALL_E2E_CHROMIUM", "/usr/bin/chromium").to_string_lossy(),
                 "args": arguments,
