@@ -11,7 +11,7 @@ use tokio_rustls::TlsConnector;
 
 use super::error::{SendErrorKind, chain};
 use super::origin::Origin;
-use super::wire::{Line, OpenGuard, Outgoing, Socket, Wire};
+use super::wire::{Line, OpenGuard, Socket, Wire};
 use super::{Http2, Options, RequestBody, Tls, http1, http2};
 
 /// What no request was sent on, because it did not come to be.
@@ -22,7 +22,7 @@ pub(super) struct ConnectError {
 
 /// A connection nobody has used yet.
 pub(super) enum Opened<B> {
-    Http1(http1::Conn<B>),
+    Http1(http1::Conn),
     Http2(Arc<http2::Shared<B>>),
 }
 
@@ -31,7 +31,6 @@ pub(super) struct Connector {
     origin: Origin,
     tls: Option<TlsConnector>,
     always_http2: bool,
-    http1: hyper::client::conn::http1::Builder,
     http2: hyper::client::conn::http2::Builder<TokioExecutor>,
     open: Arc<AtomicUsize>,
 }
@@ -43,18 +42,12 @@ impl Connector {
             Http2::PriorKnowledge => &[b"h2"],
             Http2::Off => &[b"http/1.1"],
         };
-        let mut http1 = hyper::client::conn::http1::Builder::new();
-        http1.max_header_size(options.max_header_bytes);
-        if let Some(max) = options.max_headers {
-            http1.max_headers(max);
-        }
         let mut http2 = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
         http2.max_header_list_size(u32::try_from(options.max_header_bytes).unwrap_or(u32::MAX));
         Self {
             tls: origin.https().then(|| TlsConnector::from(tls.offering(offered))),
             always_http2: options.http2 == Http2::PriorKnowledge,
             origin,
-            http1,
             http2,
             open,
         }
@@ -83,10 +76,7 @@ impl Connector {
             tokio::spawn(connection);
             Ok(Opened::Http2(http2::Shared::new(requests, wire)))
         } else {
-            let (requests, connection) =
-                self.http1.handshake::<_, Outgoing<B>>(TokioIo::new(line)).await.map_err(failed)?;
-            tokio::spawn(connection.with_upgrades());
-            Ok(Opened::Http1(http1::Conn::new(requests, wire, generation)))
+            Ok(Opened::Http1(http1::Conn::new(line, wire, generation)))
         }
     }
 

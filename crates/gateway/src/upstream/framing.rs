@@ -1,15 +1,16 @@
 //! Where a message ends: requests that lie about their length are not sent, answers that can be read two ways are not
 //! believed.
 //!
-//! hyper already refuses obsolete line folding, white space before a colon, two different content-lengths, a
-//! transfer-encoding in HTTP/1.0 and chunks not ended by CR LF. What it lets through and we do not: content-length
-//! beside transfer-encoding, codings other than `chunked` (it reads those until the connection closes, or hands on the
-//! coded bytes), and 101 that nobody asked for. Equal content-lengths said twice become one; on 204 they go. A bare LF
-//! at the end of a header line is still read as its end, as RFC 9112 allows.
+//! Refused are: obsolete line folding and white space before a colon (by httparse), a transfer-encoding in HTTP/1.0,
+//! chunks not ended by CR LF (both in `http1`), and here two different content-lengths, a content-length beside a
+//! transfer-encoding, codings other than `chunked`, and 101 that nobody asked for. Equal content-lengths said twice
+//! become one; on 204 they go. A bare LF at the end of a header line is read as its end, as RFC 9112 allows.
 
-use http::header::{CONTENT_LENGTH, Entry, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, Entry, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+};
 use http::uri::{Authority, PathAndQuery, Uri};
-use http::{Method, Request, StatusCode, Version, response};
+use http::{Request, StatusCode, Version, response};
 use http_body::Body;
 
 use super::origin::Origin;
@@ -24,8 +25,10 @@ pub(super) struct Asked {
 /// How an answer ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// By its own framing: the connection can go on.
-    Framed,
+    /// After so many bytes.
+    Length(u64),
+    /// With its last chunk.
+    Chunked,
     /// With the connection.
     UntilClose,
     /// It does not: the connection speaks another protocol now.
@@ -44,9 +47,8 @@ pub(super) fn check<B: Body>(request: &mut Request<B>) -> Result<(), String> {
     }
 }
 
-/// Origin form and HTTP/1.1, whatever the request was before. Leaves the transfer-encoding to hyper, but for methods
-/// whose bodies it would silently drop.
-pub(super) fn for_http1<B: Body>(request: &mut Request<B>) {
+/// Origin form and HTTP/1.1, whatever the request was before. The transfer-encoding is whoever writes it to say.
+pub(super) fn for_http1<B>(request: &mut Request<B>) {
     *request.version_mut() = Version::HTTP_11;
     if request.uri().authority().is_some() {
         let parts = std::mem::take(request.uri_mut()).into_parts();
@@ -57,13 +59,7 @@ pub(super) fn for_http1<B: Body>(request: &mut Request<B>) {
         }
         *request.uri_mut() = Uri::from(parts.path_and_query.unwrap_or(PathAndQuery::from_static("/")));
     }
-    let unsized_body = !request.body().is_end_stream() && request.body().size_hint().exact().is_none();
-    let bare = matches!(*request.method(), Method::GET | Method::HEAD);
-    let headers = request.headers_mut();
-    headers.remove(TRANSFER_ENCODING);
-    if unsized_body && bare && !headers.contains_key(CONTENT_LENGTH) {
-        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    }
+    request.headers_mut().remove(TRANSFER_ENCODING);
 }
 
 /// Absolute form and HTTP/2; the Host header becomes the authority.
@@ -83,6 +79,17 @@ pub(super) fn for_http2<B>(request: &mut Request<B>, origin: &Origin) {
     *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
 }
 
+/// The words of a header that lists them.
+pub(super) fn words<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
+}
+
+/// Whether `Connection` says this word.
+pub(super) fn says(headers: &HeaderMap, word: &str) -> bool {
+    words(headers, &CONNECTION).any(|said| said.eq_ignore_ascii_case(word))
+}
+
 /// How an HTTP/1 answer ends, or why its end cannot be trusted.
 pub(super) fn judge(answer: &mut response::Parts, asked: Asked) -> Result<Ending, String> {
     let headers = &mut answer.headers;
@@ -92,7 +99,7 @@ pub(super) fn judge(answer: &mut response::Parts, asked: Asked) -> Result<Ending
         StatusCode::NO_CONTENT => {
             headers.remove(CONTENT_LENGTH);
             headers.remove(TRANSFER_ENCODING);
-            return Ok(Ending::Framed);
+            return Ok(Ending::Length(0));
         }
         _ => {}
     }
@@ -100,9 +107,12 @@ pub(super) fn judge(answer: &mut response::Parts, asked: Asked) -> Result<Ending
     let bodiless = asked.head || answer.status == StatusCode::NOT_MODIFIED;
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
-        (None, _) => Ok(if bodiless || length.is_some() { Ending::Framed } else { Ending::UntilClose }),
+        (None, _) if bodiless => Ok(Ending::Length(0)),
+        (None, _) => Ok(length.map_or(Ending::UntilClose, Ending::Length)),
         (Some(_), _) if length.is_some() => Err("both content-length and transfer-encoding".into()),
-        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(Ending::Framed),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => {
+            Ok(if bodiless { Ending::Length(0) } else { Ending::Chunked })
+        }
         (Some(coding), _) => Err(format!("transfer-encoding {}", String::from_utf8_lossy(coding.as_bytes()))),
     }
 }
@@ -131,7 +141,7 @@ fn one_length(headers: &mut HeaderMap) -> Result<Option<u64>, String> {
 }
 
 /// Digits only: `u64::from_str` would take a sign.
-fn digits(text: &[u8]) -> Option<u64> {
+pub(super) fn digits(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;
     }

@@ -11,17 +11,17 @@ use super::error::{SendError, SendErrorKind, Sent, causes, chain};
 use super::framing;
 use super::progress::Progress;
 use super::reply::Reply;
-use super::wire::{Outgoing, Wire};
+use super::wire::Wire;
 use super::{Failure, Inner, RequestBody};
 
 /// A connection many requests run on at once. It closes when the pool and every answer have let go of it.
 pub(super) struct Shared<B> {
-    requests: SendRequest<Outgoing<B>>,
+    requests: SendRequest<B>,
     wire: Arc<Wire>,
 }
 
 impl<B> Shared<B> {
-    pub(super) fn new(requests: SendRequest<Outgoing<B>>, wire: Arc<Wire>) -> Arc<Self> {
+    pub(super) fn new(requests: SendRequest<B>, wire: Arc<Wire>) -> Arc<Self> {
         Arc::new(Self { requests, wire })
     }
 }
@@ -119,7 +119,7 @@ pub(super) async fn exchange<B: RequestBody>(
     let written = shared.wire.written();
     let mut waiting = Waiting { slot: &pool.shared, shared: &shared, read: shared.wire.read(), over: false };
     progress.handed_over();
-    let result = shared.requests.clone().try_send_request(request.map(Outgoing::shared)).await;
+    let result = shared.requests.clone().try_send_request(request).await;
     waiting.over = true;
     drop(waiting);
     let mut failed = match result {
@@ -127,9 +127,8 @@ pub(super) async fn exchange<B: RequestBody>(
         Err(failed) => failed,
     };
     let message = chain(failed.error());
-    if let Some(request) = failed.take_message() {
+    if let Some(mut request) = failed.take_message() {
         progress.nothing_written();
-        let mut request = request.map(Outgoing::into_inner);
         framing::for_http1(&mut request);
         return Err(Failure::Unsent { kind: SendErrorKind::Closed, message, request: Box::new(request) });
     }

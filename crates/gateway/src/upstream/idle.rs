@@ -5,50 +5,47 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::http1::{Condition, Conn};
+use super::http1::Conn;
 
-/// How many of the oldest are looked at when one comes back. Two, so that a pool that shrinks catches up; it is why no
-/// sweep is needed: whoever uses the pool clears it, and a pool nobody uses is cleared by its servers hanging up.
+/// How many of the oldest are looked at when one comes back. Two, so that a pool that shrinks catches up.
 const REAPED_PER_RETURN: usize = 2;
 
-pub(super) struct Idle<B> {
-    waiting: VecDeque<Waiting<B>>,
+pub(super) struct Idle {
+    waiting: VecDeque<Waiting>,
+    /// Whether somebody sweeps.
+    sweeping: bool,
 }
 
-struct Waiting<B> {
-    conn: Conn<B>,
+struct Waiting {
+    conn: Conn,
     since: Instant,
 }
 
-impl<B> Idle<B> {
+impl Idle {
     pub(super) fn new() -> Self {
-        Self { waiting: VecDeque::new() }
+        Self { waiting: VecDeque::new(), sweeping: false }
     }
 
-    /// The freshest one that is fit for a request; what it finds dead or too old on the way is closed.
-    pub(super) fn take(&mut self, idle_for: Duration, now: Instant) -> Option<Conn<B>> {
-        let mut at = self.waiting.len();
-        while at > 0 {
-            at -= 1;
-            if now.duration_since(self.waiting[at].since) >= idle_for {
+    /// The freshest one that is fit for a request; what it finds unfit or too old on the way is closed.
+    pub(super) fn take(&mut self, idle_for: Duration, now: Instant) -> Option<Conn> {
+        while let Some(Waiting { conn, since }) = self.waiting.pop_back() {
+            if now.duration_since(since) >= idle_for {
                 // Everything before it waits longer still.
-                self.waiting.drain(..=at);
+                self.waiting.clear();
                 return None;
             }
-            match self.waiting[at].conn.condition() {
-                Condition::Ready => return self.waiting.remove(at).map(|waiting| waiting.conn),
-                Condition::Settling => {}
-                Condition::Dead => drop(self.waiting.remove(at)),
+            if conn.is_ready() {
+                return Some(conn);
             }
         }
         None
     }
 
     /// Keeps one for later; over `max` the oldest makes room.
-    pub(super) fn put(&mut self, conn: Conn<B>, max: usize, idle_for: Duration, now: Instant) {
+    pub(super) fn put(&mut self, conn: Conn, max: usize, idle_for: Duration, now: Instant) {
         for _ in 0..REAPED_PER_RETURN {
             match self.waiting.front() {
-                Some(oldest) if oldest.conn.is_closed() || now.duration_since(oldest.since) >= idle_for => {
+                Some(oldest) if oldest.conn.is_over() || now.duration_since(oldest.since) >= idle_for => {
                     self.waiting.pop_front();
                 }
                 _ => break,
@@ -62,11 +59,27 @@ impl<B> Idle<B> {
         }
     }
 
+    pub(super) fn wants_a_sweeper(&self) -> bool {
+        !self.sweeping && !self.waiting.is_empty()
+    }
+
+    pub(super) fn swept(&mut self) {
+        self.sweeping = true;
+    }
+
+    /// Closes what is over or too old. Whether there is anything left to look at again.
+    pub(super) fn sweep(&mut self, idle_for: Duration, now: Instant) -> bool {
+        self.waiting
+            .retain(|waiting| !waiting.conn.is_over() && now.duration_since(waiting.since) < idle_for);
+        self.sweeping = !self.waiting.is_empty();
+        self.sweeping
+    }
+
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
     }
 
     pub(super) fn len(&self) -> usize {
-        self.waiting.iter().filter(|waiting| !waiting.conn.is_closed()).count()
+        self.waiting.iter().filter(|waiting| !waiting.conn.is_over()).count()
     }
 }

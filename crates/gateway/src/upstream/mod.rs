@@ -29,22 +29,27 @@ mod wire;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
+use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
 use connect::{ConnectError, Connector, Opened, Stage};
 use idle::Idle;
 
 pub use error::{SendError, SendErrorKind, Sent};
+pub use http1::{Answer, End, Switched, Upgraded, read_answer};
 pub use origin::{Origin, OriginError};
 pub use progress::Progress;
 pub use reply::{Reply, ReplyError};
 pub use tls::{Tls, TlsError};
+
+/// How often idle connections are looked at.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// Any body a request can have. A pool is made for one type of it; box them where there are several.
 pub trait RequestBody:
@@ -124,7 +129,7 @@ impl<B: RequestBody> fmt::Debug for Pool<B> {
 impl<B: RequestBody> Pool<B> {
     /// Opens nothing yet.
     pub fn new(origin: Origin, options: Options, tls: &Tls) -> Self {
-        // hyper panics below this.
+        // hyper (HTTP/2) panics below this.
         let options = Options { max_header_bytes: options.max_header_bytes.max(8 * 1024), ..options };
         let spoken = match (options.http2, origin.https()) {
             (Http2::PriorKnowledge, _) => Spoken::Http2,
@@ -155,7 +160,7 @@ impl<B: RequestBody> Pool<B> {
     /// Dropping the future gives the request up: HTTP/1 closes the connection, HTTP/2 resets the stream, and
     /// `progress` tells whether anything had left.
     ///
-    /// An upgrade (101) hands its connection to [`hyper::upgrade::on`].
+    /// An upgrade (101) leaves its connection in the answer's extensions, as [`Upgraded`].
     ///
     /// # Errors
     /// No answer, see [`SendErrorKind`]; [`SendError::sent`] tells whether sending it again can repeat anything.
@@ -192,7 +197,7 @@ impl<B: RequestBody> Pool<B> {
                     {
                         return Err(SendError::unsent(kind, why, request));
                     }
-                    http1::exchange(pool, conn, request, progress).await
+                    return http1::exchange(pool, conn, request, progress).await;
                 }
                 Opened::Http2(shared) => http2::exchange(pool, shared, request, progress).await,
             };
@@ -238,7 +243,7 @@ struct Inner<B: RequestBody> {
     origin: Origin,
     options: Options,
     connector: Connector,
-    idle: Mutex<Idle<B>>,
+    idle: Mutex<Idle>,
     shared: http2::Slot<B>,
     spoken: AtomicU8,
     /// Held while connecting to a server that speaks HTTP/2, or may: the others wait and share what comes of it.
@@ -321,20 +326,42 @@ impl<B: RequestBody> Inner<B> {
     }
 
     /// Takes a connection back whose answer is complete.
-    fn keep(&self, conn: http1::Conn<B>) {
+    fn keep(self: &Arc<Self>, conn: http1::Conn) {
         let mut idle = self.idle_list();
         // Under the lock: a reconnect counts before it clears, so whoever puts down after the clearing sees the count.
         if conn.generation == self.generation.load(Ordering::Acquire) {
             idle.put(conn, self.options.max_idle, self.options.idle_for, Instant::now());
+            if idle.wants_a_sweeper()
+                && let Ok(runtime) = Handle::try_current()
+            {
+                idle.swept();
+                runtime.spawn(sweep(Arc::downgrade(self)));
+            }
         }
+    }
+
+    fn limits(&self) -> http1::head::Limits {
+        let lines = self.options.max_headers.unwrap_or(http1::head::Limits::default().lines);
+        http1::head::Limits { bytes: self.options.max_header_bytes, lines }
     }
 
     fn speaks(&self, spoken: Spoken) -> bool {
         self.spoken.load(Ordering::Acquire) == spoken as u8
     }
 
-    fn idle_list(&self) -> MutexGuard<'_, Idle<B>> {
+    fn idle_list(&self) -> MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Nobody reads an idle connection: now and then it is looked whether its server has hung up, or it is too old.
+async fn sweep<B: RequestBody>(pool: Weak<Inner<B>>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        let Some(pool) = pool.upgrade() else { return };
+        if !pool.idle_list().sweep(pool.options.idle_for, Instant::now()) {
+            return;
+        }
     }
 }
 

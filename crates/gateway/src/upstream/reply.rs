@@ -10,7 +10,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::error::chain;
-use super::http1::Conn;
+use super::http1::Answering;
+use super::http1::length::Piece;
 use super::http2::Shared;
 use super::{Inner, RequestBody};
 
@@ -20,69 +21,62 @@ use super::{Inner, RequestBody};
 /// resets its stream); the server learns of it at once. A body that ends early is an error, never an end, with one
 /// exception HTTP/1 leaves: an answer with neither content-length nor chunks, over plain TCP, ends where the server
 /// hangs up.
-pub struct Reply<B: RequestBody> {
-    body: Incoming,
-    hold: Hold<B>,
-}
+pub struct Reply<B: RequestBody>(Source<B>);
 
-enum Hold<B: RequestBody> {
-    Nothing,
-    /// To be closed after its answer when the pool is gone, or none was named. A running answer keeps no pool alive.
+enum Source<B: RequestBody> {
+    /// Nothing more comes.
+    Over,
     Http1 {
-        conn: Conn<B>,
-        pool: Weak<Inner<B>>,
+        answering: Answering,
+        /// Where its connection goes then; closed when the pool is gone, or none was named. A running answer keeps no
+        /// pool alive.
+        home: Weak<Inner<B>>,
     },
     Http2 {
+        body: Incoming,
         _shared: Arc<Shared<B>>,
     },
 }
 
 impl<B: RequestBody> Reply<B> {
-    pub(super) fn free(body: Incoming) -> Self {
-        Self { body, hold: Hold::Nothing }
+    pub(super) fn nothing() -> Self {
+        Self(Source::Over)
     }
 
-    pub(super) fn http1(body: Incoming, conn: Conn<B>, pool: Weak<Inner<B>>) -> Self {
-        let mut reply = Self { body, hold: Hold::Http1 { conn, pool } };
-        if reply.body.is_end_stream() {
-            reply.finish();
-        }
+    pub(super) fn http1(answering: Answering, home: Weak<Inner<B>>) -> Self {
+        let mut reply = Self(Source::Http1 { answering, home });
+        reply.settle();
         reply
     }
 
     pub(super) fn http2(body: Incoming, shared: Arc<Shared<B>>) -> Self {
-        Self { body, hold: Hold::Http2 { _shared: shared } }
+        Self(Source::Http2 { body, _shared: shared })
     }
 
-    /// Complete: the connection goes back.
-    fn finish(&mut self) {
-        if let Hold::Http1 { conn, pool } = std::mem::replace(&mut self.hold, Hold::Nothing) {
-            match pool.upgrade() {
-                Some(pool) if conn.rests() => pool.keep(conn),
-                // An early answer: nobody waits for the rest of our body any more.
-                _ if conn.holds_body() => conn.cut(),
-                // Dropped, it closes in good order.
-                _ => {}
-            }
+    /// A complete answer over HTTP/1 gives its connection back. A reader that knows the length does not ask again after
+    /// the last byte.
+    fn settle(&mut self) {
+        if !matches!(&self.0, Source::Http1 { answering, .. } if answering.decoder().is_end()) {
+            return;
+        }
+        if let Source::Http1 { answering, home } = std::mem::replace(&mut self.0, Source::Over)
+            && let Some(conn) = answering.into_conn()
+            && let Some(pool) = home.upgrade()
+        {
+            pool.keep(conn);
         }
     }
 
     /// Incomplete: the connection must never be used again.
     fn abandon(&mut self) {
-        if let Hold::Http1 { conn, .. } = std::mem::replace(&mut self.hold, Hold::Nothing) {
-            // At once, and not when the connection's task next runs.
-            conn.cut();
+        if let Source::Http1 { answering, .. } = std::mem::replace(&mut self.0, Source::Over) {
+            answering.abandon();
         }
     }
 
-    /// Whether the end hyper reports is one. It takes an HTTP/2 reset with `NO_ERROR` for an end, even before the
-    /// server said it was one.
-    fn is_whole(&self) -> bool {
-        match self.hold {
-            Hold::Nothing => true,
-            Hold::Http1 { .. } => self.body.size_hint().exact().is_none_or(|left| left == 0),
-            Hold::Http2 { .. } => self.body.is_end_stream(),
-        }
+    fn cut(&mut self, why: impl Into<Box<str>>) -> Poll<Option<Result<Frame<Bytes>, ReplyError>>> {
+        self.abandon();
+        Poll::Ready(Some(Err(ReplyError(why.into()))))
     }
 }
 
@@ -95,35 +89,44 @@ impl<B: RequestBody> Body for Reply<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ReplyError>>> {
         let this = self.get_mut();
-        Poll::Ready(match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
-            Some(Ok(frame)) => {
-                // A reader that knows the length does not ask again after the last byte.
-                if frame.is_trailers() || this.body.is_end_stream() {
-                    this.finish();
-                }
-                Some(Ok(frame))
+        match &mut this.0 {
+            Source::Over => Poll::Ready(None),
+            Source::Http1 { answering, .. } => {
+                let frame = match ready!(answering.poll_piece(cx)) {
+                    Ok(Piece::Data(data)) => Some(Ok(Frame::data(data))),
+                    Ok(Piece::Trailers(trailers)) => Some(Ok(Frame::trailers(trailers))),
+                    Ok(Piece::End | Piece::More) => None,
+                    Err(why) => return this.cut(why),
+                };
+                this.settle();
+                Poll::Ready(frame)
             }
-            None if this.is_whole() => {
-                this.finish();
-                None
-            }
-            None => {
-                this.abandon();
-                Some(Err(ReplyError(None)))
-            }
-            Some(Err(error)) => {
-                this.abandon();
-                Some(Err(ReplyError(Some(error))))
-            }
-        })
+            Source::Http2 { body, .. } => match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                Some(Ok(frame)) => Poll::Ready(Some(Ok(frame))),
+                // hyper takes a reset with `NO_ERROR` for an end, even before the server said it was one.
+                None if body.is_end_stream() => Poll::Ready(None),
+                None => this.cut("it stopped before its end"),
+                Some(Err(error)) => this.cut(chain(&error)),
+            },
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.0 {
+            Source::Over => true,
+            Source::Http1 { answering, .. } => answering.decoder().is_end(),
+            Source::Http2 { body, .. } => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.0 {
+            Source::Over => SizeHint::with_exact(0),
+            Source::Http1 { answering, .. } => {
+                answering.decoder().exact().map_or_else(SizeHint::default, SizeHint::with_exact)
+            }
+            Source::Http2 { body, .. } => body.size_hint(),
+        }
     }
 }
 
@@ -135,20 +138,22 @@ impl<B: RequestBody> Drop for Reply<B> {
 
 impl<B: RequestBody> fmt::Debug for Reply<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Reply").field(&self.body).finish()
+        let version = match &self.0 {
+            Source::Over => "over",
+            Source::Http1 { .. } => "HTTP/1",
+            Source::Http2 { .. } => "HTTP/2",
+        };
+        f.debug_tuple("Reply").field(&version).finish()
     }
 }
 
 /// An answer that ended before its end, or whose chunks make no sense. The text is complete.
 #[derive(Debug)]
-pub struct ReplyError(Option<hyper::Error>);
+pub struct ReplyError(Box<str>);
 
 impl fmt::Display for ReplyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(error) => write!(f, "the answer was cut short: {}", chain(error)),
-            None => f.write_str("the answer was cut short: it stopped before its end"),
-        }
+        write!(f, "the answer was cut short: {}", self.0)
     }
 }
 

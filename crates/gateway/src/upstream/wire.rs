@@ -4,12 +4,10 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -21,7 +19,6 @@ use tokio_rustls::client::TlsStream;
 /// is one step and not two.
 pub(super) struct Wire {
     state: Mutex<State>,
-    body: AtomicU8,
 }
 
 struct State {
@@ -41,14 +38,10 @@ pub(super) enum Quiet {
     Surplus,
 }
 
-const BODY_GONE: u8 = 0;
-const BODY_HELD: u8 = 1;
-const BODY_FAILED: u8 = 2;
-
 impl Wire {
     pub(super) fn new(socket: TcpStream) -> Arc<Self> {
         let state = State { socket: Some(socket), written: 0, read: 0 };
-        Arc::new(Self { state: Mutex::new(state), body: AtomicU8::new(BODY_GONE) })
+        Arc::new(Self { state: Mutex::new(state) })
     }
 
     /// Bytes the kernel took from us, TLS and all.
@@ -73,6 +66,12 @@ impl Wire {
         }
     }
 
+    /// Whether the runtime knows of bytes or of an end; no system call. Asked only of a connection nobody reads.
+    pub(super) fn has_news(&self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        self.state().socket.as_ref().is_none_or(|socket| socket.poll_read_ready(&mut cx).is_ready())
+    }
+
     /// Ends the connection now and wakes its task; returns how much had been written, which can no longer grow.
     pub(super) fn cut(&self) -> u64 {
         let state = self.state();
@@ -83,18 +82,9 @@ impl Wire {
         state.written
     }
 
-    /// Whether the HTTP machinery still holds the request's body, that is, has not finished writing it.
-    pub(super) fn holds_body(&self) -> bool {
-        self.body.load(Ordering::Acquire) == BODY_HELD
-    }
-
     /// Whether its socket is gone.
     pub(super) fn is_closed(&self) -> bool {
         self.state().socket.is_none()
-    }
-
-    pub(super) fn body_failed(&self) -> bool {
-        self.body.load(Ordering::Acquire) == BODY_FAILED
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -237,61 +227,5 @@ impl AsyncWrite for Line {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         on_line!(self.get_mut(), io => Pin::new(io).poll_shutdown(cx))
-    }
-}
-
-/// A caller's body on its way out; on HTTP/1 its wire knows while it lives, and whether it failed.
-pub(super) struct Outgoing<B> {
-    body: B,
-    held: Option<Held>,
-}
-
-struct Held(Arc<Wire>);
-
-impl<B> Outgoing<B> {
-    pub(super) fn on(wire: &Arc<Wire>, body: B) -> Self {
-        wire.body.store(BODY_HELD, Ordering::Release);
-        Self { body, held: Some(Held(Arc::clone(wire))) }
-    }
-
-    pub(super) fn shared(body: B) -> Self {
-        Self { body, held: None }
-    }
-
-    pub(super) fn into_inner(self) -> B {
-        self.body
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if self.0.holds_body() {
-            self.0.body.store(BODY_GONE, Ordering::Release);
-        }
-    }
-}
-
-impl<B: Body<Data = Bytes> + Unpin> Body for Outgoing<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let this = self.get_mut();
-        let frame = Pin::new(&mut this.body).poll_frame(cx);
-        if let (Poll::Ready(Some(Err(_))), Some(held)) = (&frame, &this.held) {
-            held.0.body.store(BODY_FAILED, Ordering::Release);
-        }
-        frame
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

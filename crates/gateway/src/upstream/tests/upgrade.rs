@@ -1,9 +1,9 @@
 //! Connections that stop speaking HTTP.
 
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::server::*;
+use crate::upstream::Upgraded;
 
 #[tokio::test]
 async fn an_upgraded_connection_leaves_the_pool_and_speaks_for_itself() {
@@ -22,9 +22,10 @@ async fn an_upgraded_connection_leaves_the_pool_and_speaks_for_itself() {
     asking.headers_mut().insert("upgrade", "echo".parse().unwrap());
     let mut answer = send(&pool, asking).await.unwrap();
     assert_eq!(answer.status(), 101);
-    let upgraded = hyper::upgrade::on(&mut answer);
+    let upgraded = answer.extensions_mut().remove::<Upgraded>().unwrap();
     assert_eq!(read(answer).await.unwrap().0, "");
-    let mut line = TokioIo::new(upgraded.await.unwrap());
+    let mut line = upgraded.take().unwrap();
+    assert!(upgraded.take().is_none());
     line.write_all(b"and back").await.unwrap();
     let mut heard = [0; 16];
     line.read_exact(&mut heard).await.unwrap();
