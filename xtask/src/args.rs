@@ -18,9 +18,10 @@ usage: cargo xtask <job>
                       them. K/N: every Nth one, from the Kth on (K from 0). FILE: only what is in files of that name
   detect [--tune]     the injection detector on attack lists and benign text, beside ModSecurity and its Core Rule
                       Set; --tune: only the half that rules may be fitted to, showing what is missed there
-  chaos [--minutes N] [--seed S] [--store redis|sqlite|both] [--self-test]
+  chaos [--minutes N] [--seed S] [--store redis|sqlite|both] [--gateway] [--self-test]
                       kills workers and redis-server while effects are done, and checks that none was
                       done twice: half a minute on each store (default both), or N minutes on each;
+                      --gateway: kills the gateway while keyed calls go through it, instead;
                       --self-test: makes mistakes on purpose, and each must be found
   --help              this text
 
@@ -83,6 +84,8 @@ pub(crate) struct Chaos {
     pub(crate) seconds: u64,
     /// What the plan is drawn from.
     pub(crate) seed: u64,
+    /// Gateways are killed instead of workers.
+    pub(crate) gateway: bool,
     /// Mistakes on purpose, instead.
     pub(crate) self_test: bool,
 }
@@ -190,7 +193,7 @@ fn shard(word: Option<&&str>) -> Result<(u32, u32), String> {
 }
 
 fn chaos(words: &[&str]) -> Result<Chaos, String> {
-    let mut asked = Chaos { store: "both".into(), seconds: 30, seed: 2026, self_test: false };
+    let mut asked = Chaos { store: "both".into(), seconds: 30, seed: 2026, gateway: false, self_test: false };
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match *word {
@@ -206,6 +209,7 @@ fn chaos(words: &[&str]) -> Result<Chaos, String> {
                 }
                 asked.store = (*store).into();
             }
+            "--gateway" => asked.gateway = true,
             "--self-test" => asked.self_test = true,
             other => return Err(format!("chaos knows no {other:?}")),
         }
@@ -266,10 +270,10 @@ mod tests {
 
     #[test]
     fn chaos_is_half_a_minute_on_both_stores_unless_told_otherwise() {
-        let both = Chaos { store: "both".into(), seconds: 30, seed: 2026, self_test: false };
+        let both = Chaos { store: "both".into(), seconds: 30, seed: 2026, gateway: false, self_test: false };
         assert_eq!(parsed("chaos"), Ok(Job::Chaos(both)));
-        let long = Chaos { store: "redis".into(), seconds: 600, seed: 7, self_test: true };
-        let line = "chaos --minutes 10 --seed 7 --store redis --self-test";
+        let long = Chaos { store: "redis".into(), seconds: 600, seed: 7, gateway: true, self_test: true };
+        let line = "chaos --minutes 10 --seed 7 --store redis --gateway --self-test";
         assert_eq!(parsed(line), Ok(Job::Chaos(long)));
     }
 

@@ -13,8 +13,9 @@ use crate::worker::{At, Bug, Setup};
 pub const USAGE: &str = "\
 usage: seawall-chaos <what>
 
-  run [--store redis|sqlite|both] [--seconds N | --minutes N] [--seed S] [--json]
-                      kills workers and the store while effects are done, and checks the ledger
+  run [--store redis|sqlite|both] [--seconds N | --minutes N] [--seed S] [--gateway SEAWALL] [--json]
+                      kills workers and the store while effects are done, and checks the ledger;
+                      --gateway: of the seawall binary at that path, which is called with keys, instead of workers
   self-test [--seed S] [--control] [--json]
                       the same with mistakes made on purpose: each must be found; --control: in the same
                       circumstances without them, nothing must be found
@@ -35,6 +36,8 @@ pub enum Task {
         length: Duration,
         /// What the plan is drawn from.
         seed: u64,
+        /// The `seawall` binary, where gateways do effects.
+        gateway: Option<PathBuf>,
         /// For programs.
         json: bool,
     },
@@ -67,18 +70,25 @@ pub fn parse(words: impl Iterator<Item = String>) -> Result<Task, String> {
     match task.as_str() {
         "run" => {
             let (mut stores, mut length) = (vec![Store::Redis, Store::Sqlite], Duration::from_secs(30));
-            let (mut seed, mut json) = (2026, false);
+            let (mut seed, mut json, mut gateway) = (2026, false, None);
             while let Some(word) = words.0.next() {
                 match word.as_str() {
                     "--store" => stores = which(&words.value(&word)?)?,
                     "--seconds" => length = Duration::from_secs(words.span(&word, 86_400)?),
                     "--minutes" => length = Duration::from_secs(words.span(&word, 1440)? * 60),
                     "--seed" => seed = words.number(&word)?,
+                    "--gateway" => {
+                        let path = PathBuf::from(words.value(&word)?);
+                        let found = path
+                            .canonicalize()
+                            .map_err(|error| format!("--gateway {}: {error}", path.display()));
+                        gateway = Some(found?);
+                    }
                     "--json" => json = true,
                     other => return Err(format!("run knows no {other:?}")),
                 }
             }
-            Ok(Task::Run { stores, length, seed, json })
+            Ok(Task::Run { stores, length, seed, gateway, json })
         }
         "self-test" => {
             let (mut seed, mut json, mut control) = (2026, false, false);
@@ -184,10 +194,10 @@ mod tests {
 
     #[test]
     fn a_run_has_defaults_and_takes_others() {
-        let Ok(Task::Run { stores, length, seed, json }) = parsed("run") else { panic!() };
+        let Ok(Task::Run { stores, length, seed, json, .. }) = parsed("run") else { panic!() };
         assert_eq!((stores.len(), length.as_secs(), seed, json), (2, 30, 2026, false));
         let line = "run --minutes 10 --seed 7 --store sqlite --json";
-        let Ok(Task::Run { stores, length, seed, json }) = parsed(line) else { panic!() };
+        let Ok(Task::Run { stores, length, seed, json, gateway: None }) = parsed(line) else { panic!() };
         assert_eq!((stores, length.as_secs(), seed, json), (vec![Store::Sqlite], 600, 7, true));
     }
 
@@ -200,6 +210,7 @@ mod tests {
             ("run --minutes 99999999999999999999", "--minutes"),
             ("run --store mongo", "mongo"),
             ("run --seed", "--seed"),
+            ("run --gateway /not/here", "/not/here"),
             ("self-test --now", "--now"),
             ("ledger", "--book"),
             ("worker --ledger here", "here"),

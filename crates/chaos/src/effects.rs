@@ -18,19 +18,20 @@ pub struct Times {
     pub reply: u64,
     /// How long the far side takes to show what it did: here, what may pass between a request and its entry.
     pub visibility: u64,
+    /// What clocks may differ.
+    pub drift: u64,
     /// How long a silent store is asked again.
     pub patience: u64,
 }
 
 /// All in milliseconds. Whoever is frozen for 2.5 s between asking whether it may send and sending, and whose request is
 /// then held for 3.5 s, is still in time to be seen: 6 s after its lease all is quiet.
-pub const CAMPAIGN: Times = Times { lease: 1000, call: 3000, reply: 2500, visibility: 3000, patience: 800 };
+pub const CAMPAIGN: Times =
+    Times { lease: 1000, call: 3000, reply: 2500, visibility: 3000, drift: 100, patience: 800 };
 
 /// For single stories: patient enough for a machine that is busy with something else.
-pub const STORY: Times = Times { lease: 3000, call: 3000, reply: 2000, visibility: 100, patience: 2500 };
-
-/// What clocks may differ on one machine.
-const DRIFT: Duration = Duration::from_millis(100);
+pub const STORY: Times =
+    Times { lease: 3000, call: 3000, reply: 2000, visibility: 100, drift: 100, patience: 2500 };
 
 impl Times {
     /// The options of one type of effect.
@@ -46,7 +47,7 @@ impl Times {
             lease: ms(self.lease),
             call: ms(self.call),
             visibility: ms(self.visibility),
-            drift: DRIFT,
+            drift: ms(self.drift),
             // Of what is killed fifty times a second some are tried often.
             attempts: 0,
             patience: ms(self.patience),

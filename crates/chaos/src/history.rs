@@ -1,5 +1,7 @@
 //! What happened in a run, as it was heard.
 
+use std::collections::HashSet;
+
 use crate::ledger::Entry;
 use crate::words::{At, How, Trouble, What};
 
@@ -68,6 +70,11 @@ pub enum Hit {
         /// Until then.
         until: At,
     },
+    /// Nobody meant it: for so long not even the driver ran, because the machine did something else.
+    Standstill {
+        /// Until then.
+        until: At,
+    },
     /// The store was killed.
     StoreKill {
         /// It was there again.
@@ -80,6 +87,7 @@ impl Fault {
     pub const fn over(&self) -> At {
         match self.hit {
             Hit::Freeze { until }
+            | Hit::Standstill { until }
             | Hit::StoreKill { until }
             | Hit::CutStore { until }
             | Hit::CutLedger { until } => until,
@@ -101,6 +109,10 @@ pub struct History {
     pub notes: Vec<(Option<What>, String)>,
     /// What a person decided about.
     pub forced: Vec<What>,
+    /// What a person was on the way to decide about, whether or not anybody heard.
+    pub looked: HashSet<What>,
+    /// Nobody says what is granted and when an operation begins: a gateway does not.
+    pub terse: bool,
     /// What is not finished at the end, and the word for where it stands.
     pub standing: Vec<(What, String)>,
     /// What was still asked for when the time to heal was over.

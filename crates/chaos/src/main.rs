@@ -35,17 +35,20 @@ fn done(task: Task) -> Result<bool, String> {
         Task::Ledger { book, window } => {
             // It lives as long as whoever started it.
             let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
-            let told = |ledger| drop(say(words::line(&Listens { ledger }).trim()));
+            let told = |ledger, http| drop(say(words::line(&Listens { ledger, http }).trim()));
             small()?.block_on(ledger::serve(&book, window, told)).map_err(|error| error.to_string())?;
             Ok(true)
         }
         Task::Worker(setup) => small()?.block_on(worker::work(*setup)).map(|()| true),
-        Task::Run { stores, length, seed, json } => {
+        Task::Run { stores, length, seed, gateway, json } => {
             let runtime =
                 Builder::new_multi_thread().enable_all().build().map_err(|error| error.to_string())?;
             let mut well = true;
             for store in stores {
-                let campaign = campaign(store, length, seed)?;
+                let mut campaign = campaign(store, length, seed)?;
+                if let Some(seawall) = gateway.clone() {
+                    campaign = campaign.by_gateways(seawall);
+                }
                 let ran = runtime.block_on(driver::run(&campaign)).map_err(|error| error.to_string())?;
                 let report = Report::of(&campaign, &ran);
                 match json {

@@ -2,18 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::check::{Violation, check, doubts, duplicates, omissions};
+use crate::check::{Law, Violation, bound, check, doubts, duplicates, omissions};
 use crate::driver::{Campaign, Ran};
-use crate::history::Hit;
+use crate::history::{History, Hit};
 use crate::ledger::Verdict;
 use crate::words::{How, Kind, What};
 
 /// The figures of one campaign.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
+    /// Who did them: workers with the library, or gateways.
+    pub door: String,
     /// Where effects were remembered.
     pub store: String,
     /// What the plan was drawn from.
@@ -42,6 +45,10 @@ pub struct Report {
     pub freezes: usize,
     /// Connections that were cut, or stood still.
     pub cuts: usize,
+    /// How often the machine did something else for a second or more, in which not even the driver ran.
+    pub standstills: usize,
+    /// The longest of these, in seconds.
+    pub longest: f64,
     /// Requests that were held beyond their senders' patience, or whose reply was lost.
     pub blinded: usize,
     /// Effects that were in doubt at some time.
@@ -60,7 +67,7 @@ pub struct Report {
     pub omissions_in_doubt: usize,
     /// Entries beyond the first of an effect that must not have a second.
     pub duplicates: usize,
-    /// With 95 % certainty fewer than this share of effects is done twice; none where one was.
+    /// With 95 % certainty a smaller share of such effects than this is done twice; none where there were none.
     pub bound: Option<f64>,
     /// Wishes that would have been another use of a key; all were refused.
     pub mistakes: usize,
@@ -72,6 +79,9 @@ pub struct Report {
 
 /// Stories that are told.
 const STORIES: usize = 4;
+
+/// After so many pauses of a kind of blow, one must have fallen.
+const SURELY: u32 = 20;
 
 /// Of a hundred effects, so many may be in doubt without a reason before that is a fault, and a handful in any case: a
 /// machine that is busy with something else keeps a lease from being renewed now and then.
@@ -97,7 +107,7 @@ impl Report {
         if false_doubts > A_HANDFUL && false_doubts * 100 > ran.effects.len() * MOST_FALSE {
             let why = format!("{false_doubts} doubts of {} effects have no reason", ran.effects.len());
             let first = doubts.unexplained.first().map(|(what, _)| *what);
-            violations.push(Violation { law: crate::check::Law::Doubt, what: first, why });
+            violations.push(Violation { law: Law::Doubt, what: first, why });
         }
         let odd = violations.iter().filter_map(|violation| violation.what);
         let odd: BTreeSet<What> =
@@ -105,7 +115,8 @@ impl Report {
         let stories = odd.into_iter().map(|what| history.story(what, book)).collect();
         let standing: BTreeSet<What> = history.standing.iter().map(|(what, _)| *what).collect();
         // What stands in doubt is only known where somebody looked at the end.
-        Self {
+        let mut report = Self {
+            door: campaign.door().to_string(),
             store: campaign.store.to_string(),
             seed: campaign.seed,
             seconds: ran.length.as_secs_f64(),
@@ -120,6 +131,8 @@ impl Report {
             store_kills: hits(|hit| matches!(hit, Hit::StoreKill { .. })),
             freezes: hits(|hit| matches!(hit, Hit::Freeze { .. })),
             cuts: hits(|hit| matches!(hit, Hit::CutStore { .. } | Hit::CutLedger { .. })),
+            standstills: hits(|hit| matches!(hit, Hit::Standstill { .. })),
+            longest: standstill(history),
             blinded: history.wishes.iter().filter(|wish| wish.ran && wish.trouble.blinds()).count(),
             in_doubt: doubts.effects,
             false_doubts,
@@ -129,7 +142,7 @@ impl Report {
             omissions: omitted.len(),
             omissions_in_doubt: omitted.iter().filter(|what| standing.contains(what)).count(),
             duplicates,
-            bound: (duplicates == 0 && unique > 0).then(|| 3.0 / unique as f64),
+            bound: bound(duplicates, unique),
             mistakes: history
                 .wishes
                 .iter()
@@ -137,16 +150,51 @@ impl Report {
                 .count(),
             violations,
             stories,
+        };
+        if campaign.bug.is_none() {
+            let nothing = report.nothing(campaign, ran.length);
+            report.violations.extend(nothing);
         }
+        report
     }
+
+    /// What should have happened in so long, and did not.
+    fn nothing(&self, campaign: &Campaign, length: Duration) -> Vec<Violation> {
+        let pace = &campaign.pace;
+        let blows = [
+            ("worker was killed", pace.kill, self.kills),
+            ("store was killed", pace.store, self.store_kills),
+            ("worker was frozen", pace.freeze, self.freezes),
+            ("cable was cut", pace.cut, self.cuts),
+            ("effect was in doubt", pace.kill, self.in_doubt),
+        ];
+        let due = |mean: Option<Duration>| mean.is_some_and(|mean| length >= mean * SURELY);
+        let missing = blows.into_iter().filter(|(_, mean, count)| due(*mean) && *count == 0);
+        let missing = missing.map(|(blow, ..)| format!("no {blow}"));
+        let idle = (self.done == 0).then(|| "no effect took place".to_owned());
+        let told = |why| Violation { law: Law::Struck, what: None, why };
+        missing.chain(idle).map(told).collect()
+    }
+}
+
+/// The longest time in which the machine did something else, in seconds.
+fn standstill(history: &History) -> f64 {
+    let still = history.faults.iter().filter(|fault| matches!(fault.hit, Hit::Standstill { .. }));
+    still.map(|fault| (fault.over() - fault.at) as f64 / 1e9).fold(0.0, f64::max)
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { store, seed, seconds, healed, .. } = self;
-        writeln!(f, "store {store}, seed {seed}, {seconds:.0} s of blows, all known {healed:.0} s later")?;
+        let Self { door, store, seed, seconds, healed, .. } = self;
+        writeln!(
+            f,
+            "{door} on {store}, seed {seed}, {seconds:.0} s of blows, all known {healed:.0} s later"
+        )?;
         let (effects, wishes, grants) = (self.effects, self.wishes, self.grants);
-        writeln!(f, "  effects     {effects} wanted by {wishes} wishes, {grants} grants")?;
+        writeln!(f, "  effects     {effects} wanted by {wishes} wishes")?;
+        if grants > 0 {
+            writeln!(f, "  grants      {grants} heard of")?;
+        }
         writeln!(f, "  done        {}, refused for good {}", self.done, self.refused)?;
         let (kills, store_kills, freezes, cuts) = (self.kills, self.store_kills, self.freezes, self.cuts);
         writeln!(
@@ -155,6 +203,13 @@ impl fmt::Display for Report {
              {} requests late or unanswered",
             self.blinded
         )?;
+        if self.standstills > 0 {
+            let (times, longest) = (self.standstills, self.longest);
+            writeln!(
+                f,
+                "  standstill  {times} times the machine did something else for a second or more, at most {longest:.1} s"
+            )?;
+        }
         let (doubts, decided, unexplained) = (self.in_doubt, self.decided, self.false_doubts);
         writeln!(
             f,
@@ -165,14 +220,10 @@ impl fmt::Display for Report {
         let (omitted, doubtful) = (self.omissions, self.omissions_in_doubt);
         writeln!(f, "  omissions   {omitted}, {doubtful} of them in doubt")?;
         writeln!(f, "  mistakes    {} other uses of a key, refused", self.mistakes)?;
+        write!(f, "  duplicates  {} of {} that must not have one", self.duplicates, self.unique)?;
         match self.bound {
-            Some(bound) => writeln!(
-                f,
-                "  duplicates  0 of {} that must not have one: with 95 % certainty fewer than 1 in {:.0}",
-                self.unique,
-                1.0 / bound
-            )?,
-            None => writeln!(f, "  duplicates  {}", self.duplicates)?,
+            Some(bound) => writeln!(f, ": with 95 % certainty fewer than 1 in {:.0}", 1.0 / bound)?,
+            None => writeln!(f)?,
         }
         match self.violations.len() {
             0 => write!(f, "  everything holds"),
@@ -185,5 +236,36 @@ impl fmt::Display for Report {
             }
         }?;
         self.stories.iter().try_for_each(|story| write!(f, "\n{story}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::Store;
+
+    #[test]
+    fn a_run_in_which_nothing_happened_does_not_hold() {
+        let length = Duration::from_secs(60);
+        let campaign = Campaign::new("nowhere".into(), Store::Redis, length, 1);
+        let (history, book, effects) = (History::default(), Vec::new(), Vec::new());
+        let ran = Ran { history, book, effects, length, healed: Duration::ZERO };
+        let report = Report::of(&campaign, &ran);
+        let why: Vec<&str> = report.violations.iter().map(|violation| &*violation.why).collect();
+        assert_eq!(
+            why,
+            [
+                "no worker was killed",
+                "no store was killed",
+                "no worker was frozen",
+                "no cable was cut",
+                "no effect was in doubt",
+                "no effect took place"
+            ]
+        );
+        assert_eq!(report.bound, None);
+        // Too short to ask that of it, and yet something should have been done.
+        let short = Report::of(&campaign, &Ran { length: Duration::from_millis(10), ..ran });
+        assert_eq!(short.violations.len(), 1);
     }
 }

@@ -205,3 +205,26 @@ pub fn table(tried: &[Tried], made: bool) -> String {
     lines.push(last);
     lines.join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_law_it_breaks_finds_a_mistake() {
+        let tried = |broken: &[Law]| Tried {
+            bug: Bug::DeleteOnError,
+            expected: Law::Once,
+            broken: broken.iter().copied().collect(),
+            effects: 1,
+            violations: broken.len(),
+            rounds: 1,
+            example: String::new(),
+            stories: Vec::new(),
+        };
+        assert!(tried(&[Law::Once, Law::Alarm]).is_caught());
+        assert!(!tried(&[]).is_caught() && !tried(&[Law::Alarm]).is_caught());
+        let page = table(&[tried(&[Law::Once]), tried(&[])], true);
+        assert!(page.contains("| NO |") && page.ends_with("1 of 2 mistakes were found"), "{page}");
+    }
+}

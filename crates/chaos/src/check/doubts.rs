@@ -51,7 +51,7 @@ pub fn doubts(history: &History, book: &[Entry]) -> Doubts {
         let until: At = (since + 1).saturating_mul(1_000_000);
         by_effect[what].iter().filter(|wish| wish.sent <= until).any(|wish| {
             let blinded = wish.ran && wish.trouble.blinds();
-            blinded || of(wish.process).chain(of(0)).any(|fault| at_it(wish, fault, until))
+            blinded || of(wish.process).chain(of(0)).any(|fault| at_it(wish, fault, until, history.terse))
         })
     };
     let effects: HashSet<What> = seen.iter().map(|(what, _)| *what).collect();
@@ -60,7 +60,7 @@ pub fn doubts(history: &History, book: &[Entry]) -> Doubts {
 }
 
 /// Did that fall into the time in which whoever had the wish had something to do or to say about it?
-fn at_it(wish: &Wish, fault: &Fault, until: At) -> bool {
+fn at_it(wish: &Wish, fault: &Fault, until: At, terse: bool) -> bool {
     let settled = match &wish.answered {
         Some((at, how)) if how.settled() => *at,
         _ => At::MAX,
@@ -68,7 +68,7 @@ fn at_it(wish: &Wish, fault: &Fault, until: At) -> bool {
     let between = fault.at <= until.min(settled) && fault.over() >= wish.sent;
     match fault.hit {
         // Whoever had not begun does not wait for the ledger.
-        Hit::CutLedger { .. } => between && wish.ran,
+        Hit::CutLedger { .. } => between && (wish.ran || terse),
         _ => between,
     }
 }

@@ -1,5 +1,6 @@
 //! Holds what was heard of a run against what the ledger has. Pure: a history and a book in, what is wrong out.
 
+mod bound;
 mod doubts;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use crate::history::History;
 use crate::ledger::{Entry, Verdict};
 use crate::words::{How, Kind, What};
 
+pub use bound::bound;
 pub use doubts::{Doubts, doubts};
 
 crate::listed! {
@@ -34,8 +36,13 @@ crate::listed! {
         Mismatch = "C7",
         /// Nobody is alarmed without cause.
         Alarm = "C8",
+        /// Blows have fallen and left doubts: a run in which nothing happened shows nothing.
+        Struck = "C9",
     }
 }
+
+/// How what nobody should have to see begins; the last is an answer that means nothing.
+pub const ALARMS: [&str; 4] = ["SUSPECTED", "CONTRADICTION", "FORGOTTEN", "ODD"];
 
 /// Something that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -95,9 +102,11 @@ pub fn check(history: &History, entries: &[Entry]) -> Vec<Violation> {
     once(&book, &mut wrong);
     answers(history, &book, &mut wrong);
     quiet(history, &mut wrong);
-    epochs(history, entries, &mut wrong);
+    if !history.terse {
+        epochs(history, entries, &mut wrong);
+    }
     for (what, note) in &history.notes {
-        if ["SUSPECTED", "CONTRADICTION", "FORGOTTEN"].iter().any(|alarm| note.starts_with(alarm)) {
+        if ALARMS.iter().any(|alarm| note.starts_with(alarm)) {
             wrong.push(Violation { law: Law::Alarm, what: *what, why: note.clone() });
         }
     }
@@ -191,6 +200,8 @@ fn answers(history: &History, book: &Book<'_>, wrong: &mut Vec<Violation>) {
                 }
             }
             How::Mismatch => say(Law::Mismatch, format!("wish {n} is what was meant, and was refused")),
+            // A person says that it took place, not what was answered.
+            How::NotKept if history.terse && times == 1 && history.looked.contains(&what) => {}
             How::Expired | How::NotKept => {
                 say(Law::Done, format!("wish {n} was answered {how:?} within the life of its record"));
             }

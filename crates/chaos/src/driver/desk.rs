@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::plan::{Plan, Planned};
 use super::slot::Event;
+use crate::effects::Times;
 use crate::history::{Grant, History, Wish};
 use crate::ledger::{Answer, Client, Question};
 use crate::words::{Job, Order, Said, Trouble, What, now};
@@ -38,6 +39,8 @@ struct Wanted {
     doubted: bool,
     /// The doubt a person is to look into, by its moment.
     doubt: Option<u64>,
+    /// How often somebody else was at it.
+    busy: u32,
     /// A person's word is on its way.
     forcing: bool,
     /// It is asked again already.
@@ -61,7 +64,7 @@ pub(super) struct Desk {
     /// Dice for what depends on real time anyway.
     dice: Rng,
     ledger: Client,
-    settle: Duration,
+    times: Times,
     /// Wishes a process is given at once.
     width: usize,
     pub(super) history: History,
@@ -85,13 +88,13 @@ impl Desk {
         slots: usize,
         width: usize,
         ledger: Client,
-        settle: Duration,
+        times: Times,
     ) -> Self {
         Self {
             plan,
             dice: Rng::with_seed(seed ^ 0xd15c),
             ledger,
-            settle,
+            times,
             width,
             history: History::default(),
             wanted: Vec::new(),
@@ -198,6 +201,7 @@ impl Desk {
                 out: 0,
                 doubted: false,
                 doubt: None,
+                busy: 0,
                 forcing: false,
                 waits: false,
                 over: false,
@@ -293,6 +297,7 @@ impl Desk {
                 let Ok(Answer::Found(found)) = look else { return false };
                 let order = Order::Force { what, entry: found.map(|(entry, _)| entry) };
                 self.wanted[index].forcing = true;
+                self.history.looked.insert(what);
                 self.forcing.push((process, index));
                 let _ = orders.send(order);
                 true

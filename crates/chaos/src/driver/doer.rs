@@ -1,7 +1,8 @@
 //! Whoever does effects: a kind of process that can be started, told what to do, listened to, and killed.
 //!
-//! Workers do them with the library. Something else (a gateway, say) joins a campaign by implementing [`Doer`]: it
-//! starts a process, turns [`Order`]s into what that understands, and says in [`Said`] what became of them.
+//! Workers do them with the library, [gateways](super::gateway) for whoever calls them. Whatever else implements
+//! [`Doer`] joins a campaign: it starts a process, turns [`Order`]s into what that understands, and says in [`Said`]
+//! what became of them.
 
 use std::io;
 use std::path::PathBuf;
@@ -28,6 +29,9 @@ pub struct Hand {
     pub orders: mpsc::UnboundedSender<Order>,
     /// What it says; ends when all is heard that it said before it died.
     pub said: mpsc::UnboundedReceiver<Said>,
+    /// One that ends before it is up is started again, as whoever supervises a service does it: its store may be gone
+    /// just then. Otherwise that is the end of the run.
+    pub supervised: bool,
 }
 
 /// Workers of this program.
@@ -77,5 +81,5 @@ pub fn hand(mut command: Command) -> io::Result<Hand> {
             }
         });
     }
-    Ok(Hand { child, orders, said })
+    Ok(Hand { child, orders, said, supervised: false })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::plan::{Pace, Pauses};
 use super::proxy::{Cut, Proxy};
@@ -29,6 +29,23 @@ pub(super) struct Targets {
     pub(super) cables: Vec<(Option<Proxy>, Proxy)>,
     pub(super) server: Option<Arc<Mutex<Server>>>,
     pub(super) events: mpsc::UnboundedSender<Event>,
+}
+
+/// How often it is looked whether the machine goes on.
+const LOOK: Duration = Duration::from_millis(50);
+/// As long as a lease: whoever was to renew one may not have been able to.
+const STANDSTILL: Duration = Duration::from_secs(1);
+
+/// Tells of every moment in which the machine did something else, for ever.
+pub(super) async fn standstills(events: mpsc::UnboundedSender<Event>) {
+    loop {
+        let (at, began) = (now(), Instant::now());
+        sleep(LOOK).await;
+        if began.elapsed() > STANDSTILL {
+            let hit = Hit::Standstill { until: now() };
+            let _ = events.send(Event::Fault(Fault { at, hit, process: None }));
+        }
+    }
 }
 
 /// Blows that fall until this is stopped.

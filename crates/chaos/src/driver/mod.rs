@@ -3,6 +3,7 @@
 mod desk;
 pub mod doer;
 mod faults;
+pub mod gateway;
 pub mod plan;
 mod proxy;
 mod server;
@@ -32,6 +33,7 @@ use crate::worker::Bug;
 use desk::Desk;
 use doer::{Doer, Workers};
 use faults::{Storm, Targets};
+use gateway::Gateways;
 use plan::{Mix, Pace, Plan};
 
 crate::listed! {
@@ -44,11 +46,23 @@ crate::listed! {
     }
 }
 
+crate::listed! {
+    /// Who does effects in a campaign.
+    Door {
+        /// Workers, with the library.
+        Library = "library",
+        /// The `seawall` binary, for whoever calls it.
+        Gateway = "gateway",
+    }
+}
+
 /// What is to be run.
 #[derive(Debug, Clone)]
 pub struct Campaign {
     /// This program.
     pub program: PathBuf,
+    /// The `seawall` binary, where gateways do effects.
+    pub seawall: Option<PathBuf>,
     /// Where effects are remembered.
     pub store: Store,
     /// What the plan is drawn from.
@@ -71,6 +85,8 @@ pub struct Campaign {
     pub window: Duration,
     /// A mistake every worker makes.
     pub bug: Option<Bug>,
+    /// Gateways keep a journal; that they do not is a mistake.
+    pub journal: bool,
     /// How long it may take until all is known that can be.
     pub heal: Duration,
 }
@@ -98,6 +114,7 @@ impl Campaign {
         };
         Self {
             program,
+            seawall: None,
             store,
             seed,
             length,
@@ -109,8 +126,30 @@ impl Campaign {
             times: CAMPAIGN,
             window: Duration::from_secs(24 * 3600),
             bug: None,
+            journal: true,
             heal: Duration::from_secs(180),
         }
+    }
+}
+
+impl Campaign {
+    /// The same with gateways instead of workers, with calls that are known by a key; they start more slowly, and so are
+    /// killed more seldom.
+    pub fn by_gateways(self, seawall: PathBuf) -> Self {
+        let ms = |span| Some(Duration::from_millis(span));
+        let (workers, width, kill) = match self.store {
+            Store::Redis => (3, 12, ms(250)),
+            Store::Sqlite => (1, 32, ms(700)),
+        };
+        let mix = Mix { kinds: gateway::KINDS.to_vec(), ..self.mix };
+        let pace = Pace { kill, freeze: ms(3000), ..self.pace };
+        let seawall = Some(seawall);
+        Self { seawall, workers, width, mix, pace, times: gateway::GATEWAY, ..self }
+    }
+
+    /// Who does effects in it.
+    pub fn door(&self) -> Door {
+        if self.seawall.is_some() { Door::Gateway } else { Door::Library }
     }
 }
 
@@ -135,6 +174,7 @@ pub struct Ledger {
     _process: tokio::process::Child,
     book: PathBuf,
     address: SocketAddr,
+    http: SocketAddr,
 }
 
 /// The first word of a ledger.
@@ -142,6 +182,8 @@ pub struct Ledger {
 pub struct Listens {
     /// Where it listens.
     pub ledger: SocketAddr,
+    /// And where by HTTP.
+    pub http: SocketAddr,
 }
 
 impl Ledger {
@@ -157,13 +199,18 @@ impl Ledger {
         let output = process.stdout.take().ok_or_else(|| io::Error::other("the ledger has no output"))?;
         let mut lines = tokio::io::BufReader::new(output).lines();
         let first = lines.next_line().await?.unwrap_or_default();
-        let Listens { ledger } = serde_json::from_str(&first).map_err(io::Error::other)?;
-        Ok(Self { _process: process, book, address: ledger })
+        let Listens { ledger, http } = serde_json::from_str(&first).map_err(io::Error::other)?;
+        Ok(Self { _process: process, book, address: ledger, http })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens by HTTP.
+    pub fn http(&self) -> SocketAddr {
+        self.http
     }
 
     /// What it has written down so far.
@@ -184,11 +231,14 @@ impl Ledger {
     }
 }
 
-/// The store of a campaign, and how its workers are told of it.
+/// What belongs to a run in a server.
+const NAMESPACE: &str = "chaos";
+
+/// The store of a campaign, and who is told of it.
 struct Kept {
     server: Option<Arc<Mutex<Server>>>,
     cables: Vec<(Option<Proxy>, Proxy)>,
-    args: Vec<Vec<String>>,
+    doer: Arc<dyn Doer>,
 }
 
 /// A directory of a run's own, in memory where there is such a place. What is killed here are processes, never the
@@ -205,10 +255,11 @@ pub fn directory(prefix: &str) -> io::Result<TempDir> {
 pub async fn run(campaign: &Campaign) -> io::Result<Ran> {
     let directory = directory("seawall-chaos-")?;
     let ledger = Ledger::start(&campaign.program, directory.path(), campaign.window).await?;
-    let kept = kept(campaign, directory.path(), ledger.address()).await?;
-    let doer = Workers { program: campaign.program.clone(), args: kept.args, env: Vec::new() };
-    let doer: Arc<dyn Doer> = Arc::new(doer);
+    let kept = kept(campaign, directory.path(), &ledger).await?;
+    let doer = kept.doer;
     let (events, mut heard) = mpsc::unbounded_channel();
+    let mut watch = tokio::task::JoinSet::new();
+    watch.spawn(faults::standstills(events.clone()));
     let numbers = Arc::new(AtomicU32::new(1));
     let slots = (0..campaign.workers)
         .map(|slot| Slot::keep(slot, doer.clone(), events.clone(), numbers.clone()))
@@ -217,7 +268,8 @@ pub async fn run(campaign: &Campaign) -> io::Result<Ran> {
     let plan = Plan::new(campaign.seed, campaign.mix.clone());
     let client = Client::new(ledger.address());
     let (seed, workers, width) = (campaign.seed, campaign.workers, campaign.width);
-    let mut desk = Desk::new(plan, seed, workers, width, client, campaign.times.settle());
+    let mut desk = Desk::new(plan, seed, workers, width, client, campaign.times);
+    desk.history.terse = campaign.door() == Door::Gateway;
     let began = Instant::now();
     let storm = Storm::begin(campaign.seed, &campaign.pace, &targets);
     desk.storm(&mut heard, began + campaign.length).await;
@@ -241,7 +293,17 @@ pub async fn run(campaign: &Campaign) -> io::Result<Ran> {
         return Err(io::Error::other(why));
     }
     let effects = desk.effects().collect();
-    Ok(Ran { history: desk.history, book: ledger.read()?, effects, length: stormed, healed })
+    let (mut history, book) = (desk.history, ledger.read()?);
+    if history.terse {
+        // What arrived had begun.
+        let arrived = book.iter().filter_map(|entry| usize::try_from(entry.run).ok());
+        for wish in arrived {
+            if let Some(wish) = history.wishes.get_mut(wish) {
+                wish.ran = true;
+            }
+        }
+    }
+    Ok(Ran { history, book, effects, length: stormed, healed })
 }
 
 /// Looks at what is not finished, until nothing runs any more, and lets everybody end in order.
@@ -278,24 +340,37 @@ async fn close(desk: &mut Desk, heard: &mut mpsc::UnboundedReceiver<Event>, targ
     }
 }
 
-async fn kept(campaign: &Campaign, directory: &Path, ledger: SocketAddr) -> io::Result<Kept> {
+async fn kept(campaign: &Campaign, directory: &Path, ledger: &Ledger) -> io::Result<Kept> {
     let server = match campaign.store {
         Store::Redis => Some(Server::start(directory).await?),
         Store::Sqlite => None,
     };
     let known = directory.join("known");
-    let (mut cables, mut args) = (Vec::new(), Vec::new());
+    let (mut cables, mut args, mut homes) = (Vec::new(), Vec::new(), Vec::new());
     for slot in 0..campaign.workers {
-        let cable = Proxy::to(ledger).await?;
+        let far = if campaign.seawall.is_some() { ledger.http() } else { ledger.address() };
+        let cable = Proxy::to(far).await?;
         let store = match &server {
             Some(server) => Some(Proxy::to(server.address()).await?),
             None => None,
         };
+        let url = store.as_ref().map(|store| format!("redis://{}/0?namespace={NAMESPACE}", store.address()));
+        if campaign.seawall.is_some() {
+            let home = directory.join(format!("gateway-{slot}"));
+            gateway::configure(
+                &home,
+                cable.address(),
+                url.as_deref().unwrap_or("./state"),
+                campaign.journal,
+            )?;
+            homes.push(home);
+            cables.push((store, cable));
+            continue;
+        }
         let mut words = vec!["--ledger".to_owned(), cable.address().to_string()];
         words.extend(["--times".to_owned(), crate::words::line(&campaign.times).trim().to_owned()]);
-        match &store {
-            Some(store) => {
-                let url = format!("redis://{}/0?namespace=chaos", store.address());
+        match url {
+            Some(url) => {
                 words.extend(["--redis".to_owned(), url, "--known".to_owned()]);
                 words.push(known.display().to_string());
             }
@@ -310,5 +385,13 @@ async fn kept(campaign: &Campaign, directory: &Path, ledger: SocketAddr) -> io::
         cables.push((store, cable));
         args.push(words);
     }
-    Ok(Kept { server: server.map(|server| Arc::new(Mutex::new(server))), cables, args })
+    let doer: Arc<dyn Doer> = match &campaign.seawall {
+        // A journal in a file has a namespace of its own.
+        Some(program) => {
+            let namespace = if server.is_some() { NAMESPACE } else { "seawall" };
+            Arc::new(Gateways { program: program.clone(), homes, namespace })
+        }
+        None => Arc::new(Workers { program: campaign.program.clone(), args, env: Vec::new() }),
+    };
+    Ok(Kept { server: server.map(|server| Arc::new(Mutex::new(server))), cables, doer })
 }

@@ -61,6 +61,8 @@ pub enum Blow {
 
 /// Kills that a process survives which is not ready yet.
 const SPARED: u32 = 3;
+/// How often one that is supervised may end before it was up, one time after the other.
+const STARTS: u32 = 200;
 
 /// A slot and the task that keeps it filled.
 #[derive(Debug)]
@@ -117,7 +119,7 @@ struct Place {
 
 impl Place {
     async fn keep(self, mut blown: mpsc::UnboundedReceiver<Blow>) {
-        let mut last = false;
+        let (mut last, mut stillborn) = (false, 0);
         while !last {
             let process = self.numbers.fetch_add(1, Ordering::Relaxed);
             let mut hand = match self.doer.start(self.slot) {
@@ -134,10 +136,13 @@ impl Place {
             if self.events.send(started).is_err() {
                 return;
             }
-            last = self.listen(&mut hand, process, &mut blown).await;
+            let (ended, up) = self.listen(&mut hand, process, &mut blown).await;
+            last = ended;
+            stillborn = if up { 0 } else { stillborn + 1 };
             // Killed is killed; one that ends by itself says why on its standard error.
             if let Ok(status) = hand.child.wait().await
                 && let Some(code @ 1..) = status.code()
+                && (up || !hand.supervised || stillborn > STARTS)
             {
                 let why = format!("a process in slot {} ended with code {code}", self.slot);
                 let _ = self.events.send(Event::Failed(why));
@@ -146,8 +151,13 @@ impl Place {
         }
     }
 
-    /// Until it has said its last word. Was it to be the last process here?
-    async fn listen(&self, hand: &mut Hand, process: u32, blown: &mut mpsc::UnboundedReceiver<Blow>) -> bool {
+    /// Until it has said its last word. Was it to be the last process here, and was it ever up?
+    async fn listen(
+        &self,
+        hand: &mut Hand,
+        process: u32,
+        blown: &mut mpsc::UnboundedReceiver<Blow>,
+    ) -> (bool, bool) {
         let mut last = false;
         let mut frozen: Option<Instant> = None;
         let (mut up, mut spared) = (false, 0);
@@ -158,7 +168,7 @@ impl Place {
                         up |= said == Said::Up;
                         let _ = self.events.send(Event::Said { process, said, at: now() });
                     }
-                    None => return last,
+                    None => return (last, up),
                 },
                 Some(blow) = blown.recv() => match blow {
                     Blow::Last => last = true,

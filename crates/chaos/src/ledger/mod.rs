@@ -4,6 +4,7 @@
 //! writes down that the second is the same as the first: that is the promise keyed effects rely on.
 
 mod client;
+pub mod http;
 mod serve;
 
 use std::fs::{File, OpenOptions};

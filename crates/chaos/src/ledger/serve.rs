@@ -18,7 +18,7 @@ use super::{Answer, Book, Entry, Numbered, Question, Verdict};
 use crate::words::{At, What, line, nanos, now};
 
 /// What is known, and the book.
-struct Desk {
+pub(super) struct Desk {
     window: Duration,
     written: Mutex<Written>,
     held: AtomicUsize,
@@ -32,13 +32,19 @@ struct Written {
     named: HashMap<What, (u64, String)>,
 }
 
-/// Serves for ever. `window` is how long a key is recognised; `told` hears where it listens.
-pub async fn serve(book: &Path, window: Duration, told: impl FnOnce(SocketAddr)) -> io::Result<()> {
+/// Serves for ever. `window` is how long a key is recognised; `told` hears where it listens, and where by HTTP.
+pub async fn serve(
+    book: &Path,
+    window: Duration,
+    told: impl FnOnce(SocketAddr, SocketAddr),
+) -> io::Result<()> {
     let book = Book::open(book)?;
     let written = Written { book, first: HashMap::new(), fences: HashMap::new(), named: HashMap::new() };
     let desk = Arc::new(Desk { window, written: Mutex::new(written), held: AtomicUsize::new(0) });
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    told(listener.local_addr()?);
+    let by_http = TcpListener::bind("127.0.0.1:0").await?;
+    told(listener.local_addr()?, by_http.local_addr()?);
+    tokio::spawn(super::http::serve(desk.clone(), by_http));
     loop {
         let (stream, _) = listener.accept().await?;
         let desk = desk.clone();
@@ -79,7 +85,7 @@ async fn write(mut to: OwnedWriteHalf, mut said: mpsc::UnboundedReceiver<Option<
 }
 
 /// The reply; none is that it is to be lost.
-async fn answer(desk: &Desk, question: Question) -> Option<Answer> {
+pub(super) async fn answer(desk: &Desk, question: Question) -> Option<Answer> {
     match question {
         Question::Do { what, key, epoch, run, print, keyed, hold, silent, refuse } => {
             if hold > 0 {

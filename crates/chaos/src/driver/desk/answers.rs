@@ -11,6 +11,8 @@ use crate::words::{How, Kind};
 const MOST_TRIES: u32 = 400;
 /// What a person waits for beyond the time after which all is quiet.
 const CARE: Duration = Duration::from_millis(1200);
+/// Somebody who was at it so often may be dead: the others go on meanwhile, until its lease is over.
+const STUCK: u32 = 3;
 
 impl Desk {
     pub(super) fn ended(&mut self, process: u32, n: u64, at: u64, how: &How) {
@@ -40,7 +42,12 @@ impl Desk {
                 self.again(index, pause);
             }
             How::InFlight => {
-                let pause = dice(&mut self.dice, 100, 500);
+                self.wanted[index].busy += 1;
+                if self.wanted[index].busy >= STUCK {
+                    self.aside(index);
+                }
+                let lease = self.times.lease;
+                let pause = dice(&mut self.dice, lease / 10, lease / 2);
                 self.meanwhile(index, pause);
             }
         }
@@ -65,14 +72,12 @@ impl Desk {
     }
 
     fn doubted(&mut self, index: usize, since: Option<u64>) {
-        let wanted = &mut self.wanted[index];
-        if wanted.over {
+        if self.wanted[index].over {
             return;
         }
-        if !wanted.doubted {
-            wanted.doubted = true;
-            self.fresh -= 1;
-        }
+        self.aside(index);
+        let settle = self.times.settle();
+        let wanted = &mut self.wanted[index];
         if wanted.planned.what.kind == Kind::Letter && !wanted.planned.attended {
             return self.finished(index, false);
         }
@@ -80,13 +85,24 @@ impl Desk {
             // One doubt, one person; and not before all is quiet.
             (Kind::Letter, Some(since)) if wanted.doubt != Some(since) && !wanted.forcing => {
                 wanted.doubt = Some(since);
-                self.later(index, Due::Person(since), self.settle + CARE);
+                self.later(index, Due::Person(since), settle + CARE);
             }
             (Kind::Letter, Some(_)) => {}
             _ => {
-                let pause = Duration::from_millis(self.dice.u64(300..900));
+                // A tenth of the time it takes until all is quiet.
+                let pause = u64::try_from(settle.as_millis()).unwrap_or(u64::MAX) / 20;
+                let pause = Duration::from_millis(self.dice.u64(pause..pause * 3));
                 self.meanwhile(index, pause);
             }
+        }
+    }
+
+    /// It may take long: others are wanted meanwhile.
+    fn aside(&mut self, index: usize) {
+        let wanted = &mut self.wanted[index];
+        if !wanted.over && !wanted.doubted {
+            wanted.doubted = true;
+            self.fresh -= 1;
         }
     }
 
