@@ -20,7 +20,7 @@ fn seawall() -> Option<PathBuf> {
 }
 
 async fn report(journal: bool) -> Option<Report> {
-    let (program, length) = (env!("CARGO_BIN_EXE_seawall-chaos").into(), Duration::from_secs(4));
+    let (program, length) = (env!("CARGO_BIN_EXE_seawall-chaos").into(), Duration::from_secs(6));
     let campaign = Campaign::new(program, Store::Sqlite, length, 7).by_gateways(seawall()?);
     // Nobody waits until all is known: what is done twice is done twice.
     let campaign = Campaign { journal, heal: Duration::ZERO, ..campaign };
