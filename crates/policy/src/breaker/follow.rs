@@ -76,6 +76,18 @@ impl Machine {
         moved
     }
 
+    /// Nothing has begun later than now, and no pause and no probe ends later than one that begins now: a clock that was
+    /// set back prolongs neither. What a person holds ends when it was said to.
+    pub(crate) fn not_ahead(&mut self, now: Instant) {
+        self.since = self.since.min(now);
+        self.resumes = self.resumes.min(now + self.pause());
+        let lease = now + self.options().lease;
+        self.probes.leases.iter_mut().for_each(|(_, end)| *end = lease.min(*end));
+        if self.ramp.is_some_and(|ramp| ramp.began > now) {
+            self.ramp = Some(Ramp::new(now));
+        }
+    }
+
     /// A probe that somebody else has granted, whatever this machine thinks of it.
     pub(crate) fn granted(&mut self, now: Instant) -> super::Ticket {
         let probe = self.probes.send(self.options().lease, now);

@@ -32,6 +32,9 @@ pub(crate) struct Kept {
     pub(crate) reason: String,
 }
 
+/// No slot is shorter, in microseconds.
+const SHORTEST: u64 = 1000;
+
 /// Names and reasons are for people.
 pub(crate) const LONGEST_WORD: usize = 256;
 
@@ -66,15 +69,20 @@ impl Kept {
         (machine.reopened, machine.consecutive) = (from.u32()?, from.u32()?);
         machine.probes.next = from.u64()?;
         (machine.probes.good, machine.probes.bad) = (from.u32()?, from.u32()?);
-        let (length, number) = (Duration::from_micros(from.u64()?), from.u64()?);
+        let (length, number) = (from.u64()?, from.u64()?);
+        if length < SHORTEST {
+            return None;
+        }
         let mut tallies = [Tally::default(); SLOTS];
         for tally in &mut tallies {
             *tally = Tally { calls: from.u32()?, failures: from.u32()?, slow: from.u32()? };
         }
-        let mut slots = Slots::of(length, number, tallies);
+        let ahead = number.saturating_sub(micros(now) / length);
+        let mut slots = Slots::of(Duration::from_micros(length), number, tallies);
         slots.now(now);
-        // Another window begins when the old one is empty: two that take turns would never count anything.
-        if empty(&slots) {
+        // Another window begins when the old one is empty: two that take turns would never count anything. And when it is
+        // all of a time to come: a clock that was set back must not make the breaker blind until it has caught up.
+        if empty(&slots) || ahead >= SLOTS as u64 {
             slots = Slots::new(wanted);
         }
         machine.counts = Counts::Time(slots);
@@ -82,6 +90,7 @@ impl Kept {
             machine.probes.leases.push((from.u64()?, from.instant()?));
         }
         let (by, reason) = (from.text()?, from.text()?);
+        machine.not_ahead(now);
         from.0.is_empty().then_some(Self { machine, by, reason })
     }
 
@@ -174,7 +183,7 @@ impl Kept {
 /// One slot of a window that is kept, in whole microseconds.
 pub(crate) fn slot(options: &Options) -> Duration {
     let Window::Time(span) = options.window else { return Duration::from_millis(1) };
-    Duration::from_micros((micros_of(span) / SLOTS as u64).max(1000))
+    Duration::from_micros((micros_of(span) / SLOTS as u64).max(SHORTEST))
 }
 
 fn empty(slots: &Slots<Tally, SLOTS>) -> bool {

@@ -356,7 +356,7 @@ impl Machine {
             .then_some("too large a share of slow calls")
     }
 
-    fn pause(&self) -> Duration {
+    pub(super) fn pause(&self) -> Duration {
         let most = self.options.open_cap.unwrap_or(self.options.open);
         self.options.open.saturating_mul(1 << self.reopened.min(31)).min(most)
     }

@@ -40,7 +40,7 @@ pub struct Mirror {
     noted: Option<Instant>,
     run: Run,
     back: Vec<(u64, u64, Heard)>,
-    lever: Option<Pull>,
+    lever: Option<Pulled>,
     /// Somebody would send a probe; and when it makes sense to ask for one again.
     wants: bool,
     asks: Instant,
@@ -48,6 +48,16 @@ pub struct Mirror {
     granted: Option<(u64, Instant)>,
     /// Those that were, by the machine's number and the fleet's.
     sent: Vec<(u64, u64)>,
+}
+
+/// A lever the store has not confirmed.
+#[derive(Debug)]
+struct Pulled {
+    pull: Pull,
+    /// When its hold ends, where it has an end.
+    until: Option<Instant>,
+    /// Has the store been asked?
+    told: bool,
 }
 
 /// How calls ended, in their order.
@@ -200,14 +210,15 @@ impl Mirror {
 
     /// Somebody has pulled a lever here: the store is to hear of it before anything else, and until it has, nothing it
     /// says counts.
-    pub fn pulled(&mut self, pull: Pull) {
-        self.lever = Some(pull);
+    pub fn pulled(&mut self, pull: Pull, now: Instant) {
+        let until = pull.hold.map(|hold| now + hold);
+        self.lever = Some(Pulled { pull, until, told: false });
         self.granted = None;
     }
 
     /// What the store is to be told next, if anything is. If no answer comes, see [`Mirror::unheard`].
     pub fn next(&mut self, now: Instant) -> Option<Ask> {
-        if let Some(pull) = self.lever.take() {
+        if let Some(pull) = self.pull(now) {
             return Some(Ask::Pull(pull));
         }
         if let Some((epoch, probe, heard)) = self.back.pop() {
@@ -224,6 +235,18 @@ impl Mirror {
             self.asks = now + SOON;
             Ask::Probe
         })
+    }
+
+    /// The lever that is to be told, for as long as it still holds: one whose time is over moves nobody.
+    fn pull(&mut self, now: Instant) -> Option<Pull> {
+        let Pulled { pull, until, told } = self.lever.as_mut().filter(|lever| !lever.told)?;
+        let hold = until.map(|until| now.until(until));
+        if hold == Some(Duration::ZERO) {
+            self.lever = None;
+            return None;
+        }
+        *told = true;
+        Some(Pull { hold, ..pull.clone() })
     }
 
     /// Is there something the store should be asked soon?
@@ -272,20 +295,21 @@ impl Mirror {
         Some(Ask::Report(Report { epoch: self.epoch, counts, first, last, worked }))
     }
 
-    /// A question got no answer. A lever is told again. Counts are not: they may have been heard, and nothing is counted
-    /// twice.
-    pub fn unheard(&mut self, ask: Ask) {
-        if let Ask::Pull(pull) = ask {
-            self.lever.get_or_insert(pull);
+    /// The last question got no answer. A lever is told again. Counts are not: they may have been heard, and nothing is
+    /// counted twice.
+    pub fn unheard(&mut self) {
+        if let Some(lever) = &mut self.lever {
+            lever.told = false;
         }
     }
 
-    /// What the store said: the machine goes where the fleet's breaker stands.
+    /// What the store said to the last question: the machine goes where the fleet's breaker stands.
     pub fn hear(&mut self, machine: &mut Machine, said: &Said, now: Instant) -> Option<Moved> {
         if self.alone.take().is_some() {
             machine.update(self.machine_options());
         }
         let standing = &said.standing;
+        self.lever.take_if(|lever| lever.told);
         if self.lever.is_some() {
             return None;
         }

@@ -57,10 +57,10 @@ async fn keep(breaker: Weak<Inner>, place: Arc<Place>, woken: Arc<Notify>) {
         let mut looked = false;
         while let Some((rules, ask)) = breaker.question(looked) {
             looked = true;
-            match place.breaker(&breaker.0.name, &rules, ask.clone()).await {
+            match place.breaker(&breaker.0.name, &rules, ask).await {
                 Ok(said) => breaker.heard(&said),
                 Err(Away) => {
-                    breaker.unheard(ask);
+                    breaker.unheard();
                     breaker.alone(place.size());
                     break;
                 }
@@ -99,9 +99,9 @@ impl Breaker {
         });
     }
 
-    fn unheard(&self, ask: Ask) {
+    fn unheard(&self) {
         if let Some(tie) = &mut lock(&self.0.guarded).tie {
-            tie.mirror.unheard(ask);
+            tie.mirror.unheard();
         }
     }
 
@@ -160,7 +160,7 @@ impl Tie {
         let lever = Pulls::ALL.iter().copied().find(|lever| lever.as_str() == action);
         let Some(lever) = lever else { return };
         let (by, reason) = (held.by.clone(), held.reason.clone());
-        self.mirror.pulled(Pull { lever, by, reason, hold });
+        self.mirror.pulled(Pull { lever, by, reason, hold }, held.since);
         self.woken.notify_one();
     }
 

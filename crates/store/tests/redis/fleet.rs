@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use seawall_core::effect::Stamp;
-use seawall_core::fleet::{Fleet, Member, lease, limit, presence};
+use seawall_core::fleet::{Fleet, Member, Moment, breaker, lease, limit, presence};
 use seawall_core::store::StoreError;
 use seawall_core::units::Rate;
+use seawall_policy::breaker::Options;
+use seawall_policy::fleet::breaker::{rules as rules_of, step};
 use seawall_store::conformance;
 use seawall_store::redis::Redis;
 use seawall_store::time::Time;
@@ -44,6 +46,77 @@ async fn breakers_conform() {
         happened |= walked.everything_happened();
     }
     assert!(happened);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_is_met_as_the_step_meets_it() {
+    let Some(server) = server(NOTHING).await else { return };
+    let rules = rules();
+    let (mut held, mut epoch, mut failures, mut opened) = (None, 0, Vec::new(), 0);
+    for (turn, back) in [0, 0, 90_000, 90_000, 90_000, 3_600_000, 3_600_000].into_iter().enumerate() {
+        let now = Stamp(FAR.0 + turn as u64 * 10 - back);
+        let store =
+            Redis::open_at(&server.url(), careless(), Time::manual(now)).await.expect("it opens").store;
+        for ask in [report(epoch), breaker::Ask::Probe] {
+            let (kept, expected) =
+                step(held.as_deref(), &rules, &ask, Moment(now.0 * 1000)).expect("our own");
+            let said = store.breaker(&"api".into(), &rules, ask).await.expect("the store answers");
+            assert_eq!(said, expected, "turn {turn}");
+            (held, epoch) = (kept.map(|kept| kept.bytes), said.standing.epoch);
+            opened = said.standing.opened;
+        }
+        failures
+            .push(store.breaker(&"api".into(), &rules, look()).await.expect("it answers").standing.failures);
+    }
+    // What failed at a time to come is forgotten; what fails from then on opens it.
+    assert_eq!((failures, opened), (vec![1, 2, 1, 2, 3, 0, 0], 1));
+}
+
+fn look() -> breaker::Ask {
+    breaker::Ask::Report(breaker::Report::default())
+}
+
+#[tokio::test]
+async fn a_damaged_breaker_is_refused_and_not_overwritten() {
+    let Some(server) = server(NOTHING).await else { return };
+    let store = open(&server.url(), careless()).await;
+    let (rules, name) = (rules(), "api".into());
+    store.breaker(&name, &rules, report(0)).await.unwrap();
+    let keys: Vec<String> = server.says(&["KEYS", "*:b:*"]).unwrap();
+    let whole: Vec<u8> = server.says(&["GET", &keys[0]]).unwrap();
+    let mut damaged =
+        vec![Vec::new(), vec![1], whole[..whole.len() - 1].to_vec(), [&whole[..], b"x"].concat()];
+    // Its layout, where it stands, how long a slot is, how many probes are under way, how long its words are.
+    for (place, byte) in
+        [(0, 2), (1, b'?'), (74, 0xff), (81, 0), (80, 0), (210, 0xff), (211, 9), (213, 1), (215, 7)]
+    {
+        let mut bytes = whole.clone();
+        bytes[place] = byte;
+        damaged.push(bytes);
+    }
+    for bytes in damaged {
+        let mut set = redis::cmd("SET");
+        set.arg(&keys[0]).arg(&bytes);
+        server.asks(&set);
+        let said = store.breaker(&name, &rules, report(0)).await;
+        let read = step(Some(&bytes), &rules, &report(0), Moment(FAR.0 * 1000)).is_ok();
+        assert_eq!(said.is_ok(), read, "{said:?}: {bytes:?}");
+        if !read {
+            assert!(matches!(said, Err(StoreError::Unreadable(_))), "{said:?}");
+            let held: Vec<u8> = server.says(&["GET", &keys[0]]).unwrap();
+            assert_eq!(held, bytes);
+        }
+    }
+}
+
+fn rules() -> breaker::Rules {
+    rules_of(&Options { consecutive: 0, failures: 3, min_calls: 0, ..Options::default() }).expect("a time")
+}
+
+/// A call that failed.
+fn report(epoch: u64) -> breaker::Ask {
+    let counts = vec![breaker::Counts { calls: 1, failures: 1, ..Default::default() }];
+    breaker::Ask::Report(breaker::Report { epoch, counts, first: 1, last: 0, worked: false })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

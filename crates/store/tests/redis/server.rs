@@ -103,6 +103,13 @@ impl Server {
         command.query(&mut line)
     }
 
+    /// One command of any bytes that must work.
+    pub(crate) fn asks(&self, command: &redis::Cmd) {
+        let client = redis::Client::open(("127.0.0.1", self.port)).expect("an address");
+        let mut line = client.get_connection_with_timeout(Duration::from_secs(2)).expect("it answers");
+        command.exec(&mut line).expect("it works");
+    }
+
     /// One command that must work.
     pub(crate) fn tell(&self, words: &[&str]) {
         let said: redis::Value = self.says(words).unwrap_or_else(|error| panic!("{words:?}: {error}"));

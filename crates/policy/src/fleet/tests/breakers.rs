@@ -220,8 +220,8 @@ proptest! {
                 Do::Poll(who) if away => {
                     let Member { machine, mirror, .. } = &mut members[who];
                     // What is asked of a store that is away is not heard.
-                    if let Some(ask) = mirror.next(at) {
-                        mirror.unheard(ask);
+                    if mirror.next(at).is_some() {
+                        mirror.unheard();
                     }
                     mirror.alone(machine, 3);
                 }
@@ -236,7 +236,7 @@ proptest! {
                         Lever::HalfOpen => machine.half_open(at),
                         Lever::Reset => machine.reset(at),
                     };
-                    mirror.pulled(Pull { lever, by: "ann".into(), reason: "why".into(), hold });
+                    mirror.pulled(Pull { lever, by: "ann".into(), reason: "why".into(), hold }, at);
                     probes.clear();
                 }
                 Do::Wait(millis) => now = Moment(now.0 + millis * 1000),
@@ -295,6 +295,27 @@ fn it_is_smaller_than_a_kilobyte() {
         ask(&mut store, &rules, &Ask::Probe, NOON);
     }
     assert!(store.0.unwrap().bytes.len() < 1024);
+}
+
+#[test]
+fn a_clock_that_is_set_back_makes_no_breaker_blind_and_prolongs_no_pause() {
+    let options = Options { consecutive: 0, failures: 3, min_calls: 0, successes: 1, ..Options::default() };
+    let rules = breaker::rules(&options).unwrap();
+    let (mut store, back) = (Store::default(), Moment(NOON.0 - 3_600_000_000));
+    let mut said = ask(&mut store, &rules, &one_call(0, true), NOON);
+    for _ in 0..3 {
+        let epoch = said.standing.epoch;
+        said = ask(&mut store, &rules, &one_call(epoch, true), back);
+    }
+    assert_eq!(said.standing.state, State::Open, "what fails after it is counted");
+    assert_eq!(said.standing.resumes, options.open);
+    // Opened before it, its pause is none longer; and a probe that was lost keeps its place no longer.
+    let sooner = Moment(back.0 - 3_600_000_000);
+    assert_eq!(ask(&mut store, &rules, &one_call(1, true), sooner).standing.resumes, options.open);
+    let over = Moment(sooner.0 + micros(rules.open));
+    assert!(ask(&mut store, &rules, &Ask::Probe, over).probe.is_some());
+    assert!(ask(&mut store, &rules, &Ask::Probe, sooner).probe.is_none());
+    assert!(ask(&mut store, &rules, &Ask::Probe, Moment(sooner.0 + micros(rules.lease))).probe.is_some());
 }
 
 #[test]

@@ -264,6 +264,31 @@ async fn alone_it_probes_by_itself_and_a_lever_that_was_held_holds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lever_whose_time_was_over_before_the_store_heard_of_it_moves_nobody() {
+    let store = Store::new();
+    let breakers = shared(&members::<2>(&store).await, &options());
+    millis(KNOWN).await;
+    store.answers(Answers::Never);
+    millis(2 * KNOWN).await;
+    let minute = Some(Duration::from_secs(60));
+    breakers[0].force_closed_for("ann", "the check is wrong", minute);
+    sleep(Duration::from_secs(61)).await;
+    store.answers(Answers::AtOnce);
+    millis(6 * KNOWN).await;
+    assert_eq!(breakers.each_ref().map(Breaker::state), [State::Closed; 2]);
+    // And one that still holds is told with what is left of its time.
+    store.answers(Answers::Never);
+    millis(2 * KNOWN).await;
+    breakers[0].force_open_for("ann", "they asked us to stop", minute);
+    sleep(Duration::from_secs(40)).await;
+    store.answers(Answers::AtOnce);
+    millis(6 * KNOWN).await;
+    assert_eq!(breakers.each_ref().map(Breaker::state), [State::ForcedOpen; 2]);
+    sleep(Duration::from_secs(20)).await;
+    assert_eq!(breakers.each_ref().map(Breaker::state), [State::HalfOpen; 2]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn failures_from_before_somebody_closed_it_do_not_open_it_again() {
     let store = Store::new();
     let [one, two] = members::<2>(&store).await;

@@ -41,7 +41,10 @@ if held then
   size, at = take('>I2', held, at)
   by, at = cut(held, at, at + size - 1), at + size
   size, at = take('>I2', held, at)
-  reason = cut(held, at, at + size - 1)
+  reason, at = cut(held, at, at + size - 1), at + size
+  if at ~= #held + 1 or slot < 1000 or not string.find('COHFf', state, 1, true) then
+    return redis.error_reply('UNREADABLE the breaker is damaged, or of a newer version')
+  end
 end
 
 -- The window: calls, failures and slow ones of slot n from 3 * (n % 10) + 1 on.
@@ -71,12 +74,16 @@ local function turn()
     number = present
   end
 end
+local ahead = held and number - floor(now / slot) >= SLOTS
 if held then
   turn()
 end
-if empty() then
+if empty() or ahead then
   clear()
   slot, number = own, 0
+end
+local function pause()
+  return less(open * 2 ^ less(reopened, 31), cap > 0 and cap or open)
 end
 local function totals()
   turn()
@@ -104,7 +111,7 @@ local function go(to, why)
     moved = why
   end
   state, since, epoch, run = to, now, epoch + 1, 0
-  resumes = now + less(open * 2 ^ less(reopened, 31), cap > 0 and cap or open)
+  resumes = now + pause()
   ends, ramp, probes, good, bad = 0, 0, {}, 0, 0
 end
 local function too_much(failed, slow)
@@ -125,6 +132,12 @@ local function too_much(failed, slow)
     return 'x'
   end
   return slow and reaches(slow_ones, slow_rate, calls) and 'w' or nil
+end
+
+-- A clock that was set back prolongs no pause and no probe.
+since, ramp, resumes = less(since, now), less(ramp, now), less(resumes, now + pause())
+for _, probe in ipairs(probes) do
+  probe[2] = less(probe[2], now + lease)
 end
 
 -- What time alone does.
