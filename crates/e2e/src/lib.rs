@@ -8,6 +8,7 @@ pub mod browser;
 pub mod http2;
 mod look;
 mod raw;
+pub mod redis;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +59,7 @@ pub fn upstream(name: &str, url: &str) -> Upstream {
         queue: limiter::Queue::default(),
         learn: false,
         breaker: breaker::Options::default(),
+        share: plan::Share::default(),
         defaults: calling(),
         ca: None,
         shadow: Shadow::NONE,
@@ -108,6 +110,7 @@ impl Rig {
                 routes: Vec::new(),
                 journal: remembered_by(Arc::new(Memory::new())),
                 alerts: plan::Alerts::default(),
+                fleet: None,
             },
         }
     }

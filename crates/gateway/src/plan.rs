@@ -14,7 +14,7 @@ use seawall::bulkhead::Adaptive;
 use seawall::cache::Life;
 use seawall::effect::{self, Nature};
 use seawall::pipeline::Shadow;
-use seawall::{breaker, compress, hedge, retry, timeout};
+use seawall::{breaker, compress, fleet, hedge, retry, timeout};
 use seawall_core::Effects;
 use seawall_core::effect::Note;
 use seawall_core::provider::Provider;
@@ -53,6 +53,8 @@ pub struct Plan {
     pub journal: Journal,
     /// When somebody is told that something is wrong, and how.
     pub alerts: Alerts,
+    /// Where limits and breakers are kept that gateways share; none where this one stands alone.
+    pub fleet: Option<Fleet>,
 }
 
 /// A memory of effects, opened by whoever made the plan.
@@ -64,6 +66,24 @@ pub struct Journal {
     pub namespace: Arc<str>,
     /// What was found when it was opened, with the label of each effect.
     pub found: Vec<(Arc<str>, Note)>,
+}
+
+/// A memory that gateways share, opened by whoever made the plan.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    /// The memory.
+    pub store: Arc<dyn seawall_core::fleet::Fleet>,
+    /// How this gateway is one of them.
+    pub options: fleet::Options,
+}
+
+/// Which policies of an upstream are those of all gateways of the fleet, and not of this one alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Share {
+    /// The limits of calls in a span of time. Places of calls at once are always each gateway's own.
+    pub limits: bool,
+    /// The breaker.
+    pub breaker: bool,
 }
 
 /// When somebody is told, and how.
@@ -96,6 +116,8 @@ pub struct Upstream {
     pub learn: bool,
     /// When it is left alone.
     pub breaker: breaker::Options,
+    /// What of that is shared with other gateways.
+    pub share: Share,
     /// The share and floor of its retry budget come from here; routes may say otherwise for the rest.
     pub defaults: Calling,
     /// Policies that only say what they would have done.

@@ -70,6 +70,7 @@ impl Scene {
         }
         plan.generation = old.plan.generation + 1;
         plan.journal = old.plan.journal.clone();
+        plan.fleet = old.plan.fleet.clone();
         let names = names(&self.bound, &plan.hosts);
         let (house, updates) = House::new(plan, names, old.ground.clone(), Some(&old))
             .map_err(|invalid| refuse(Code::ConfigurationInvalid, invalid.to_string()))?;

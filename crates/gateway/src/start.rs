@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use seawall::Invalid;
+use seawall::fleet::Fleet;
 use seawall_core::Code;
 use seawall_core::event::{Channel, Event};
 use seawall_signals::alerts::{Engine, Setup};
@@ -22,13 +23,16 @@ use crate::body::Sending;
 use crate::house::{Ground, House};
 use crate::listen::{self, Phase};
 use crate::once;
-use crate::plan::{Plan, Upstream};
+use crate::plan::{self, Plan, Upstream};
 use crate::proxy::Worker;
 use crate::scene::{Asked, Scene, Slot};
 use crate::upstream::{Http2, Options, Origin, Pool, Tls};
 
 /// Where in a state directory the audit trail is.
 pub const AUDIT: &str = "audit";
+
+/// What the gateways of one memory are called together.
+const GATEWAYS: &str = "gateways";
 
 /// Why a gateway did not start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +98,10 @@ pub fn start(plan: Plan) -> Result<Gateway, StartError> {
     let (channel, events) = House::channel();
     let audit = Arc::new(trail(plan.state.as_deref(), &channel)?);
     let invalid = |invalid: Invalid| refuse(Code::ConfigurationInvalid, invalid.to_string());
-    let ground = Ground::new(&plan.journal, count, channel, audit).map_err(invalid)?;
+    let journal_runtime = runtime()?;
+    let fleet =
+        plan.fleet.as_ref().map(|fleet| join(fleet, &journal_runtime)).transpose().map_err(invalid)?;
+    let ground = Ground::new(&plan.journal, fleet, count, channel, audit).map_err(invalid)?;
     let (house, _) = House::new(plan, names, ground, None).map_err(invalid)?;
     let (house, bound) = (Arc::new(house), [listen, admin]);
     let slots: Arc<[Slot]> = pools
@@ -118,7 +125,7 @@ pub fn start(plan: Plan) -> Result<Gateway, StartError> {
         threads.push(thread(format!("seawall-{number}"), task)?);
     }
     let (journal_over, over) = watch::channel(false);
-    let (journal_runtime, asking) = (runtime()?, scene.slots[count].clone());
+    let asking = scene.slots[count].clone();
     let journal = thread("seawall-journal".into(), move || {
         journal_runtime.block_on(once::keep_looking(asking, over));
         journal_runtime.shutdown_timeout(Duration::ZERO);
@@ -202,6 +209,16 @@ impl Gateway {
         }
         Stopped { unfinished }
     }
+}
+
+/// Joins the other gateways, on a runtime that runs from soon on to the end. Done by a thread of its own: whoever starts a
+/// gateway may be within a runtime already.
+fn join(fleet: &plan::Fleet, runtime: &Runtime) -> Result<Fleet, Invalid> {
+    let joined = Fleet::join(fleet.store.clone(), GATEWAYS, fleet.options.clone());
+    std::thread::scope(|scope| {
+        let joining = scope.spawn(|| runtime.block_on(joined)).join();
+        joining.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked))
+    })
 }
 
 pub(crate) fn refuse(code: Code, message: impl Into<String>) -> StartError {

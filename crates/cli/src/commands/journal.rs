@@ -1,18 +1,19 @@
-//! Opens the journal a gateway remembers effects in: a file in its state directory, a Redis, or memory.
+//! Opens the journal a gateway remembers effects in: a file in its state directory, a Redis, or memory; and with a Redis
+//! what it may share with others.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use seawall_core::Code;
-use seawall_core::store::StoreError;
-use seawall_gateway::plan::Journal;
+use seawall_core::store::{Store, StoreError};
+use seawall_gateway::plan::{Fleet, Journal};
 use seawall_store::redis::Weight;
 use seawall_store::sqlite::{Found, Options};
 use seawall_store::{Memory, Redis, RedisOptions, Sqlite, redis};
 use tokio::runtime::Runtime;
 
 use crate::output::{Failure, note, plain};
-use crate::settings::State;
+use crate::settings::{Settings, State};
 
 /// The namespace of a journal in a file: nobody else is in it.
 const OWN: &str = "seawall";
@@ -23,7 +24,7 @@ const BESIDE: &str = "./seawall-state";
 /// Where a journal is.
 pub(super) enum At<'s> {
     /// As the configuration says.
-    State(&'s State),
+    Settings(&'s Settings),
     /// Here.
     Directory(&'s Path),
     /// Nowhere: it ends with this process.
@@ -31,22 +32,28 @@ pub(super) enum At<'s> {
 }
 
 /// Opens it, and says what somebody should know about it. Whatever was under way in a file is in doubt from then on.
-pub(super) fn open(at: &At<'_>, runtime: &Runtime) -> Result<Journal, Failure> {
+pub(super) fn open(at: &At<'_>, runtime: &Runtime) -> Result<(Journal, Option<Fleet>), Failure> {
+    let alone = |journal| (journal, None);
     match at {
-        At::State(State::Directory(path)) => file(path),
-        At::Directory(path) => file(path),
-        At::State(State::Redis(url)) => server(url, runtime),
+        At::Settings(settings) => match &settings.state {
+            State::Directory(path) => file(path).map(alone),
+            State::Redis(url) => {
+                let (journal, store) = server(url, runtime)?;
+                Ok((journal, Some(Fleet { store, options: settings.fleet.clone() })))
+            }
+        },
+        At::Directory(path) => file(path).map(alone),
         At::Memory => {
             note(
                 "seawall: what must not happen twice is remembered as long as this process runs: give it --state DIR",
             );
-            Ok(journal(Memory::new(), OWN))
+            Ok(alone(journal(Arc::new(Memory::new()), OWN)))
         }
     }
 }
 
-fn journal(store: impl seawall_core::store::Store + 'static, namespace: &str) -> Journal {
-    Journal { store: Arc::new(store), namespace: Arc::from(namespace), found: Vec::new() }
+fn journal(store: Arc<dyn Store>, namespace: &str) -> Journal {
+    Journal { store, namespace: Arc::from(namespace), found: Vec::new() }
 }
 
 fn file(path: &Path) -> Result<Journal, Failure> {
@@ -66,7 +73,7 @@ fn file(path: &Path) -> Result<Journal, Failure> {
     Ok(Journal { store: Arc::new(opened.store), namespace: Arc::from(OWN), found: opened.notes })
 }
 
-fn server(url: &str, runtime: &Runtime) -> Result<Journal, Failure> {
+fn server(url: &str, runtime: &Runtime) -> Result<(Journal, Arc<Redis>), Failure> {
     let namespace = redis::namespace(url).map_err(Failure::bad_input)?;
     // What this machine trusted before: a server that comes back empty is recognised after a restart of ours too.
     let known = Path::new(BESIDE).join(format!("redis-{namespace}"));
@@ -89,7 +96,8 @@ fn server(url: &str, runtime: &Runtime) -> Result<Journal, Failure> {
         };
         note(format_args!("seawall: {weight}: {}", plain(&concern.text)));
     }
-    Ok(journal(opened.store, &namespace))
+    let store = Arc::new(opened.store);
+    Ok((journal(store.clone(), &namespace), store))
 }
 
 fn failed(error: StoreError) -> Failure {

@@ -3,13 +3,14 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
+use seawall::fleet;
 use seawall_config::{Node, differences};
 use seawall_core::{Code, Rejection};
 use seawall_gateway::{Asked, Gateway};
 
 use super::{Source, serve};
 use crate::output::{note, plain};
-use crate::settings::{Findings, Purpose, is_secret, load, schema};
+use crate::settings::{Findings, Purpose, Settings, State, is_secret, load, schema};
 
 /// Changes told one by one; of more only the number is.
 const TOLD: usize = 20;
@@ -20,15 +21,18 @@ pub(super) struct Reread {
     /// As it is in force.
     tree: Node,
     file: PathBuf,
+    /// What was opened at the start.
+    opened: (State, fleet::Options),
     /// What the file was when it was last read.
     seen: Option<u64>,
 }
 
 impl Reread {
-    pub(super) fn new(source: Source, tree: Node) -> Self {
+    pub(super) fn new(source: Source, tree: Node, settings: &Settings) -> Self {
         let file = source.file();
         let seen = print(&file);
-        Self { source, tree, file, seen }
+        let opened = (settings.state.clone(), settings.fleet.clone());
+        Self { source, tree, file, opened, seen }
     }
 
     /// Has the file changed since it was last read? One that is being replaced is not there for a moment: that is none.
@@ -70,6 +74,15 @@ impl Reread {
         let schema = schema();
         let changes = differences(&self.tree, &tree, &|key| is_secret(&schema, key));
         let (loaded, findings) = load(tree.clone()).map_err(refused)?;
+        let (state, fleet) = &self.opened;
+        for (key, same) in
+            [("state", loaded.settings.state == *state), ("fleet", loaded.settings.fleet == *fleet)]
+        {
+            if !same {
+                let why = format!("{key} cannot change while it runs: restart it for that");
+                return Err(Rejection::new(Code::ConfigurationInvalid).because(why));
+            }
+        }
         let plan = serve::plan_of(&loaded, findings).map_err(refused)?;
         let generation =
             gateway.reload(plan).map_err(|error| Rejection::new(error.code).because(error.message))?;

@@ -37,8 +37,8 @@ impl Serve {
             Err(findings) => return report(findings, Purpose::Serve).map(|()| ExitCode::FAILURE),
         };
         let plan = ready(&loaded, findings)?;
-        let reread = Reread::new(self.source, tree);
-        serve(plan, &At::State(&loaded.settings.state), Some(reread), |gateway| {
+        let reread = Reread::new(self.source, tree, &loaded.settings);
+        serve(plan, &At::Settings(&loaded.settings), Some(reread), |gateway| {
             let (routes, upstreams) = draw(&loaded.settings);
             upstreams.iter().chain(&routes).for_each(|drawn| note(line(drawn)));
             note(format_args!("seawall: calls at http://{}/<upstream>/<path>", gateway.listen()));
@@ -96,7 +96,7 @@ pub(super) fn serve(
         .map_err(|why| Failure::failed(format_args!("cannot start: {why}")))?;
     // Listened for before anything is served: a stop during the start is a stop.
     let mut signals = runtime.block_on(async { Signals::new() })?;
-    plan.journal = journal::open(journal, &runtime)?;
+    (plan.journal, plan.fleet) = journal::open(journal, &runtime)?;
     let mut gateway = seawall_gateway::start(plan).map_err(Failure::failed)?;
     greet(&gateway);
     if let Some(events) = gateway.take_events() {

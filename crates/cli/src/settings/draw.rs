@@ -10,7 +10,7 @@ use seawall_gateway::plan::Once;
 use super::Settings;
 use super::route::Cache;
 use super::upstream::{Limit, Upstream};
-use super::words::Word;
+use super::words::{Shared, Word};
 
 /// One route, or an upstream's defaults, as people see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -94,14 +94,15 @@ fn pipeline(
         let (base, cap) = (format_duration(retry.base), format_duration(retry.cap));
         order.push(format!("retry ×{} ({base}..{cap}, budget {})", retry.attempts, retry.budget));
     }
-    order.extend(breaker_words(&upstream.breaker));
+    let shared = |what| if upstream.shares(what) { " shared" } else { "" };
+    order.extend(breaker_words(&upstream.breaker, shared(Shared::Breaker)));
     let wait = format_duration(upstream.queue.wait);
     // Rates are asked before the places: nobody holds a place while waiting for a rate.
     for limit in &upstream.limits {
         if let Limit::Requests { quota, per } = limit {
             let per = per.as_ref().map(|per| format!(" per {}", per.0)).unwrap_or_default();
             let burst = quota.burst.map(|burst| format!(" burst {burst}")).unwrap_or_default();
-            order.push(format!("limit {}{per}{burst} (wait {wait})", quota.rate));
+            order.push(format!("limit {}{per}{burst}{} (wait {wait})", quota.rate, shared(Shared::Limits)));
         }
     }
     for limit in &upstream.limits {
@@ -142,7 +143,7 @@ fn cache_words(cache: &Cache) -> String {
     format!("cache ({}{})", format_duration(cache.ttl), stale.concat())
 }
 
-fn breaker_words(options: &breaker::Options) -> Option<String> {
+fn breaker_words(options: &breaker::Options, shared: &str) -> Option<String> {
     let window = options.window;
     let row = (options.consecutive > 0).then(|| format!("{} in a row", options.consecutive));
     let many = (options.failures > 0).then(|| format!("{} in {window}", options.failures));
@@ -153,5 +154,5 @@ fn breaker_words(options: &breaker::Options) -> Option<String> {
     });
     let opens: Vec<String> = row.into_iter().chain(many).chain(rate).chain(slow).collect();
     let mode = if options.mode == breaker::Mode::MetricsOnly { "metrics-only: " } else { "" };
-    (!opens.is_empty()).then(|| format!("breaker ({mode}{})", opens.join(" or ")))
+    (!opens.is_empty()).then(|| format!("breaker{shared} ({mode}{})", opens.join(" or ")))
 }

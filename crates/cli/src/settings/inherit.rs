@@ -6,8 +6,14 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 /// What an upstream inherits from `[defaults]`, and what a route inherits from its first target.
-const INHERITED: [(&str, bool); 5] =
-    [("deadline", true), ("attempt", true), ("retry", true), ("breaker", false), ("compress", true)];
+const INHERITED: [(&str, bool); 6] = [
+    ("deadline", true),
+    ("attempt", true),
+    ("retry", true),
+    ("breaker", false),
+    ("compress", true),
+    ("share", false),
+];
 
 /// Puts what is inherited where it is inherited; every value keeps its origin.
 pub(super) fn inherit(mut tree: Node) -> Node {
@@ -43,6 +49,7 @@ pub(crate) fn with_builtin(tree: Node) -> Node {
             "retry": retry::Options::default(),
             "breaker": breaker::Options::default(),
             "compress": false,
+            "share": [],
         },
     });
     let origin = Origin::Builtin("default");

@@ -50,7 +50,7 @@ use route::Route;
 use upstream::Upstream;
 use vault::Vault;
 pub(crate) use words::State;
-use words::{Host, Listen};
+use words::{Host, Listen, Shared};
 
 /// The whole configuration.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -70,6 +70,8 @@ pub(crate) struct Settings {
     pub(crate) admin_token: Option<SecretRef>,
     /// A directory of this instance's own, or the URL of a Redis. Default `./seawall-state`.
     pub(crate) state: State,
+    /// How this gateway is one of those with the same state, where upstreams share anything.
+    pub(crate) fleet: seawall::fleet::Options,
     /// Where the values of `vault:NAME` are kept.
     pub(crate) vault: Vault,
     /// What upstreams and routes begin with; each may say otherwise, key by key.
@@ -98,6 +100,7 @@ impl Default for Settings {
             callers: BTreeMap::new(),
             admin_token: None,
             state: State::default(),
+            fleet: seawall::fleet::Options::default(),
             vault: Vault::default(),
             defaults: Defaults::default(),
             upstream: BTreeMap::new(),
@@ -129,6 +132,8 @@ pub(crate) struct Defaults {
     /// Which bodies are compressed or decompressed on the way. Default false: all pass as they are.
     #[schemars(schema_with = "schema::compress")]
     pub(crate) compress: seawall::compress::Options,
+    /// What is that of all gateways with the same state, a Redis: limits, breaker. Default none: each has its own.
+    pub(crate) share: Vec<Shared>,
 }
 
 impl Default for Defaults {
@@ -139,6 +144,7 @@ impl Default for Defaults {
             retry: seawall::retry::Options::default(),
             breaker: seawall::breaker::Options::default(),
             compress: seawall::compress::Options::off(),
+            share: Vec::new(),
         }
     }
 }

@@ -14,7 +14,7 @@ use seawall_packs::rules::Rule;
 use seawall_policy::limiter::{Queue, Quota};
 use serde::Deserialize;
 
-use super::words::{Header, Pack, Per, Url, spelled};
+use super::words::{Header, Pack, Per, Shared, Url, spelled};
 use super::{minute, schema};
 
 /// A provider that can be called.
@@ -57,6 +57,9 @@ pub(crate) struct Upstream {
     #[serde(default)]
     #[schemars(schema_with = "schema::breaker")]
     pub(crate) breaker: breaker::Options,
+    /// What is that of all gateways with the same state, a Redis: limits, breaker. Default none: each has its own.
+    #[serde(default)]
+    pub(crate) share: Vec<Shared>,
     /// Which bodies are compressed or decompressed on the way. Default false: all pass as they are.
     #[serde(default = "compress::Options::off")]
     #[schemars(schema_with = "schema::compress")]
@@ -77,6 +80,16 @@ fn plain() -> Pack {
 }
 
 impl Upstream {
+    /// Is that shared with other gateways?
+    pub(crate) fn shares(&self, what: Shared) -> bool {
+        self.share.contains(&what)
+    }
+
+    /// Is there a limit that is shared with other gateways?
+    pub(crate) fn shares_limits(&self) -> bool {
+        self.shares(Shared::Limits) && self.limits.iter().any(|limit| matches!(limit, Limit::Requests { .. }))
+    }
+
     /// Is what travels to it readable on the way?
     pub(crate) fn in_the_clear(&self) -> bool {
         let local = |host: &str| {

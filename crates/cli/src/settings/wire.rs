@@ -18,7 +18,7 @@ use seawall_store::Memory;
 use super::finding::Weight;
 use super::upstream::{Auth, Limit, Upstream};
 use super::vault::{Opener, Uses};
-use super::words::{Listened, Pack, State};
+use super::words::{Listened, Pack, Shared, State};
 use super::{Finding, Findings, Key, Loaded};
 use crate::output::{note, plain};
 
@@ -99,6 +99,8 @@ pub(crate) fn plan_to_serve(loaded: &Loaded, environment: Environment<'_>) -> (P
         upstreams,
         routes,
         alerts: wiring.alerts(),
+        // Opened with the journal.
+        fleet: None,
     };
     (plan, wiring.findings, wiring.vault.into_uses())
 }
@@ -132,6 +134,10 @@ impl Wiring<'_> {
             queue: upstream.queue.clone(),
             learn: upstream.learn,
             breaker: upstream.breaker.clone(),
+            share: plan::Share {
+                limits: upstream.shares(Shared::Limits),
+                breaker: upstream.shares(Shared::Breaker),
+            },
             defaults: Calling {
                 deadline: upstream.deadline,
                 attempt: upstream.attempt.clone(),

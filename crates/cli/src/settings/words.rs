@@ -278,6 +278,16 @@ spelled! {
 }
 
 spelled! {
+    /// What an upstream shares with other gateways.
+    Shared {
+        /// The limits of calls in a span of time.
+        Limits = "limits",
+        /// The breaker.
+        Breaker = "breaker",
+    }
+}
+
+spelled! {
     /// How safe a call is to repeat, or that its method and provider say so.
     Word {
         /// May be sent again on any retryable outcome.

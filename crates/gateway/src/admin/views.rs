@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use seawall::breaker::State as Breaking;
+use seawall::fleet::Source;
 use seawall_core::clock::wall_now;
 use seawall_core::units::format_duration;
 use seawall_core::{Class, Code, Instant};
@@ -103,6 +104,14 @@ pub(super) fn present(board: &Board) -> Status {
     }
     if let Some(why) = house.ground.journal.doubts.failing() {
         reasons.push(format!("nothing that must not happen twice is begun: {why}"));
+    }
+    if let Some(fleet) = house.ground.fleet.as_ref().filter(|fleet| fleet.source() == Source::Local) {
+        let standing = fleet.standing();
+        reasons.push(format!(
+            "the memory of the fleet is away since {}: what is shared goes by this gateway's share, one of {}",
+            whole(house.now().since(standing.since)),
+            standing.size
+        ));
     }
     let status = match (reasons.is_empty(), refusing == house.upstreams.len() && refusing > 0) {
         (true, _) => Health::Healthy,

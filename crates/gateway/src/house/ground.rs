@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::SystemTime;
 
+use seawall::fleet::{Fleet, Source};
 use seawall::{Invalid, time};
 use seawall_core::event::{Channel, Sink};
 use seawall_core::{Clock, Code, Instant};
@@ -13,6 +14,7 @@ use seawall_signals::metrics::{CounterBy, Observer, Registry, names};
 
 use crate::once::Journal;
 use crate::story::Ring;
+
 /// What outlives a configuration. Clones share all of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Ground {
@@ -26,6 +28,8 @@ pub(crate) struct Ground {
     pub(crate) audit: Arc<Trail>,
     /// What must not happen twice.
     pub(crate) journal: Arc<Journal>,
+    /// The other gateways, where there are any to share with.
+    pub(crate) fleet: Option<Fleet>,
     pub(crate) started: Instant,
     pub(crate) started_wall: SystemTime,
     /// Calls in flight at every worker.
@@ -41,6 +45,7 @@ impl Ground {
     /// For `workers` workers.
     pub(crate) fn new(
         journal: &crate::plan::Journal,
+        fleet: Option<Fleet>,
         workers: usize,
         events: Channel,
         audit: Arc<Trail>,
@@ -54,6 +59,9 @@ impl Ground {
         observers.push(
             names::EVENTS_DROPPED.observe(&registry, move |out| out.add(&[], dropped.dropped() as f64)),
         );
+        if let Some(fleet) = &fleet {
+            observers.extend(observe(fleet, &registry));
+        }
         registry.build_info(env!("CARGO_PKG_VERSION"));
         Ok(Self {
             rejections: Arc::new(names::rejections(&registry, "")),
@@ -63,6 +71,7 @@ impl Ground {
             events,
             audit,
             journal,
+            fleet,
             started: clock.now(),
             started_wall: seawall_core::clock::wall_now(),
             in_flight: (0..=workers).map(|_| Arc::default()).collect(),
@@ -73,4 +82,14 @@ impl Ground {
             _observers: observers.into(),
         })
     }
+}
+
+/// How many gateways share, and whether they do so now.
+fn observe(fleet: &Fleet, registry: &Registry) -> [Observer; 2] {
+    let (members, shared) = (fleet.clone(), fleet.clone());
+    let is_shared = move || f64::from(u8::from(shared.source() == Source::Shared));
+    [
+        names::FLEET_MEMBERS.observe(registry, move |out| out.add(&[], f64::from(members.size()))),
+        names::FLEET_SHARED.observe(registry, move |out| out.add(&[], is_shared())),
+    ]
 }

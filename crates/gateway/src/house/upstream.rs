@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use http::HeaderName;
 use seawall::breaker::Breaker;
 use seawall::bulkhead::{self, Bulkhead};
+use seawall::fleet::Fleet;
 use seawall::limiter::{self, Limiter, Pauses};
 use seawall::{Invalid, Pipeline, hedge, pipeline, retry};
 use seawall_core::Instant;
@@ -17,6 +18,7 @@ use seawall_signals::view::BreakerState;
 use super::{Ground, Update};
 use crate::meters::{UpstreamMeters, transitions};
 use crate::plan::{Calling, Limit, Upstream};
+
 /// An upstream and its policies.
 #[derive(Debug)]
 pub(crate) struct LiveUpstream {
@@ -68,6 +70,24 @@ impl Sink for BreakerSink {
     }
 }
 
+/// The fleet, where a policy is to be shared.
+fn shared(wanted: bool, ground: &Ground) -> Result<Option<&Fleet>, Invalid> {
+    match (wanted, &ground.fleet) {
+        (false, _) => Ok(None),
+        (true, Some(fleet)) => Ok(Some(fleet)),
+        (true, None) => {
+            Err(Invalid::new("share", "there is nothing to share in: give the gateways a memory they share"))
+        }
+    }
+}
+
+/// What a limit is called in its fleet: whose it is, whom it counts, and its turn among those.
+fn limit_name(plan: &Upstream, place: usize, per: Option<&HeaderName>) -> String {
+    let same = |limit: &&Limit| matches!(limit, Limit::Requests { per: other, .. } if other.as_ref() == per);
+    let turn = plan.limits[..place].iter().filter(same).count();
+    format!("{} {} {turn}", plan.name, per.map_or("all", HeaderName::as_str))
+}
+
 impl LiveUpstream {
     pub(super) fn new(
         plan: &Upstream,
@@ -79,16 +99,25 @@ impl LiveUpstream {
         // A policy that goes on is made anew too, and thrown away: then its options are sound.
         let transitions = transitions(registry, &plan.name);
         let sink = Arc::new(BreakerSink { transitions, events: events.clone() });
-        let mut breaker = Breaker::with(plan.name.clone(), plan.breaker.clone(), clock.clone(), Some(sink))?;
-        if let Some(old) = old {
+        let (name, options) = (plan.name.clone(), plan.breaker.clone());
+        let mut breaker = match shared(plan.share.breaker, ground)? {
+            Some(fleet) => Breaker::shared(fleet, name, options, Some(sink))?,
+            None => Breaker::with(name, options, clock.clone(), Some(sink))?,
+        };
+        if let Some(old) = old.filter(|old| old.plan.share.breaker == plan.share.breaker) {
             breaker = old.breaker.clone();
             let (going_on, options) = (breaker.clone(), plan.breaker.clone());
             updates.push(Box::new(move || _ = going_on.update(options)));
         }
         let (mut keyed, mut common, mut keyed_by, mut bulkhead) = (Vec::new(), Vec::new(), Vec::new(), None);
         let mut before: Vec<Limiter> = old.map_or(Vec::new(), |old| old.limits.clone());
-        let mut same_parts = old.is_some();
-        for limit in &plan.limits {
+        // What was one gateway's own and is now everybody's, or the other way round, begins anew.
+        let mut same_parts = old.is_some_and(|old| old.plan.share == plan.share);
+        if old.is_some_and(|old| old.plan.share.limits != plan.share.limits) {
+            before.clear();
+        }
+        let fleet = shared(plan.share.limits, ground)?;
+        for (place, limit) in plan.limits.iter().enumerate() {
             match limit {
                 Limit::Requests { quota, per } => {
                     let options = limiter::Options {
@@ -99,8 +128,13 @@ impl LiveUpstream {
                     };
                     let label: Option<Arc<str>> = per.as_ref().map(|per| Arc::from(per.as_str()));
                     let told = (plan.name.clone(), Arc::new(events.clone()) as Arc<dyn Sink>);
-                    let mut limiter =
-                        Limiter::telling(options.clone(), label.clone(), clock.clone(), Some(told))?;
+                    let mut limiter = match fleet {
+                        Some(fleet) => {
+                            let name = limit_name(plan, place, per.as_ref());
+                            Limiter::shared(fleet, name, label.clone(), options.clone())?
+                        }
+                        None => Limiter::telling(options.clone(), label.clone(), clock.clone(), Some(told))?,
+                    };
                     // What identifies one among several is whom it counts, and its turn among those.
                     match before.iter().position(|old| old.per() == label.as_ref()) {
                         Some(place) => {

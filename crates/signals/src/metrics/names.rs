@@ -11,6 +11,7 @@
 //! | [`EFFECTS`], [`EFFECTS_IN_DOUBT`], [`EFFECT_REPLAYS`], [`EFFECT_WORDS_UNSAID`] | what must not happen twice |
 //! | [`ALERTS_ACTIVE`], [`ALERT_NOTICES`], [`ALERT_NOTICES_WAITING`] | alerts, and how those who should hear of them do |
 //! | [`AUDIT_ENTRIES`], [`AUDIT_LOST`], [`AUDIT_TROUBLES`] | the audit trail |
+//! | [`FLEET_MEMBERS`], [`FLEET_SHARED`] | gateways that share, and whether they do |
 //! | [`HEALTH_STATUS`], [`LOG_LINES_LOST`] | health checks, and the log itself |
 //! | [`JOB_ATTEMPTS`], [`JOB_RETRIES`], [`JOB_BLOCKS`] | attempts of jobs; beside them the last hour in gauges |
 //! | [`CONFIG_GENERATION`], [`EVENTS_DROPPED`], [`SERIES_DROPPED`], [`BUILD_INFO`] | seawall itself |
@@ -253,6 +254,20 @@ pub const CONFIG_GENERATION: Family<Gauge, 0> = Family::gauge(
     [],
 );
 
+/// `seawall_fleet_members`; there where a gateway has a memory it could share.
+pub const FLEET_MEMBERS: Family<Gauge, 0> = Family::gauge(
+    "seawall_fleet_members",
+    "Gateways with one memory, as last heard of, this one included.",
+    [],
+);
+
+/// `seawall_fleet_shared`; there where a gateway has a memory it could share.
+pub const FLEET_SHARED: Family<Gauge, 0> = Family::gauge(
+    "seawall_fleet_shared",
+    "1 while what gateways share is decided by their memory, 0 while it is away and each has its share.",
+    [],
+);
+
 /// `seawall_events_dropped_total`.
 pub const EVENTS_DROPPED: Family<Counter, 0> = Family::counter(
     "seawall_events_dropped_total",
@@ -295,6 +310,8 @@ pub const ALL: &[Described] = &[
     EFFECTS_IN_DOUBT.describe(),
     EFFECTS.describe(),
     EVENTS_DROPPED.describe(),
+    FLEET_MEMBERS.describe(),
+    FLEET_SHARED.describe(),
     HEALTH_STATUS.describe(),
     JOB_ATTEMPTS.describe(),
     JOB_ATTEMPTS_AVERAGE.describe(),

@@ -4,7 +4,7 @@ use seawall_core::Code;
 
 use super::super::finding::Weight;
 use super::super::words::Listen;
-use super::{Checking, Key};
+use super::{Checking, Key, calling};
 
 pub(super) fn check(checking: &mut Checking<'_>) {
     let settings = &checking.loaded.settings;
@@ -22,6 +22,7 @@ pub(super) fn check(checking: &mut Checking<'_>) {
     if settings.admin_token.is_some() {
         checking.unbuilt(&Key::top("admin_token"), "the admin port asks for no token");
     }
+    calling::invalid(checking, &Key::top("fleet"), settings.fleet.check());
     let vault = &settings.vault;
     for (key, file) in [("file", &vault.file), ("key_file", &vault.key_file)] {
         if file.as_deref().is_some_and(|file| file.as_os_str().is_empty()) {

@@ -5,6 +5,7 @@ use seawall_config::Origin;
 use seawall_core::units::Size;
 
 use super::super::route::Route;
+use super::super::upstream::Upstream;
 use super::super::words::{Listened, Verb};
 use super::calling::{Calling, invalid};
 use super::{Checking, Key, choose, is_name};
@@ -30,11 +31,25 @@ pub(super) fn check(checking: &mut Checking<'_>) {
                 "write the data of the last event, such as \"[DONE]\"",
             );
         }
+        hedge(checking, &key, route);
         cache(checking, &key, route);
         once(checking, &key, route);
         later(checking, &key, route);
     }
     ties(checking);
+}
+
+/// A second copy is sent at once or not at all, and a limit that gateways share has to be asked.
+fn hedge(checking: &mut Checking<'_>, key: &Key, route: &Route) {
+    let upstreams = &checking.loaded.settings.upstream;
+    let limited = |name: &&str| upstreams.get(*name).is_some_and(Upstream::shares_limits);
+    if route.hedge.is_some()
+        && let Some(name) = route.targets().into_iter().find(limited)
+    {
+        let message =
+            format!("no second copy goes to {name:?}: there is no time to ask for a limit that is shared");
+        checking.warning(&key.then("hedge"), message, "remove it, or do not share the limits");
+    }
 }
 
 fn targets(checking: &mut Checking<'_>, key: &Key, route: &Route) {

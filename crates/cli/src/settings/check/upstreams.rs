@@ -4,6 +4,7 @@ use seawall_core::units::Rate;
 use seawall_policy::limiter::Quota;
 
 use super::super::upstream::{Auth, Limit, Upstream};
+use super::super::words::{Shared, State};
 use super::calling::{self, Calling};
 use super::{Checking, Key, is_name};
 
@@ -27,6 +28,7 @@ pub(super) fn check(checking: &mut Checking<'_>) {
         doors(checking, &key, upstream);
         limits(checking, &key, &upstream.limits);
         rules(checking, &key, upstream);
+        sharing(checking, &key, upstream);
         let Upstream { deadline, attempt, retry, compress, .. } = upstream;
         Calling { deadline: *deadline, attempt, retry, compress }.check(checking, &key);
         calling::breaker(checking, &key, &upstream.breaker);
@@ -84,6 +86,33 @@ fn limits(checking: &mut Checking<'_>, key: &Key, limits: &[Limit]) {
         if let Limit::Later(unit) = limit {
             checking.unbuilt(&at, &format!("no {} are counted", unit.as_str()));
         }
+    }
+}
+
+/// What is shared needs a memory that more than one process has, and an order that more than one process knows.
+fn sharing(checking: &mut Checking<'_>, key: &Key, upstream: &Upstream) {
+    if upstream.share.is_empty() {
+        return;
+    }
+    let at = key.then("share");
+    if let State::Directory(_) = checking.loaded.settings.state {
+        let message = "the state is a directory, which one process owns: nobody else can share what is in it";
+        checking.error(&at, message, "write state = \"redis://host:6379/0?namespace=prod\", or remove it");
+    }
+    if upstream.shares(Shared::Breaker)
+        && let Err(invalid) = seawall_policy::fleet::breaker::rules(&upstream.breaker)
+    {
+        calling::invalid(checking, &key.then("breaker"), Err(invalid));
+    }
+    let own =
+        at.place(&checking.loaded.tree) != Key::top("defaults").then("share").place(&checking.loaded.tree);
+    if upstream.shares(Shared::Limits) && !upstream.shares_limits() && own {
+        let message = "there is no limit to share: calls at once are each gateway's own";
+        checking.warning(&at, message, "write a limit of requests, or remove \"limits\"");
+    }
+    if upstream.learn && upstream.shares_limits() {
+        let message = "the provider's pace is not shared: calls only wait while it says that nothing is left";
+        checking.warning(&key.then("learn"), message, "remove it, or do not share the limits");
     }
 }
 

@@ -15,7 +15,7 @@ fn slips_of_the_pen_are_named_with_their_nearest_word() {
         "lisen = 'x'",
         &[
             "f:1:1: lisen: unknown key `lisen`, write `listen` (known keys: version, listen, admin, hosts, callers, \
-           admin_token, state, vault, defaults, upstream, route, alert, channel, job, carbon)",
+           admin_token, state, fleet, vault, defaults, upstream, route, alert, channel, job, carbon)",
         ],
     );
     wrong(
@@ -92,6 +92,33 @@ fn secrets_in_the_open_are_refused_and_not_repeated() {
     wrong(
         "state = 'redis://:hunter2@host/0'",
         &["f:1:9: state: a user or password inside a URL is refused: write \"redis://host:6379/0\""],
+    );
+}
+
+#[test]
+fn what_nobody_else_can_have_is_not_shared() {
+    let message = "the state is a directory, which one process owns: nobody else can share what is in it, write state = \
+                   \"redis://host:6379/0?namespace=prod\", or remove it";
+    let up = "[upstream.a]\nurl = 'https://a'\nlimits = [{ requests = '5/s' }]";
+    wrong(&format!("{up}\nshare = ['limits', 'breaker']"), &[&format!("f:4:9: upstream.a.share: {message}")]);
+    wrong(
+        &format!("[defaults]\nshare = ['breaker']\n{up}\n[upstream.b]\nurl = 'https://b'"),
+        &[&format!("f:2:9: upstream.a.share: {message}")],
+    );
+    let redis = "state = 'redis://h'";
+    wrong(
+        &format!("{redis}\n{up}\nshare = ['breaker']\nbreaker.window = '100 calls'"),
+        &[
+            "f:6:18: upstream.a.breaker.window: 100 calls of several processes have no order, write a time, like \"30s\"",
+        ],
+    );
+    wrong(
+        &format!("{redis}\n{up}\nshare = ['limit']"),
+        &["f:5:10: upstream.a.share[0]: unknown value \"limit\", write \"limits\" (one of: limits, breaker)"],
+    );
+    wrong(
+        &format!("{redis}\nfleet.members = 0\n{up}"),
+        &["f:2:17: fleet.members: 0 is out of range, write 1 to 100000"],
     );
 }
 

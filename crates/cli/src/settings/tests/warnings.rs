@@ -160,6 +160,38 @@ fn a_cache_in_front_of_what_must_happen_is_odd() {
 }
 
 #[test]
+fn what_is_shared_in_vain_is_odd() {
+    let up = "state = 'redis://h'\n[upstream.a]\nurl = 'https://a'\nshare = ['limits']";
+    odd(
+        &format!("{up}\nlimits = [{{ concurrent = 4 }}]"),
+        &[
+            "f:4:9: upstream.a.share: there is no limit to share: calls at once are each gateway's own, write a limit of \
+             requests, or remove \"limits\"",
+        ],
+    );
+    let limited = format!("{up}\nlimits = [{{ requests = '5/s' }}]");
+    odd(&limited, &[]);
+    odd(
+        &format!("{limited}\nlearn = true"),
+        &[
+            "f:6:9: upstream.a.learn: the provider's pace is not shared: calls only wait while it says that nothing is left, \
+             remove it, or do not share the limits",
+        ],
+    );
+    odd(
+        &format!("{limited}\n[route.r]\nmatch.path = '/a/**'\nhedge = {{}}"),
+        &[
+            "f:8:9: route.r.hedge: no second copy goes to \"a\": there is no time to ask for a limit that is shared, remove \
+             it, or do not share the limits",
+        ],
+    );
+    odd(
+        &limited.replace("share = ['limits']", "").replacen("[up", "[defaults]\nshare = ['limits']\n[up", 1),
+        &[],
+    );
+}
+
+#[test]
 fn what_is_not_built_yet_is_named_at_its_place_and_stops_serving() {
     let text = "\
 listen = '0.0.0.0:7070'

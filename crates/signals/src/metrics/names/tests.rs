@@ -56,6 +56,8 @@ fn full() -> Registry {
     ALERTS_ACTIVE.with(&registry, ["critical"]).set(1.0);
     CONFIG_GENERATION.with(&registry, []).set(3.0);
     EVENTS_DROPPED.observe(&registry, |out| out.add(&[], 0.0)).keep();
+    FLEET_MEMBERS.observe(&registry, |out| out.add(&[], 2.0)).keep();
+    FLEET_SHARED.observe(&registry, |out| out.add(&[], 1.0)).keep();
     HEALTH_STATUS.with(&registry, ["database"]).set(0.5);
     LOG_LINES_LOST.with(&registry, ["full"]).inc();
     for n in 0..61 {
@@ -89,6 +91,8 @@ fn the_list_is_the_published_one() {
         "seawall_effects_in_doubt{type}",
         "seawall_effects_total{type,verdict}",
         "seawall_events_dropped_total{}",
+        "seawall_fleet_members{}",
+        "seawall_fleet_shared{}",
         "seawall_health_status{check}",
         "seawall_job_attempts_total{job_type,result}",
         "seawall_job_attempts_average{job_type}",
