@@ -4,6 +4,7 @@
 
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use seawall::fleet;
 use seawall_gateway::plan;
@@ -77,6 +78,9 @@ impl RedisServer {
     pub async fn fleet(&self) -> plan::Fleet {
         let options = RedisOptions { acknowledged: [Check::Persistence].into(), ..RedisOptions::default() };
         let store = Arc::new(Redis::open(&self.url(), options).await.unwrap().store);
-        plan::Fleet { store, options: fleet::Options { members: 2, ..fleet::Options::default() } }
+        // On a busy machine an answer may take long; a server that was killed is noticed all the same.
+        let options =
+            fleet::Options { members: 2, patience: Duration::from_secs(10), ..fleet::Options::default() };
+        plan::Fleet { store, options }
     }
 }

@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use seawall::breaker;
-use seawall_e2e::binary::{Seawall, binary, configured_with};
+use seawall_e2e::binary::{Seawall, binary, configured_with, serve};
 use seawall_e2e::redis::RedisServer;
 use seawall_e2e::{Rig, Running, eventually, ms, refused, requests};
 use seawall_gateway::plan::{Limit, Share};
@@ -58,20 +59,20 @@ async fn passed(gateway: &Running, calls: usize) -> usize {
 async fn the_upstream_never_sees_more_than_the_limit_from_both_together() {
     let Some(server) = RedisServer::start(NOTHING_KEPT).await else { return };
     let up = Upstream::start(Reply::ok("ok")).await.unwrap();
-    let limits = vec![requests(30, ms(1000))];
+    let limits = vec![requests(20, ms(2000))];
     let mut both = Vec::new();
     for _ in 0..2 {
         let mut rig = rig(&up, &server, limits.clone()).await;
         rig.up().queue.wait = ms(9000);
         both.push(rig.start());
     }
-    let calls = (0..90).map(|n| both[n % 2].get("/up/x"));
+    let calls = (0..60).map(|n| both[n % 2].get("/up/x"));
     let answers = join_all(calls).await;
     assert!(answers.iter().all(|answer| answer.status == 200));
-    assert_eq!(up.ledger().request_count(), 90);
+    assert_eq!(up.ledger().request_count(), 60);
     // It is counted when a request leaves; on a busy machine the way to the upstream stretches a little.
-    let most = up.ledger().max_in_any_window(ms(900));
-    assert!(most <= 30, "{most}");
+    let most = up.ledger().max_in_any_window(ms(1400));
+    assert!(most <= 20, "{most}");
 }
 
 #[tokio::test]
@@ -157,12 +158,72 @@ async fn a_reload_keeps_what_is_shared_and_what_ends_to_be_shared_begins_anew() 
 }
 
 #[tokio::test]
+async fn a_redis_with_a_password_and_tls_is_a_state() {
+    let Some(binary) = binary() else { return };
+    let home = configured_with("http://127.0.0.1:9", "127.0.0.1:0", "./state", "");
+    let file = |name: &str| home.path().join(name);
+    let key = KeyPair::generate().unwrap();
+    let mut ca = CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    std::fs::write(file("ca.pem"), ca.self_signed(&key).unwrap().pem()).unwrap();
+    let (issuer, own) = (Issuer::new(ca, key), KeyPair::generate().unwrap());
+    let signed =
+        CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().signed_by(&own, &issuer).unwrap();
+    std::fs::write(file("redis.pem"), signed.pem()).unwrap();
+    std::fs::write(file("redis.key"), own.serialize_pem()).unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let files = ["ca.pem", "redis.pem", "redis.key"].map(|name| file(name).display().to_string());
+    let settings = ["--appendonly", "yes", "--requirepass", "hunter2-canary", "--tls-auth-clients", "no"];
+    let tls = ["--tls-port", &port, "--tls-ca-cert-file", &files[0], "--tls-cert-file", &files[1]];
+    let Some(_server) =
+        RedisServer::start(&[&settings[..], &tls, &["--tls-key-file", &files[2]]].concat()).await
+    else {
+        return;
+    };
+    let up = Upstream::start(Reply::ok("ok")).await.unwrap();
+    let state = format!(
+        "{{ url = \"rediss://127.0.0.1:{port}/0?namespace=test\", password = \"env:REDIS_PASSWORD\", ca = \"ca.pem\" }}"
+    );
+    let text = format!(
+        "version = 1\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\nstate = {state}\n[upstream.up]\nurl = \"{}\"\n\
+         limits = [{{ requests = \"2/min\" }}]\nqueue = {{ wait = \"0s\" }}\nshare = [\"limits\"]\n\
+         [fleet]\npatience = \"10s\"\n",
+        up.url()
+    );
+    std::fs::write(file("seawall.toml"), text).unwrap();
+    let mut command = serve(&binary, &home);
+    command.env("REDIS_PASSWORD", "hunter2-canary");
+    let seawall = Seawall::begin(command).await;
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        statuses.push(client::get(&seawall.url("/up/x")).await.unwrap().status);
+    }
+    assert_eq!(statuses, [200, 200, 429]);
+
+    // A wrong one is refused at the start, in words and without itself.
+    let mut said = String::new();
+    for _ in 0..5 {
+        let mut command = serve(&binary, &home);
+        command.env("REDIS_PASSWORD", "hunter3-canary");
+        let ended = command.output().await.unwrap();
+        assert!(!ended.status.success());
+        said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        // On a busy machine the handshake alone may take longer than is waited for.
+        if !said.contains("no answer within") {
+            break;
+        }
+    }
+    assert!(said.contains("another user or password"), "{said}");
+    assert!(!said.contains("canary"), "{said}");
+}
+
+#[tokio::test]
 async fn one_word_in_the_file_shares_and_check_says_so() {
     let Some(binary) = binary() else { return };
     let Some(server) = RedisServer::start(&["--appendonly", "yes"]).await else { return };
     let up = Upstream::start(Reply::ok("ok")).await.unwrap();
     let more = "share = [\"limits\", \"breaker\"]\nlimits = [{ requests = \"6/min\" }]\nqueue = { wait = \"0s\" }\n\n\
-                [fleet]\nmembers = 2\n";
+                [fleet]\nmembers = 2\npatience = \"10s\"\n";
     let homes = [0, 1].map(|_| configured_with(&up.url(), "127.0.0.1:0", &server.url(), more));
     let both = [Seawall::start(&binary, &homes[0]).await, Seawall::start(&binary, &homes[1]).await];
     let mut passed = 0;

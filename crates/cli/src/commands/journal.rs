@@ -13,7 +13,7 @@ use seawall_store::{Memory, Redis, RedisOptions, Sqlite, redis};
 use tokio::runtime::Runtime;
 
 use crate::output::{Failure, note, plain};
-use crate::settings::{Settings, State};
+use crate::settings::Memory as Kept;
 
 /// The namespace of a journal in a file: nobody else is in it.
 const OWN: &str = "seawall";
@@ -24,7 +24,7 @@ const BESIDE: &str = "./seawall-state";
 /// Where a journal is.
 pub(super) enum At<'s> {
     /// As the configuration says.
-    Settings(&'s Settings),
+    Settings(&'s Kept),
     /// Here.
     Directory(&'s Path),
     /// Nowhere: it ends with this process.
@@ -35,13 +35,11 @@ pub(super) enum At<'s> {
 pub(super) fn open(at: &At<'_>, runtime: &Runtime) -> Result<(Journal, Option<Fleet>), Failure> {
     let alone = |journal| (journal, None);
     match at {
-        At::Settings(settings) => match &settings.state {
-            State::Directory(path) => file(path).map(alone),
-            State::Redis(url) => {
-                let (journal, store) = server(url, runtime)?;
-                Ok((journal, Some(Fleet { store, options: settings.fleet.clone() })))
-            }
-        },
+        At::Settings(Kept::Directory(path)) => file(path).map(alone),
+        At::Settings(Kept::Redis(url, options, fleet)) => {
+            let (journal, store) = server(url, options, runtime)?;
+            Ok((journal, Some(Fleet { store, options: fleet.clone() })))
+        }
         At::Directory(path) => file(path).map(alone),
         At::Memory => {
             note(
@@ -73,7 +71,7 @@ fn file(path: &Path) -> Result<Journal, Failure> {
     Ok(Journal { store: Arc::new(opened.store), namespace: Arc::from(OWN), found: opened.notes })
 }
 
-fn server(url: &str, runtime: &Runtime) -> Result<(Journal, Arc<Redis>), Failure> {
+fn server(url: &str, options: &RedisOptions, runtime: &Runtime) -> Result<(Journal, Arc<Redis>), Failure> {
     let namespace = redis::namespace(url).map_err(Failure::bad_input)?;
     // What this machine trusted before: a server that comes back empty is recognised after a restart of ours too.
     let known = Path::new(BESIDE).join(format!("redis-{namespace}"));
@@ -87,7 +85,7 @@ fn server(url: &str, runtime: &Runtime) -> Result<(Journal, Arc<Redis>), Failure
             None
         }
     };
-    let options = RedisOptions { known, ..RedisOptions::default() };
+    let options = RedisOptions { known, ..options.clone() };
     let opened = runtime.block_on(Redis::open(url, options)).map_err(failed)?;
     for concern in &opened.findings {
         let weight = match concern.weight {

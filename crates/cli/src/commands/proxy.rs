@@ -76,7 +76,7 @@ impl Proxy {
             Ok(good) => good,
             Err(findings) => return report(findings, Purpose::Serve).map(|()| ExitCode::FAILURE),
         };
-        let mut plan = ready(&loaded, findings)?;
+        let (mut plan, _) = ready(&loaded, findings)?;
         plan.state = self.state.clone();
         let journal = self.state.as_deref().map_or(At::Memory, At::Directory);
         serve(plan, &journal, None, |gateway| {

@@ -20,7 +20,7 @@ use super::journal::{self, At};
 use super::reload::{self, Reread};
 use super::{Source, report, variable};
 use crate::output::{Failure, note, plain};
-use crate::settings::{Drawn, Findings, Loaded, Purpose, draw, load, plan_to_serve};
+use crate::settings::{self, Drawn, Findings, Loaded, Memory, Purpose, Ready, draw, load};
 
 /// Run the gateway, with its admin port.
 #[derive(Debug, Args)]
@@ -36,9 +36,9 @@ impl Serve {
             Ok(good) => good,
             Err(findings) => return report(findings, Purpose::Serve).map(|()| ExitCode::FAILURE),
         };
-        let plan = ready(&loaded, findings)?;
+        let (plan, memory) = ready(&loaded, findings)?;
         let reread = Reread::new(self.source, tree, &loaded.settings);
-        serve(plan, &At::Settings(&loaded.settings), Some(reread), |gateway| {
+        serve(plan, &At::Settings(&memory), Some(reread), |gateway| {
             let (routes, upstreams) = draw(&loaded.settings);
             upstreams.iter().chain(&routes).for_each(|drawn| note(line(drawn)));
             note(format_args!("seawall: calls at http://{}/<upstream>/<path>", gateway.listen()));
@@ -49,7 +49,7 @@ impl Serve {
 
 /// The plan of settings, or what stands in its way.
 pub(super) fn plan_of(loaded: &Loaded, mut findings: Findings) -> Result<Plan, Findings> {
-    let (plan, more, uses) = plan_to_serve(loaded, &variable);
+    let Ready { plan, findings: more, uses, .. } = settings::ready(loaded, &variable);
     more.0.into_iter().for_each(|finding| findings.add(finding));
     if findings.stop(Purpose::Serve) {
         return Err(findings);
@@ -60,15 +60,15 @@ pub(super) fn plan_of(loaded: &Loaded, mut findings: Findings) -> Result<Plan, F
     Ok(plan)
 }
 
-/// The plan of settings, with everything said that stands in its way.
-pub(super) fn ready(loaded: &Loaded, mut findings: Findings) -> Result<Plan, Failure> {
-    let (plan, more, uses) = plan_to_serve(loaded, &variable);
+/// The plan of settings and where it remembers, with everything said that stands in its way.
+pub(super) fn ready(loaded: &Loaded, mut findings: Findings) -> Result<(Plan, Memory), Failure> {
+    let Ready { plan, findings: more, uses, memory } = settings::ready(loaded, &variable);
     more.0.into_iter().for_each(|finding| findings.add(finding));
     report(findings, Purpose::Serve)?;
     if let Err(why) = uses.note() {
         note(format_args!("warning: uses of the vault are not counted: {why}"));
     }
-    Ok(plan)
+    Ok((plan, memory))
 }
 
 fn line(drawn: &Drawn) -> String {

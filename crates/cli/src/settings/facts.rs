@@ -3,7 +3,7 @@
 use seawall_config::SecretRef;
 use seawall_security::audit::{Facts, KeptFile, Role, UpstreamFact};
 
-use super::words::State;
+use super::state::State;
 use super::{Key, Settings};
 
 /// What settings say; the files they name are looked at.
@@ -47,6 +47,11 @@ fn references(settings: &Settings) -> Vec<(Key, &SecretRef)> {
         }
     }
     all.extend(settings.callers.iter().map(|(name, reference)| (Key::top("callers").named(name), reference)));
+    if let State::Redis(server) = &settings.state {
+        let key = Key::top("state");
+        all.extend(server.password.iter().map(|reference| (key.then("password"), reference)));
+        all.extend(server.key.iter().map(|reference| (key.then("key"), reference)));
+    }
     all.extend(settings.admin_token.iter().map(|reference| (Key::top("admin_token"), reference)));
     for (name, channel) in &settings.channel {
         let key = Key::top("channel").named(name);

@@ -20,6 +20,7 @@ mod once;
 mod read;
 mod route;
 mod schema;
+mod state;
 mod upstream;
 mod vault;
 mod wire;
@@ -43,13 +44,13 @@ pub(crate) use key::Key;
 pub(crate) use read::{Loaded, load, tree_of};
 pub(crate) use schema::{is_secret, schema};
 pub(crate) use vault::FILE as VAULT_FILE;
-pub(crate) use wire::{plan, plan_to_serve};
+pub(crate) use wire::{Memory, Ready, plan, ready};
 
 use later::{Carbon, Job};
 use route::Route;
+pub(crate) use state::State;
 use upstream::Upstream;
 use vault::Vault;
-pub(crate) use words::State;
 use words::{Host, Listen, Shared};
 
 /// The whole configuration.
@@ -68,7 +69,7 @@ pub(crate) struct Settings {
     pub(crate) callers: BTreeMap<String, SecretRef>,
     /// The token that opens the admin port. Needed outside loopback.
     pub(crate) admin_token: Option<SecretRef>,
-    /// A directory of this instance's own, or the URL of a Redis. Default `./seawall-state`.
+    /// A directory of this instance's own, or a Redis: its URL, or a table. Default `./seawall-state`.
     pub(crate) state: State,
     /// How this gateway is one of those with the same state, where upstreams share anything.
     pub(crate) fleet: seawall::fleet::Options,

@@ -88,6 +88,8 @@ mod tests {
         for key in [
             "callers.ann",
             "admin_token",
+            "state.password",
+            "state.key",
             "upstream.a.auth.bearer",
             "upstream.a.auth.basic",
             "upstream.a.auth.value",
@@ -104,6 +106,9 @@ mod tests {
             "upstream.a.auth.header",
             "route.r.once.key",
             "vault.key_file",
+            "state",
+            "state.url",
+            "state.user",
             "",
         ] {
             assert!(!secret(key), "{key}");

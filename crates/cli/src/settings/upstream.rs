@@ -92,12 +92,14 @@ impl Upstream {
 
     /// Is what travels to it readable on the way?
     pub(crate) fn in_the_clear(&self) -> bool {
-        let local = |host: &str| {
-            let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-            host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
-        };
-        self.url.0.scheme_str() == Some("http") && !self.url.0.host().is_some_and(local)
+        self.url.0.scheme_str() == Some("http") && !self.url.0.host().is_some_and(is_here)
     }
+}
+
+/// Does what is sent there never leave this machine?
+pub(super) fn is_here(host: &str) -> bool {
+    let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
 /// A credential, in one of three forms.

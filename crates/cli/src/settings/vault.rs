@@ -11,8 +11,8 @@ use seawall_security::vault::{Name, Sources, Vault as Opened, VaultError, Worry}
 use serde::Deserialize;
 
 use super::Settings;
+use super::state::State;
 use super::wire::Environment;
-use super::words::State;
 
 /// What the vault's file is called in a state directory.
 pub(crate) const FILE: &str = "vault";

@@ -1,11 +1,12 @@
 //! From settings to the plan a gateway runs: secrets are fetched, files are read, names become places.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
+use seawall::fleet;
 use seawall_config::SecretRef;
 use seawall_core::Code;
 use seawall_core::provider::{Http, Provider};
@@ -13,12 +14,13 @@ use seawall_gateway::plan::{self, Alerts, Allow, Calling, Credential, Plan};
 use seawall_packs::rules::Ruled;
 use seawall_policy::Invalid;
 use seawall_signals::alerts::{self, channel};
-use seawall_store::Memory;
+use seawall_store::redis::{Identity, RedisOptions};
 
 use super::finding::Weight;
+use super::state::State;
 use super::upstream::{Auth, Limit, Upstream};
 use super::vault::{Opener, Uses};
-use super::words::{Listened, Pack, Shared, State};
+use super::words::{Listened, Pack, Shared};
 use super::{Finding, Findings, Key, Loaded};
 use crate::output::{note, plain};
 
@@ -36,12 +38,30 @@ const MAX_CA: u64 = 1 << 20;
 
 /// The plan, and what could not be had here and now; a plan with findings that stop serving is not complete.
 pub(crate) fn plan(loaded: &Loaded, environment: Environment<'_>) -> (Plan, Findings) {
-    let (plan, findings, _) = plan_to_serve(loaded, environment);
+    let Ready { plan, findings, .. } = ready(loaded, environment);
     (plan, findings)
 }
 
-/// The same, with what was fetched from the vault for it.
-pub(crate) fn plan_to_serve(loaded: &Loaded, environment: Environment<'_>) -> (Plan, Findings, Uses) {
+/// A plan, and all that is needed to serve it.
+pub(crate) struct Ready {
+    pub(crate) plan: Plan,
+    pub(crate) findings: Findings,
+    /// What was fetched from the vault for it.
+    pub(crate) uses: Uses,
+    pub(crate) memory: Memory,
+}
+
+/// Where a gateway remembers, with all that opens it.
+#[derive(Debug)]
+pub(crate) enum Memory {
+    /// In a directory.
+    Directory(PathBuf),
+    /// In a Redis, at a URL.
+    Redis(String, Box<RedisOptions>, fleet::Options),
+}
+
+/// The same, with all that is needed to serve it.
+pub(crate) fn ready(loaded: &Loaded, environment: Environment<'_>) -> Ready {
     let settings = &loaded.settings;
     let vault = Opener::new(settings, environment);
     let mut wiring = Wiring { loaded, environment, vault, findings: Findings::default() };
@@ -88,7 +108,7 @@ pub(crate) fn plan_to_serve(loaded: &Loaded, environment: Environment<'_>) -> (P
         },
         // What is asked of it before somebody opens the journal is not remembered: nobody asks before it serves.
         journal: plan::Journal {
-            store: Arc::new(Memory::new()),
+            store: Arc::new(seawall_store::Memory::new()),
             namespace: Arc::from("seawall"),
             found: Vec::new(),
         },
@@ -102,7 +122,8 @@ pub(crate) fn plan_to_serve(loaded: &Loaded, environment: Environment<'_>) -> (P
         // Opened with the journal.
         fleet: None,
     };
-    (plan, wiring.findings, wiring.vault.into_uses())
+    let memory = wiring.memory();
+    Ready { plan, findings: wiring.findings, uses: wiring.vault.into_uses(), memory }
 }
 
 struct Wiring<'w> {
@@ -113,6 +134,31 @@ struct Wiring<'w> {
 }
 
 impl Wiring<'_> {
+    fn memory(&mut self) -> Memory {
+        let settings = &self.loaded.settings;
+        let server = match &settings.state {
+            State::Directory(path) => return Memory::Directory(path.clone()),
+            State::Redis(server) => server,
+        };
+        let key = Key::top("state");
+        let mut secret = |own: &str, reference: &Option<SecretRef>| {
+            reference.as_ref().and_then(|reference| self.secret(&key.then(own), reference))
+        };
+        let (password, own_key) = (secret("password", &server.password), secret("key", &server.key));
+        let mut file = |own: &str, path: &Option<PathBuf>| {
+            path.as_deref().and_then(|path| self.certificates(&key.then(own), path))
+        };
+        let (ca, chain) = (file("ca", &server.ca), file("certificate", &server.certificate));
+        let options = RedisOptions {
+            username: server.user.clone(),
+            password,
+            ca,
+            identity: chain.zip(own_key).map(|(chain, key)| Identity { chain, key }),
+            ..RedisOptions::default()
+        };
+        Memory::Redis(server.url.0.clone(), Box::new(options), settings.fleet.clone())
+    }
+
     fn upstream(&mut self, name: &str, upstream: &Upstream) -> plan::Upstream {
         let key = Key::top("upstream").named(name);
         let spoken = provider(upstream.provider);

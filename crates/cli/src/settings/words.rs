@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use http::uri::Authority;
@@ -102,55 +101,6 @@ impl FromStr for Host {
 }
 
 text!(Host, "Host", "a host name like \"seawall\" or \"seawall:7070\"");
-
-/// Where state is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum State {
-    /// A directory of this instance's own.
-    Directory(PathBuf),
-    /// A Redis that is shared, by its URL.
-    Redis(String),
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self::Directory(PathBuf::from("./seawall-state"))
-    }
-}
-
-impl FromStr for State {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let Some((scheme, rest)) = text.split_once("://") else {
-            return match text {
-                "" => Err("an empty path names no directory: write \"./seawall-state\"".to_owned()),
-                text => Ok(Self::Directory(PathBuf::from(text))),
-            };
-        };
-        if rest.split(['/', '?']).next().is_some_and(|authority| authority.contains('@')) {
-            return Err(
-                "a user or password inside a URL is refused: write \"redis://host:6379/0\"".to_owned()
-            );
-        }
-        match scheme {
-            "redis" | "valkey" => {
-                seawall_store::redis::namespace(text)?;
-                Ok(Self::Redis(text.to_owned()))
-            }
-            "rediss" => Err(
-                "TLS to Redis is not available yet: write \"redis://host:6379/0\" on a network of your own"
-                    .to_owned(),
-            ),
-            _ => Err(
-                "is neither a directory nor a Redis: write \"./seawall-state\" or \"redis://host:6379/0\""
-                    .to_owned(),
-            ),
-        }
-    }
-}
-
-text!(State, "State", "a directory, or a URL like \"redis://127.0.0.1:6379/0\"");
 
 /// A URL requests are sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,11 @@
-//! Where the server is, read from `redis://host:port/db?namespace=…`.
+//! Where the server is, read from `redis://host:port/db?namespace=…`; `rediss://` with TLS.
 
 use std::fmt;
 
 /// A server, and the part of it that is ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
+    pub(super) tls: bool,
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) database: u16,
@@ -17,15 +18,11 @@ impl Address {
     pub(super) fn parse(url: &str) -> Result<Self, String> {
         let (scheme, rest) =
             url.split_once("://").ok_or_else(|| format!("{url:?} is no address: {SHAPE}"))?;
-        match scheme {
-            "redis" | "valkey" => {}
-            "rediss" | "valkeys" => {
-                return Err(
-                    "TLS to Redis is not available yet: write redis:// and use a private network".into()
-                );
-            }
+        let tls = match scheme {
+            "redis" | "valkey" => false,
+            "rediss" | "valkeys" => true,
             other => return Err(format!("{other}:// is no Redis address: {SHAPE}")),
-        }
+        };
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         if authority.contains('@') {
@@ -46,7 +43,7 @@ impl Address {
                 _ => return Err(format!("?{pair} is nothing known here: only namespace=… is")),
             }
         }
-        Ok(Self { host, port, database, namespace })
+        Ok(Self { tls, host, port, database, namespace })
     }
 }
 
@@ -79,7 +76,12 @@ fn named(name: &str) -> Result<String, String> {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "redis://{}:{}/{}?namespace={}", self.host, self.port, self.database, self.namespace)
+        let Self { tls, host, port, database, namespace } = self;
+        let scheme = if *tls { "rediss" } else { "redis" };
+        match host.contains(':') {
+            true => write!(f, "{scheme}://[{host}]:{port}/{database}?namespace={namespace}"),
+            false => write!(f, "{scheme}://{host}:{port}/{database}?namespace={namespace}"),
+        }
     }
 }
 
@@ -96,6 +98,7 @@ mod tests {
         );
         assert_eq!(read("redis://cache"), "redis://cache:6379/0?namespace=seawall");
         assert_eq!(read("valkey://cache:7/"), "redis://cache:7/0?namespace=seawall");
+        assert_eq!(read("rediss://[::1]:7"), "rediss://[::1]:7/0?namespace=seawall");
         assert_eq!(Address::parse("redis://[::1]:7/0").expect("ipv6").host, "::1");
     }
 
@@ -104,7 +107,6 @@ mod tests {
         for (url, says) in [
             ("127.0.0.1:6379", "is no address"),
             ("http://h", "http:// is no Redis address"),
-            ("rediss://h", "TLS"),
             ("redis://", "no host"),
             ("redis://h:port", "is no port"),
             ("redis://[::1", "[ without ]"),

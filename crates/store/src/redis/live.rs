@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, RedisConnectionInfo, RedisError, Value};
+use redis::{AsyncConnectionConfig, Cmd, ErrorKind, RedisConnectionInfo, RedisError, Value};
 use seawall_core::store::StoreError;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinSet;
@@ -47,7 +48,7 @@ impl Live {
                 None => Ok((line, None)),
             }
         };
-        let (line, grants) = timeout_at(deadline, opened).await.map_err(|_| late(shared))??;
+        let (line, grants) = timeout_at(deadline, opened).await.map_err(|_| silent(shared))??;
         let broken = Notify::new();
         let live =
             Arc::new(Self { line, grants, broken, loads: AtomicU64::new(0), loading: Mutex::default() });
@@ -208,10 +209,22 @@ impl Live {
 }
 
 async fn open(shared: &Shared, drivers: &mut JoinSet<()>) -> Result<MultiplexedConnection, StoreError> {
-    let (address, options) = (&shared.address, &shared.options);
+    let address = &shared.address;
     let unreached = |error: io::Error| StoreError::Unavailable(format!("{address}: {error}"));
     let stream = TcpStream::connect((address.host.as_str(), address.port)).await.map_err(unreached)?;
     stream.set_nodelay(true).map_err(unreached)?;
+    let Some(tls) = &shared.tls else { return speak(shared, stream, drivers).await };
+    let stream = tls.connector.connect(tls.name.clone(), stream).await.map_err(unreached)?;
+    speak(shared, stream, drivers).await
+}
+
+/// Says who we are, on a stream to the server.
+async fn speak(
+    shared: &Shared,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    drivers: &mut JoinSet<()>,
+) -> Result<MultiplexedConnection, StoreError> {
+    let (address, options) = (&shared.address, &shared.options);
     let mut info = RedisConnectionInfo::default().set_db(i64::from(address.database));
     if let Some(username) = &options.username {
         info = info.set_username(username);
@@ -255,6 +268,8 @@ fn unloaded(value: &Value) -> bool {
 
 fn failed(error: &RedisError) -> StoreError {
     match error.code() {
+        // The client keeps the server's word for it to itself.
+        _ if error.kind() == ErrorKind::AuthenticationFailed => refused("WRONGPASS", None),
         Some(code) => refused(code, error.detail()),
         None => StoreError::Unavailable(format!("the connection failed: {error}; it may have been taken in")),
     }
@@ -264,6 +279,11 @@ fn refused(code: &str, detail: Option<&str>) -> StoreError {
     let text = format!("{code} {}", detail.unwrap_or_default());
     match code {
         "OOM" => StoreError::Full(text),
+        "NOAUTH" => StoreError::Unavailable(format!(
+            "the server asks for a password, and has been given none: {text}"
+        )),
+        "WRONGPASS" => StoreError::Unavailable(format!("the server knows another user or password: {text}")),
+        "NOPERM" => StoreError::Unavailable(format!("the server allows this user too little: {text}")),
         "UNREADABLE" => StoreError::Unreadable(detail.unwrap_or_default().to_owned()),
         "WRONGTYPE" => StoreError::Unreadable(format!("something else is where records are kept: {text}")),
         // A script that cannot take a record apart.
@@ -272,6 +292,12 @@ fn refused(code: &str, detail: Option<&str>) -> StoreError {
         }
         _ => StoreError::Unavailable(format!("the server refused: {text}")),
     }
+}
+
+fn silent(shared: &Shared) -> StoreError {
+    let (address, patience) = (&shared.address, shared.options.timeout);
+    let hint = if address.tls { "; does it speak TLS?" } else { "" };
+    StoreError::Unavailable(format!("{address}: no answer within {patience:?}{hint}"))
 }
 
 fn late(shared: &Shared) -> StoreError {

@@ -16,6 +16,7 @@ mod scripts;
 mod shared;
 mod standing;
 mod sweep;
+mod tls;
 mod wire;
 
 use std::fmt;
@@ -33,9 +34,10 @@ use crate::time::Time;
 use address::Address;
 pub use check::{Check, Concern, Weight};
 use link::{Job, Reply, Step, Ways};
-pub use options::{Rearm, RedisOptions, Wait};
+pub use options::{Identity, Rearm, RedisOptions, Wait};
 use scripts::Script;
 use shared::{Looked, Shared};
+use tls::Tls;
 use wire::Said;
 
 /// A server that remembers effects. A thread of its own speaks to it, and ends with it; questions that were asked are
@@ -62,7 +64,7 @@ pub struct Opened {
 }
 
 impl Redis {
-    /// Connects to `redis://host:port/db?namespace=…` and looks the server over.
+    /// Connects to `redis://host:port/db?namespace=…`, or `rediss://…` with TLS, and looks the server over.
     ///
     /// An error where it cannot be reached or used at all: a replica, a cluster, a version before 7. Where it can be
     /// used but not trusted with everything, it opens, and says so in the findings.
@@ -79,9 +81,10 @@ impl Redis {
     async fn open_by(url: &str, options: RedisOptions, time: Option<Time>) -> Result<Opened, StoreError> {
         let address = Address::parse(url).map_err(StoreError::Unavailable)?;
         options.check().map_err(StoreError::Unavailable)?;
+        let tls = Tls::of(&address, &options).map_err(StoreError::Unavailable)?;
         let known = options.known.as_deref().map(examine::noted).transpose()?.flatten();
         let looked = Looked { known, noted: known, ..Looked::default() };
-        let shared = Arc::new(Shared::new(address, options, time, looked));
+        let shared = Arc::new(Shared::new(address, options, tls, time, looked));
         let (ways, opened) = link::start(shared.clone())
             .map_err(|error| StoreError::Broken(format!("no thread for the server: {error}")))?;
         opened.await.unwrap_or_else(|_| Err(link::gone()))?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_core::secret::Secret;
@@ -15,6 +16,10 @@ pub struct RedisOptions {
     pub username: Option<String>,
     /// Our password. Default none.
     pub password: Option<Secret>,
+    /// Authorities trusted beside the public ones, as PEM, where the address says `rediss://`. Default none.
+    pub ca: Option<Arc<[u8]>>,
+    /// What we show of ourselves, where the server asks for a certificate. Default nothing.
+    pub identity: Option<Identity>,
     /// How long an answer may take, connecting included. Default 2 s: far above a healthy server's milliseconds, and
     /// below the patience of most callers. A server that takes longer is disconnected.
     pub timeout: Duration,
@@ -36,6 +41,15 @@ pub struct RedisOptions {
     pub rearm: Rearm,
     /// How often the server is looked over again. Default 60 s: its settings can change while it runs.
     pub check_every: Duration,
+}
+
+/// A certificate of our own.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The certificate and those that lead to its authority, as PEM.
+    pub chain: Arc<[u8]>,
+    /// Its key, as PEM.
+    pub key: Secret,
 }
 
 /// How many replicas a grant waits for.
@@ -63,6 +77,8 @@ impl Default for RedisOptions {
         Self {
             username: None,
             password: None,
+            ca: None,
+            identity: None,
             timeout: Duration::from_secs(2),
             wait: None,
             memory_budget: 100 << 20,

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use super::address::Address;
 use super::scripts::{self, Digests, Names, Script};
 use super::standing::Incarnation;
+use super::tls::Tls;
 use super::wire::{self, Packed};
 use super::{Concern, RedisOptions};
 use crate::time::Time;
@@ -25,6 +26,7 @@ const REMEMBERED: usize = 8;
 pub(super) struct Shared {
     pub(super) address: Address,
     pub(super) options: RedisOptions,
+    pub(super) tls: Option<Tls>,
     pub(super) names: Names,
     /// A clock of our own, in tests; otherwise the server's.
     pub(super) time: Option<Time>,
@@ -68,11 +70,18 @@ pub(super) struct Grant {
 }
 
 impl Shared {
-    pub(super) fn new(address: Address, options: RedisOptions, time: Option<Time>, looked: Looked) -> Self {
+    pub(super) fn new(
+        address: Address,
+        options: RedisOptions,
+        tls: Option<Tls>,
+        time: Option<Time>,
+        looked: Looked,
+    ) -> Self {
         Self {
             names: Names::of(&address.namespace),
             address,
             options,
+            tls,
             time,
             digests: OnceLock::new(),
             looked: tokio::sync::Mutex::new(looked),

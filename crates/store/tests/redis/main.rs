@@ -9,6 +9,7 @@ mod jobs;
 mod loss;
 mod records;
 mod replicas;
+mod secrets;
 mod server;
 
 use std::sync::Arc;

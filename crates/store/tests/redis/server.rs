@@ -103,6 +103,23 @@ impl Server {
         command.query(&mut line)
     }
 
+    /// Cuts the connections of everybody, where a password is asked for.
+    pub(crate) fn cut(&self, password: &str) {
+        let client = redis::Client::open(("127.0.0.1", self.port)).expect("an address");
+        let info = redis::RedisConnectionInfo::default().set_password(password);
+        let client = redis::Client::open(client.get_connection_info().clone().set_redis_settings(info))
+            .expect("an address");
+        let mut line = client.get_connection_with_timeout(Duration::from_secs(2)).expect("it answers");
+        redis::cmd("CLIENT")
+            .arg("KILL")
+            .arg("TYPE")
+            .arg("normal")
+            .arg("SKIPME")
+            .arg("yes")
+            .exec(&mut line)
+            .expect("it works");
+    }
+
     /// One command of any bytes that must work.
     pub(crate) fn asks(&self, command: &redis::Cmd) {
         let client = redis::Client::open(("127.0.0.1", self.port)).expect("an address");

@@ -3,6 +3,7 @@
 use seawall_core::Code;
 
 use super::super::finding::Weight;
+use super::super::state::State;
 use super::super::words::Listen;
 use super::{Checking, Key, calling};
 
@@ -23,12 +24,47 @@ pub(super) fn check(checking: &mut Checking<'_>) {
         checking.unbuilt(&Key::top("admin_token"), "the admin port asks for no token");
     }
     calling::invalid(checking, &Key::top("fleet"), settings.fleet.check());
+    server(checking);
     let vault = &settings.vault;
     for (key, file) in [("file", &vault.file), ("key_file", &vault.key_file)] {
         if file.as_deref().is_some_and(|file| file.as_os_str().is_empty()) {
             let message = "an empty path names no file";
             checking.error(&Key::top("vault").then(key), message, "write a path, or remove it");
         }
+    }
+}
+
+/// A Redis: what goes together, and what travels to it in the clear.
+fn server(checking: &mut Checking<'_>) {
+    let State::Redis(server) = &checking.loaded.settings.state else { return };
+    let key = Key::top("state");
+    if server.user.is_some() && server.password.is_none() {
+        let advice = "write password = \"vault:redis\" beside it";
+        checking.error(&key.then("user"), "a user without a password is nobody", advice);
+    }
+    let url = key.then("url");
+    if server.password.is_some() && server.in_the_clear() {
+        let advice = "write a rediss:// url";
+        checking.warning(&url, "the password is sent unencrypted", advice);
+    }
+    match (&server.certificate, &server.key) {
+        (Some(_), None) => {
+            let advice = "write key = \"file:PATH\" beside it";
+            checking.error(&key.then("certificate"), "a certificate without its key proves nothing", advice);
+        }
+        (None, Some(_)) => {
+            let advice = "write certificate = PATH beside it";
+            checking.error(&key.then("key"), "a key without its certificate is of no use", advice);
+        }
+        _ => {}
+    }
+    let certificates = server.ca.is_some() || server.certificate.is_some();
+    if certificates && !server.url.is_tls() {
+        checking.error(
+            &url,
+            "certificates are of use with TLS only",
+            "write a rediss:// url, or remove them",
+        );
     }
 }
 

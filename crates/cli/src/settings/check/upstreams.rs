@@ -3,8 +3,9 @@
 use seawall_core::units::Rate;
 use seawall_policy::limiter::Quota;
 
+use super::super::state::State;
 use super::super::upstream::{Auth, Limit, Upstream};
-use super::super::words::{Shared, State};
+use super::super::words::Shared;
 use super::calling::{self, Calling};
 use super::{Checking, Key, is_name};
 

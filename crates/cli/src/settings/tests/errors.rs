@@ -77,6 +77,37 @@ fn doors_that_are_open_to_all_are_refused() {
     );
 }
 
+const INSIDE: &str = "a user or password inside a URL is refused: write state = { url = \"redis://host:6379/0\", password = \
+                      \"vault:redis\" }";
+
+#[test]
+fn a_redis_that_cannot_be_spoken_to_is_refused() {
+    let tls = "url = 'rediss://h'";
+    wrong("state = { user = 'ann' }", &["f:1:9: state.url: `url` is missing, write `url = …` in this table"]);
+    wrong(
+        &format!("state = {{ {tls}, user = 'ann' }}"),
+        &[
+            "f:1:38: state.user: a user without a password is nobody, write password = \"vault:redis\" beside it",
+        ],
+    );
+    wrong(
+        &format!("state = {{ {tls}, certificate = 'c.pem' }}"),
+        &[
+            "f:1:45: state.certificate: a certificate without its key proves nothing, write key = \"file:PATH\" beside it",
+        ],
+    );
+    wrong(
+        &format!("state = {{ {tls}, key = 'env:SET' }}"),
+        &[
+            "f:1:37: state.key: a key without its certificate is of no use, write certificate = PATH beside it",
+        ],
+    );
+    wrong(
+        "state = { url = 'redis://h', ca = 'ca.pem' }",
+        &["f:1:17: state.url: certificates are of use with TLS only, write a rediss:// url, or remove them"],
+    );
+}
+
 #[test]
 fn secrets_in_the_open_are_refused_and_not_repeated() {
     let refused = "a literal key is refused: write vault:NAME, env:NAME or file:PATH";
@@ -89,9 +120,11 @@ fn secrets_in_the_open_are_refused_and_not_repeated() {
     );
     wrong("admin_token = 'hunter2'", &[&format!("f:1:15: admin_token: {refused}")]);
     wrong("callers.ana = 'hunter2'", &[&format!("f:1:15: callers.ana: {refused}")]);
+    wrong("state = 'redis://:hunter2@host/0'", &[&format!("f:1:9: state: {INSIDE}")]);
+    wrong("state = { url = 'rediss://ann:hunter2@host/0' }", &[&format!("f:1:17: state.url: {INSIDE}")]);
     wrong(
-        "state = 'redis://:hunter2@host/0'",
-        &["f:1:9: state: a user or password inside a URL is refused: write \"redis://host:6379/0\""],
+        "state = { url = 'redis://host/0', password = 'hunter2' }",
+        &[&format!("f:1:46: state.password: {refused}")],
     );
 }
 

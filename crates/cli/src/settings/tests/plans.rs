@@ -9,7 +9,7 @@ use seawall_core::verdict::{Seen, Verdict};
 use seawall_gateway::plan::Limit;
 
 use super::good;
-use crate::settings::plan;
+use crate::settings::{Memory, plan, ready};
 
 fn secrets(name: &str) -> Option<String> {
     match name {
@@ -18,6 +18,33 @@ fn secrets(name: &str) -> Option<String> {
         "BROKEN" => Some("two\nlines".to_owned()),
         _ => None,
     }
+}
+
+#[test]
+fn a_redis_is_spoken_to_as_somebody_and_nobody_hears_the_password() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "-----BEGIN CERTIFICATE-----").unwrap();
+    let loaded = good(&format!(
+        "state = {{ url = 'rediss://cache:6380/0?namespace=prod', user = 'ann', password = 'env:KEY', ca = '{}' }}",
+        file.path().display()
+    ));
+    let ready = ready(&loaded, &secrets);
+    assert_eq!(ready.findings.0, []);
+    assert_eq!(ready.plan.state, None);
+    assert!(!format!("{:?}", ready.memory).contains("k-123"));
+    let Memory::Redis(url, options, _) = ready.memory else { panic!("it is a Redis") };
+    assert_eq!(url, "rediss://cache:6380/0?namespace=prod");
+    let password = options.password.as_ref().map(|password| password.expose().to_owned());
+    assert_eq!((options.username.as_deref(), password.as_deref()), (Some("ann"), Some("k-123")));
+    assert!(options.ca.is_some() && options.identity.is_none());
+    let plain = good("state = 'valkey://127.0.0.1'");
+    assert!(
+        matches!(crate::settings::ready(&plain, &secrets).memory, Memory::Redis(url, ..) if url == "valkey://127.0.0.1")
+    );
+    let sent = good("state = { url = 'redis://cache', password = 'env:KEY' }");
+    let said = crate::settings::tests::said("state = { url = 'redis://cache', password = 'env:SET' }");
+    assert!(said.iter().any(|line| line.contains("state.url: the password is sent unencrypted")), "{said:?}");
+    assert!(crate::settings::ready(&sent, &|_| None).findings.stop(crate::settings::Purpose::Serve));
 }
 
 #[test]
