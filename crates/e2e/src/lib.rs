@@ -111,6 +111,7 @@ impl Rig {
                 journal: remembered_by(Arc::new(Memory::new())),
                 alerts: plan::Alerts::default(),
                 fleet: None,
+                health: Vec::new(),
             },
         }
     }

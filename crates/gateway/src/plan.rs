@@ -2,6 +2,8 @@
 //!
 //! Everything here has been parsed and checked once; nothing downstream asks again.
 
+pub mod health;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -55,6 +57,8 @@ pub struct Plan {
     pub alerts: Alerts,
     /// Where limits and breakers are kept that gateways share; none where this one stands alone.
     pub fleet: Option<Fleet>,
+    /// What is looked at beside real calls.
+    pub health: Vec<health::Check>,
 }
 
 /// A memory of effects, opened by whoever made the plan.
@@ -129,7 +133,7 @@ pub struct Upstream {
 }
 
 /// A header that proves to a provider who pays.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Credential {
     /// Such as `authorization` or `x-api-key`.
     pub header: HeaderName,

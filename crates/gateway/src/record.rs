@@ -134,7 +134,9 @@ impl Record {
         let mut notes = self.notes();
         let upstream = self.upstream(notes.place);
         notes.sent = false;
-        self.worker.house.upstreams[upstream].meters.attempts.of(verdict.class()).inc();
+        let up = &self.worker.house.upstreams[upstream];
+        up.meters.attempts.of(verdict.class()).inc();
+        up.feed.heard(verdict.lesson());
         if notes.attempts.len() < MOMENTS {
             let at = began.since(self.began);
             // One that worked is the last: its end is the head's, and the clock is read there.

@@ -79,6 +79,7 @@ impl Scene {
             .iter()
             .map(|slot| pools(&house.plan.upstreams, Some(&slot.load())))
             .collect::<Result<_, _>>()?;
+        house.look(Some(&old)).map_err(|invalid| refuse(Code::ConfigurationInvalid, invalid.to_string()))?;
         // All of it is sound: from here on nothing fails.
         updates.into_iter().for_each(|update| update());
         let house = Arc::new(house);

@@ -103,6 +103,7 @@ pub fn start(plan: Plan) -> Result<Gateway, StartError> {
         plan.fleet.as_ref().map(|fleet| join(fleet, &journal_runtime)).transpose().map_err(invalid)?;
     let ground = Ground::new(&plan.journal, fleet, count, channel, audit).map_err(invalid)?;
     let (house, _) = House::new(plan, names, ground, None).map_err(invalid)?;
+    house.look(None).map_err(invalid)?;
     let (house, bound) = (Arc::new(house), [listen, admin]);
     let slots: Arc<[Slot]> = pools
         .into_iter()

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use seawall::pipeline::Held;
+use seawall_core::verdict::Lesson;
 use seawall_core::{Class, Code};
 
 use crate::body::{Ending, Watch};
@@ -33,6 +34,10 @@ impl Watch for AtEnd {
         {
             // Refused by us, though too late to say so in a status.
             self.worker.house.upstreams[upstream].meters.rejections.of(Code::Swollen).inc();
+        }
+        if let (Ending::Cut | Ending::Stalled, Some(upstream)) = (ending, self.story.upstream) {
+            // Its head was counted as good, and what came after it was not.
+            self.worker.house.upstreams[upstream].feed.heard(Lesson::Failure);
         }
         let _ = self.story.end.set(End { ending, bytes, after });
         match ending {

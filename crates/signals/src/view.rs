@@ -11,6 +11,7 @@ mod breaker;
 mod cache;
 mod call;
 mod effect;
+mod health;
 mod verdict;
 
 pub use alert::{Alert, Alerts, Channel, Silenced, Why};
@@ -20,6 +21,7 @@ pub use breaker::{Breaker, BreakerState, Breakers, Override};
 pub use cache::CacheResult;
 pub use call::{Attempt, Call, Calls, Moment, Refusal};
 pub use effect::{Effect, EffectVerdict, Effects};
+pub use health::{Check, Checks, Foretold, Past};
 pub use verdict::{share, verdict};
 
 use serde::{Deserialize, Serialize};

@@ -67,6 +67,8 @@ enum Command {
     Effects(effects::Effects),
     /// What an instance keeps: back it up, lay a copy back, trust it again
     State(state::State),
+    /// How everything it depends on stands, and what will fail
+    Health(view::Health),
     /// Its alerts, who was told and why, and silences
     Alerts(alerts::Alerts),
     /// What an exchange's answer means, and what to do about it
@@ -97,6 +99,7 @@ impl Seawall {
             Command::Limits(command) => command.run(),
             Command::Effects(command) => command.run(),
             Command::State(command) => command.run(),
+            Command::Health(command) => command.run(),
             Command::Alerts(command) => command.run(),
             Command::Trade(command) => command.run(),
             Command::Audit(command) => command.run(),

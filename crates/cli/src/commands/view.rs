@@ -1,9 +1,9 @@
-//! `seawall status`, `upstreams`, `breakers`, `limits`: a running seawall, seen and steered from a terminal.
+//! `seawall status`, `upstreams`, `health`, `breakers`, `limits`: a running seawall, seen and steered from a terminal.
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use seawall_signals::view::{self, BreakerState, Health, Traffic};
+use seawall_signals::view::{self, BreakerState, Traffic};
 use serde::de::DeserializeOwned;
 
 use super::Running;
@@ -20,6 +20,13 @@ pub(super) struct Status {
 /// Who it calls, and how that goes.
 #[derive(Debug, Args)]
 pub(super) struct Upstreams {
+    #[command(flatten)]
+    running: Running,
+}
+
+/// How everything it depends on stands, and what will fail.
+#[derive(Debug, Args)]
+pub(super) struct Health {
     #[command(flatten)]
     running: Running,
 }
@@ -68,15 +75,10 @@ struct Signed {
 impl Status {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         show(&self.running, "status", |status: &view::Status| {
-            let paint = match status.status {
-                Health::Healthy => Paint::Good,
-                Health::Degraded => Paint::Odd,
-                Health::Unhealthy => Paint::Bad,
-            };
             let draining = if status.draining { ", draining" } else { "" };
             let mut text = format!(
                 "{}{draining}  seawall {}, up {}, configuration {}\n",
-                painted(status.status.as_str(), paint),
+                standing(status.status.as_str()),
                 plain(&status.version),
                 seconds(status.uptime_seconds),
                 status.generation
@@ -116,6 +118,16 @@ impl Upstreams {
                 .collect();
             let head = ["name", "state", "breaker", "waiting", "in flight", "calls", "last minute", "url"];
             table(&head, &rows, "no upstreams")
+        })
+    }
+}
+
+impl Health {
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        show(&self.running, "health", |view: &view::Checks| {
+            let rows: Vec<Vec<String>> = view.health.iter().map(check).collect();
+            let head = ["name", "state", "since", "looks", "typical", "last", "found"];
+            table(&head, &rows, "nothing is looked at")
         })
     }
 }
@@ -194,6 +206,34 @@ fn show<T: DeserializeOwned>(
         false => data(&draw(&typed(value)?))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn check(check: &view::Check) -> Vec<String> {
+    let mut found = check.why.as_deref().map_or("-".to_owned(), plain);
+    for foretold in &check.foretold {
+        let left = painted(&seconds(foretold.fails_in_seconds as u64), Paint::Odd);
+        found.push_str(&format!("; {} fails in {left}", plain(&foretold.what)));
+    }
+    let critical = if check.critical { "!" } else { "" };
+    vec![
+        format!("{}{critical}", plain(&check.name)),
+        standing(&check.state),
+        seconds(check.since_seconds),
+        plain(&check.kind),
+        check.typical_ms.map_or("-".to_owned(), |typical| format!("{typical:.0}ms")),
+        check.seconds_ago.map_or("never".to_owned(), |ago| format!("{} ago", seconds(ago as u64))),
+        found,
+    ]
+}
+
+/// How well something is, in its colour.
+fn standing(word: &str) -> String {
+    let paint = match word {
+        "healthy" | "unknown" | "absent" => Paint::Good,
+        "degraded" => Paint::Odd,
+        _ => Paint::Bad,
+    };
+    painted(&plain(word), paint)
 }
 
 fn breaker(breaker: &view::Breaker) -> Vec<String> {

@@ -46,6 +46,11 @@ fn references(settings: &Settings) -> Vec<(Key, &SecretRef)> {
             all.push((Key::top("upstream").named(name).then("auth").then(form), reference));
         }
     }
+    for (name, health) in &settings.health {
+        if let Some((form, reference)) = health.auth.as_ref().map(super::upstream::Auth::secret) {
+            all.push((Key::top("health").named(name).then("auth").then(form), reference));
+        }
+    }
     all.extend(settings.callers.iter().map(|(name, reference)| (Key::top("callers").named(name), reference)));
     if let State::Redis(server) = &settings.state {
         let key = Key::top("state");
@@ -56,6 +61,7 @@ fn references(settings: &Settings) -> Vec<(Key, &SecretRef)> {
     for (name, channel) in &settings.channel {
         let key = Key::top("channel").named(name);
         all.extend(channel.secret.iter().map(|reference| (key.then("secret"), reference)));
+        all.extend(channel.password.iter().map(|reference| (key.then("password"), reference)));
         all.extend(channel.slack.iter().map(|reference| (key.then("slack"), reference)));
     }
     if let Some(carbon) = &settings.carbon {

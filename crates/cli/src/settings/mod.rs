@@ -9,6 +9,7 @@ mod check;
 mod draw;
 mod facts;
 mod finding;
+mod health;
 mod inherit;
 mod key;
 #[expect(
@@ -46,6 +47,7 @@ pub(crate) use schema::{is_secret, schema};
 pub(crate) use vault::FILE as VAULT_FILE;
 pub(crate) use wire::{Memory, Ready, plan, ready};
 
+use health::Health;
 use later::{Carbon, Job};
 use route::Route;
 pub(crate) use state::State;
@@ -81,6 +83,8 @@ pub(crate) struct Settings {
     pub(crate) upstream: BTreeMap<String, Upstream>,
     /// How some paths are called.
     pub(crate) route: BTreeMap<String, Route>,
+    /// What is looked at every so often, by name.
+    pub(crate) health: BTreeMap<String, Health>,
     /// When somebody is told.
     pub(crate) alert: BTreeMap<String, alert::Options>,
     /// How they are told.
@@ -106,6 +110,7 @@ impl Default for Settings {
             defaults: Defaults::default(),
             upstream: BTreeMap::new(),
             route: BTreeMap::new(),
+            health: BTreeMap::new(),
             alert: BTreeMap::new(),
             channel: BTreeMap::new(),
             job: BTreeMap::new(),

@@ -95,6 +95,7 @@ mod tests {
             "upstream.a.auth.value",
             "channel.ops.secret",
             "channel.ops.slack",
+            "health.vectors.auth.value",
             "carbon.electricity_maps.token",
         ] {
             assert!(secret(key), "{key}");

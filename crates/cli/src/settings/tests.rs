@@ -1,6 +1,7 @@
 //! What is written, what comes of it, and what is said about it.
 
 mod errors;
+mod health;
 mod layers;
 mod plans;
 mod sample;

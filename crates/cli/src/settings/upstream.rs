@@ -14,7 +14,7 @@ use seawall_packs::rules::Rule;
 use seawall_policy::limiter::{Queue, Quota};
 use serde::Deserialize;
 
-use super::words::{Header, Pack, Per, Shared, Url, spelled};
+use super::words::{Header, Pack, Per, Shared, Url, in_the_clear, spelled};
 use super::{minute, schema};
 
 /// A provider that can be called.
@@ -92,7 +92,7 @@ impl Upstream {
 
     /// Is what travels to it readable on the way?
     pub(crate) fn in_the_clear(&self) -> bool {
-        self.url.0.scheme_str() == Some("http") && !self.url.0.host().is_some_and(is_here)
+        in_the_clear(&self.url.0)
     }
 }
 

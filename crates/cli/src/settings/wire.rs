@@ -17,6 +17,7 @@ use seawall_signals::alerts::{self, channel};
 use seawall_store::redis::{Identity, RedisOptions};
 
 use super::finding::Weight;
+use super::health::origin;
 use super::state::State;
 use super::upstream::{Auth, Limit, Upstream};
 use super::vault::{Opener, Uses};
@@ -121,6 +122,7 @@ pub(crate) fn ready(loaded: &Loaded, environment: Environment<'_>) -> Ready {
         alerts: wiring.alerts(),
         // Opened with the journal.
         fleet: None,
+        health: wiring.health(),
     };
     let memory = wiring.memory();
     Ready { plan, findings: wiring.findings, uses: wiring.vault.into_uses(), memory }
@@ -222,6 +224,36 @@ impl Wiring<'_> {
                 None
             }
         }
+    }
+
+    /// The checks that are written; one of an upstream's name asks at that upstream's own address as the upstream is asked.
+    fn health(&mut self) -> Vec<plan::health::Check> {
+        let settings = &self.loaded.settings;
+        let mut checks = Vec::with_capacity(settings.health.len());
+        for (name, health) in &settings.health {
+            let key = Key::top("health").named(name);
+            let same = |upstream: &&Upstream| {
+                health.page().is_some_and(|(_, page)| page.origin() == origin(&upstream.url.0))
+            };
+            let upstream = settings.upstream.get(name).filter(same);
+            let inherited = upstream.and_then(|upstream| upstream.auth.as_ref());
+            let auth = match (&health.auth, inherited) {
+                (Some(auth), _) => self.credential(&key, auth),
+                (None, Some(auth)) => self.credential(&Key::top("upstream").named(name), auth),
+                (None, None) => None,
+            };
+            let ca = match (&health.ca, upstream.and_then(|upstream| upstream.ca.as_ref())) {
+                (Some(path), _) => self.certificates(&key.then("ca"), path),
+                (None, Some(path)) => self.certificates(&Key::top("upstream").named(name).then("ca"), path),
+                (None, None) => None,
+            };
+            match health.plan(name, auth.as_ref(), ca.as_ref()).and_then(|check| check.build().map(|_| check))
+            {
+                Ok(check) => checks.push(check),
+                Err(invalid) => self.invalid(&key, &invalid),
+            }
+        }
+        checks
     }
 
     /// The rules of everybody and those that were written, and the channels whose secrets could be had.

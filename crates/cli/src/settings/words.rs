@@ -119,6 +119,15 @@ impl FromStr for Url {
     }
 }
 
+/// Is what travels to a URL readable on the way?
+pub(crate) fn in_the_clear(url: &Uri) -> bool {
+    let local = |host: &str| {
+        let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+    };
+    url.scheme_str() == Some("http") && !url.host().is_some_and(local)
+}
+
 text!(Url, "Url", "a URL like \"https://host/path\"");
 
 /// A path a route is for.

@@ -6,11 +6,16 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use seawall_signals::view::Health;
+use seawall_signals::view::{Checks, Health};
 
 use super::{Board, views};
 
-/// 200 while healthy or degraded, 503 when no upstream can be called.
+/// Every check, and the whole in one word.
+pub(super) async fn checks(State(board): State<Board>) -> Json<Checks> {
+    Json(board.house().health.view(false))
+}
+
+/// 200 while healthy or degraded, 503 when no upstream can be called or something nothing works without is unhealthy.
 pub(super) async fn health(State(board): State<Board>) -> impl IntoResponse {
     let status = views::present(&board);
     let code =
@@ -23,13 +28,16 @@ pub(super) async fn live() -> impl IntoResponse {
     Json(serde_json::json!({ "status": "alive" }))
 }
 
-/// The same with every upstream.
+/// The same with every upstream and every check, and what their trends foretell.
 pub(super) async fn detailed(State(board): State<Board>) -> impl IntoResponse {
     let status = views::present(&board);
     let code =
         if status.status == Health::Unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    let upstreams = views::all_upstreams(&board);
-    (code, Json(serde_json::json!({ "status": status.status, "detail": status, "upstreams": upstreams })))
+    let (upstreams, checks) = (views::all_upstreams(&board), board.house().health.view(true));
+    let body = serde_json::json!({
+        "status": status.status, "detail": status, "upstreams": upstreams, "health": checks.health,
+    });
+    (code, Json(body))
 }
 
 /// 503 while starting or draining: may this instance be sent work?

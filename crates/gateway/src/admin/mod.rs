@@ -74,11 +74,13 @@ pub(crate) async fn serve(listener: std::net::TcpListener, board: Board, mut pha
         }
     };
     let pages = page::keep_up(board.clone(), phase.clone());
+    let checks = board.house().ground.health.clone();
     let serving = axum::serve(listener, router(board)).into_future();
     let over = async { while phase.changed().await.is_ok() && *phase.borrow() != Phase::Over {} };
     tokio::select! {
         () = ticking => {}
         () = pages => {}
+        () = checks.watch() => {}
         _ = serving => {}
         () = over => {}
     }
@@ -98,6 +100,7 @@ fn router(board: Board) -> Router {
         .route("/api/v1/breakers", get(views::breakers))
         .route("/api/v1/limits", get(views::limits))
         .route("/api/v1/retries", get(views::retries))
+        .route("/api/v1/health", get(health::checks))
         .route("/api/v1/effects", get(effects::list))
         .route("/api/v1/effects/{id}", get(effects::show))
         .route("/api/v1/effects/{id}/resolve", post(effects::resolve))

@@ -97,6 +97,14 @@ pub(super) fn present(board: &Board) -> Status {
             reasons.push(format!("{} asked to be left alone for another {}", up.plan.name, whole(paused)));
         }
     }
+    let checks = house.health.view(false);
+    for check in &checks.health {
+        if matches!(check.state.as_str(), "degraded" | "unhealthy") && !house.health.is_refused(&check.name) {
+            let since = whole(Duration::from_secs(check.since_seconds));
+            let why = check.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            reasons.push(format!("{} is {} since {since}{why}", check.name, check.state));
+        }
+    }
     if let Some(why) = house.ground.journal.doubted() {
         reasons.push(format!(
             "the journal may have forgotten, and refuses keys it does not know where a second run could do harm: {why}"
@@ -113,7 +121,8 @@ pub(super) fn present(board: &Board) -> Status {
             standing.size
         ));
     }
-    let status = match (reasons.is_empty(), refusing == house.upstreams.len() && refusing > 0) {
+    let nobody_left = refusing == house.upstreams.len() && refusing > 0;
+    let status = match (reasons.is_empty(), nobody_left || checks.status == Health::Unhealthy) {
         (true, _) => Health::Healthy,
         (_, true) => Health::Unhealthy,
         _ => Health::Degraded,

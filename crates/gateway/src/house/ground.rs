@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::SystemTime;
 
 use seawall::fleet::{Fleet, Source};
-use seawall::{Invalid, time};
+use seawall::{Invalid, health, time};
 use seawall_core::event::{Channel, Sink};
+use seawall_core::random::Random;
 use seawall_core::{Clock, Code, Instant};
 use seawall_signals::audit::Trail;
 use seawall_signals::metrics::{CounterBy, Observer, Registry, names};
@@ -26,6 +27,8 @@ pub(crate) struct Ground {
     pub(crate) events: Channel,
     /// Who pulled which lever, and why.
     pub(crate) audit: Arc<Trail>,
+    /// What is looked at, and how it stands.
+    pub(crate) health: health::Registry,
     /// What must not happen twice.
     pub(crate) journal: Arc<Journal>,
     /// The other gateways, where there are any to share with.
@@ -53,6 +56,9 @@ impl Ground {
         let clock = time::default_clock();
         let registry = Registry::new();
         let sink: Arc<dyn Sink> = Arc::new(events.clone());
+        let told = Some(sink.clone());
+        let health =
+            health::Registry::with(health::Options::default(), clock.clone(), told, Random::default())?;
         let journal = Arc::new(Journal::open(journal, &clock, &sink)?);
         let mut observers: Vec<Observer> = audit.observe(&registry).into();
         let dropped = events.clone();
@@ -70,6 +76,7 @@ impl Ground {
             rings: (0..=workers).map(|_| Arc::default()).collect(),
             events,
             audit,
+            health,
             journal,
             fleet,
             started: clock.now(),

@@ -1,6 +1,7 @@
 //! The live state of a gateway: its upstreams' policies, its routes, its counters and its memory of calls.
 
 mod ground;
+mod health;
 mod routes;
 mod upstream;
 
@@ -23,6 +24,7 @@ use crate::plan::Plan;
 use crate::story::Names;
 
 pub(crate) use ground::Ground;
+pub(crate) use health::Health;
 use routes::Building;
 pub(crate) use routes::LiveRoute;
 pub(crate) use upstream::LiveUpstream;
@@ -39,6 +41,8 @@ pub(crate) struct House {
     pub(crate) routes: Vec<LiveRoute>,
     /// What was answered and may be answered again, where a route keeps anything.
     pub(crate) answers: Option<Arc<Answers>>,
+    /// How everything stands.
+    pub(crate) health: Health,
     by_name: HashMap<Arc<str>, usize>,
     /// Index of the first route that stands for an upstream without one.
     plain: usize,
@@ -84,7 +88,14 @@ impl House {
             Some(answers) => Some(answers),
             None => Answers::new(&plan.routes, &ground.clock)?,
         };
-        Ok((Self { plan, ground, upstreams, routes, answers, by_name, plain, names }, updates))
+        let health = Health::new(&ground.health, &upstreams);
+        Ok((Self { plan, ground, upstreams, routes, answers, health, by_name, plain, names }, updates))
+    }
+
+    /// From now on its checks are those that are looked at: the last thing that may be refused.
+    pub(crate) fn look(&self, old: Option<&House>) -> Result<(), Invalid> {
+        let checks = health::checks(&self.plan, &self.upstreams)?;
+        self.health.apply(checks, &self.plan, old.map(|old| &old.plan))
     }
 
     /// Shows what is read at the moment somebody asks, for as long as these live.
@@ -92,6 +103,7 @@ impl House {
         let mut observers = observe(&self.ground.registry, &self.upstreams, self.plan.generation);
         let written = |route: &&crate::plan::Route| route.effects == Some(Effects::Once);
         let always = self.plan.routes.iter().filter(written).map(|route| route.name.clone()).collect();
+        observers.extend(self.health.observe(&self.ground.registry));
         observers.extend(self.ground.journal.observe(&self.ground.registry, always));
         observers
     }

@@ -7,6 +7,7 @@ use http::HeaderName;
 use seawall::breaker::Breaker;
 use seawall::bulkhead::{self, Bulkhead};
 use seawall::fleet::Fleet;
+use seawall::health::Feed;
 use seawall::limiter::{self, Limiter, Pauses};
 use seawall::{Invalid, Pipeline, hedge, pipeline, retry};
 use seawall_core::Instant;
@@ -33,6 +34,8 @@ pub(crate) struct LiveUpstream {
     sole: Arc<Sole>,
     pub(crate) budget: retry::Budget,
     pub(crate) meters: Arc<UpstreamMeters>,
+    /// What its health hears of calls.
+    pub(crate) feed: Feed,
     /// Its limits and bulkhead are those it had under the configuration before.
     pub(super) same_parts: bool,
 }
@@ -193,6 +196,7 @@ impl LiveUpstream {
                 || Arc::new(UpstreamMeters::new(registry, &plan.name)),
                 |old| old.meters.clone(),
             ),
+            feed: old.map_or_else(Feed::default, |old| old.feed.clone()),
             plan: plan.clone(),
             same_parts,
         })

@@ -107,6 +107,13 @@ impl Machine {
         self.moved(from, now)
     }
 
+    /// What was found is too old to say anything of the present: it is as if nobody had looked.
+    pub fn forget(&mut self, now: Instant) -> Option<Moved> {
+        let from = self.state();
+        *self = Self::new(self.since);
+        self.moved(from, now)
+    }
+
     fn settle(&mut self, options: &Options) {
         let [degraded, unhealthy] = self.at_least.map(|run| run >= options.down_after);
         let [well, bearable] = self.at_most.map(|run| run >= options.up_after);

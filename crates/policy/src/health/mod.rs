@@ -169,11 +169,8 @@ impl Options {
             return Err(Invalid::new("spread", "longer than anybody waits: write \"0s\" to \"1d\""));
         }
         check_deadline(self.deadline)?;
-        for (key, count) in [("down_after", self.down_after), ("up_after", self.up_after)] {
-            if !(1..=1000).contains(&count) {
-                return Err(Invalid::new(key, format!("{count} is out of range: write 1 to 1000")));
-            }
-        }
+        check_patience("down_after", self.down_after)?;
+        check_patience("up_after", self.up_after)?;
         self.calls.check()?;
         self.trend.check()
     }
@@ -200,6 +197,14 @@ pub fn check_deadline(deadline: Duration) -> Result<(), Invalid> {
     }
     let written = units::format_duration(deadline);
     Err(Invalid::new("deadline", format!("{written} is out of range: write \"1ms\" to \"10m\"")))
+}
+
+/// Refuses a number of findings that proves nothing, or for which nobody waits.
+pub fn check_patience(key: &'static str, findings: u32) -> Result<(), Invalid> {
+    match findings {
+        1..=1000 => Ok(()),
+        _ => Err(Invalid::new(key, format!("{findings} is out of range: write 1 to 1000"))),
+    }
 }
 
 /// The whole: no better than its worst critical check, and degraded at the worst by the others. What is unknown or

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use seawall_policy::Invalid;
 use seawall_policy::health::trend::Limit;
-use seawall_policy::health::{Level, Weight, check_deadline, check_interval};
+use seawall_policy::health::{Level, Weight, check_deadline, check_interval, check_patience};
 
+use super::feed::Feed;
 use crate::breaker::{Breaker, State as BreakerState};
 use crate::failover::Group;
 
@@ -98,21 +99,30 @@ pub struct Check {
     pub(super) weight: Weight,
     pub(super) deadline: Option<Duration>,
     pub(super) interval: Option<Duration>,
-    pub(super) at_once: bool,
-    pub(super) probe: Arc<dyn Probe>,
+    pub(super) patience: Option<(u32, u32)>,
+    /// Nothing where real calls are all it knows of.
+    pub(super) probe: Option<Arc<dyn Probe>>,
+    pub(super) feed: Option<Feed>,
     pub(super) reports_to: Vec<(Group, Arc<str>)>,
 }
 
 impl Check {
     /// A check of this name that looks by this probe. It is *supporting* until [`Check::critical`] says otherwise.
     pub fn new(name: impl Into<Arc<str>>, probe: impl Probe) -> Self {
+        Self { probe: Some(Arc::new(probe)), ..Self::calls(name) }
+    }
+
+    /// A check that sends nothing itself: real calls, counted by its [`Feed`], are all it knows of. Where nobody has called
+    /// for as long as [`calls::Options::silent`](super::calls::Options) says, it is unknown again.
+    pub fn calls(name: impl Into<Arc<str>>) -> Self {
         Self {
             name: name.into(),
             weight: Weight::Supporting,
             deadline: None,
             interval: None,
-            at_once: false,
-            probe: Arc::new(probe),
+            patience: None,
+            probe: None,
+            feed: None,
             reports_to: Vec::new(),
         }
     }
@@ -163,8 +173,19 @@ impl Check {
     }
 
     /// The same check, standing wherever it was last found: for what is exact, or patient by itself.
-    pub fn at_once(mut self) -> Self {
-        self.at_once = true;
+    pub fn at_once(self) -> Self {
+        self.patience(1, 1)
+    }
+
+    /// The same check, believed after so many findings in a row on the way down and on the way up, 1 to 1000 each.
+    pub fn patience(mut self, down_after: u32, up_after: u32) -> Self {
+        self.patience = Some((down_after, up_after));
+        self
+    }
+
+    /// The same check; what this feed counts is a finding, and while calls flow no probe is sent.
+    pub fn fed_by(mut self, feed: &Feed) -> Self {
+        self.feed = Some(feed.clone());
         self
     }
 
@@ -180,6 +201,11 @@ impl Check {
         &self.name
     }
 
+    /// What kind of look it takes, in one word.
+    pub(super) fn kind(&self) -> &'static str {
+        self.probe.as_ref().map_or("calls", |probe| probe.kind())
+    }
+
     pub(super) fn validate(&self) -> Result<(), Invalid> {
         let name = &self.name;
         if name.is_empty() || name.len() > NAME || name.chars().any(char::is_control) {
@@ -188,6 +214,9 @@ impl Check {
         }
         self.deadline.map_or(Ok(()), check_deadline)?;
         self.interval.map_or(Ok(()), check_interval)?;
+        let (down, up) = self.patience.unwrap_or((1, 1));
+        check_patience("down_after", down)?;
+        check_patience("up_after", up)?;
         for (group, target) in &self.reports_to {
             let names = || group.targets().iter().map(|target| &**target.pipeline.name());
             if !names().any(|known| *known == **target) {
@@ -206,10 +235,7 @@ impl Check {
 
 impl fmt::Debug for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Check")
-            .field("name", &self.name)
-            .field("kind", &self.probe.kind())
-            .finish_non_exhaustive()
+        f.debug_struct("Check").field("name", &self.name).field("kind", &self.kind()).finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,6 @@
 //! One check at work: looks, listens to calls, remembers.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use seawall_core::event::{Event, Fact, Sink};
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::check::{Check, Finding, Measured};
 use super::feed::Feed;
-use super::view::{Foretold, Last, Standing};
+use super::view::{Doubted, Foretold, Last, Standing};
 use crate::lock;
 use crate::timeout::within;
 
@@ -31,6 +31,7 @@ pub(super) struct Entry {
     guarded: Mutex<Guarded>,
 }
 
+#[derive(Clone)]
 struct Guarded {
     machine: Machine,
     runs: u64,
@@ -39,8 +40,10 @@ struct Guarded {
     failing: Series,
     measured: Series,
     foretold: Vec<Foretold>,
+    doubted: Vec<Doubted>,
 }
 
+#[derive(Clone)]
 struct Found {
     at: Instant,
     took: Option<Duration>,
@@ -54,8 +57,8 @@ impl Entry {
         if let Some(interval) = check.interval {
             (options.interval, options.spread) = (interval, interval / 2);
         }
-        if check.at_once {
-            (options.down_after, options.up_after) = (1, 1);
+        if let Some(patience) = check.patience {
+            (options.down_after, options.up_after) = patience;
         }
         options.deadline = check.deadline.unwrap_or(options.deadline);
         let guarded = Guarded {
@@ -66,14 +69,19 @@ impl Entry {
             failing: Series::default(),
             measured: Series::default(),
             foretold: Vec::new(),
+            doubted: Vec::new(),
         };
-        Self {
-            check,
-            options,
-            feed: Feed::default(),
-            turn: tokio::sync::Mutex::default(),
-            guarded: Mutex::new(guarded),
+        let feed = check.feed.clone().unwrap_or_default();
+        Self { check, options, feed, turn: tokio::sync::Mutex::default(), guarded: Mutex::new(guarded) }
+    }
+
+    /// The same, knowing what another knew, if that looked in the same way.
+    pub(super) fn after(self, before: &Entry) -> Self {
+        if self.check.kind() != before.check.kind() {
+            return self;
         }
+        let feed = if self.check.feed.is_none() { before.feed.clone() } else { self.feed };
+        Self { feed, guarded: Mutex::new(lock(&before.guarded).clone()), ..self }
     }
 
     pub(super) fn feed(&self) -> Feed {
@@ -92,7 +100,11 @@ impl Entry {
         let (level, share) = match counts.advise(&self.options.calls, last, now) {
             Advice::Found(level, share) => (level, share),
             Advice::Leave => return true,
-            Advice::Probe => return false,
+            Advice::Probe if self.check.probe.is_some() => return false,
+            Advice::Probe => {
+                self.forget(now, sink);
+                return true;
+            }
         };
         let calls = counts.good.saturating_add(counts.bad);
         let finding = match level {
@@ -105,6 +117,10 @@ impl Entry {
 
     /// Looks by the probe, unless somebody else has just done so.
     pub(super) async fn look(&self, clock: &dyn Clock, sink: Option<&dyn Sink>) {
+        let Some(probe) = self.check.probe.clone() else {
+            self.listen(clock.now(), sink);
+            return;
+        };
         let before = lock(&self.guarded).runs;
         let _turn = self.turn.lock().await;
         if lock(&self.guarded).runs != before {
@@ -113,7 +129,7 @@ impl Entry {
         let began = clock.now();
         // In a task of its own: a probe that panics takes nobody with it, and dropping this drops it.
         let mut task = JoinSet::new();
-        task.spawn(self.check.probe.clone().probe());
+        task.spawn(probe.probe());
         let patience = self.options.deadline;
         let finding = match within(task.join_next(), patience).await {
             Ok(Some(Ok(finding))) => finding,
@@ -132,16 +148,35 @@ impl Entry {
     fn note(&self, found: Found, share: Option<f64>, sink: Option<&dyn Sink>) {
         let (at, why) = (found.at, found.finding.why.clone());
         let moved = lock(&self.guarded).note(found, share, &self.options);
-        if let (Some(sink), Some(Moved { from, to })) = (sink, moved)
-            // That it is there and well, or is not there at all, is no news at the start.
-            && !(from == State::Unknown && matches!(to, State::Healthy | State::Absent))
-        {
+        // That it is there and well, or is not there at all, is no news at the start.
+        let news = |moved: &Moved| {
+            !(moved.from == State::Unknown && matches!(moved.to, State::Healthy | State::Absent))
+        };
+        if let Some(moved) = moved.filter(news) {
             let why = why.unwrap_or_else(|| "its findings are good again".into());
-            sink.offer(Event {
-                at,
-                name: self.check.name.clone(),
-                fact: Fact::HealthMoved { to: to.as_str(), why },
-            });
+            self.tell(moved, why, at, sink);
+        }
+    }
+
+    /// What was found long ago says nothing of the present.
+    fn forget(&self, now: Instant, sink: Option<&dyn Sink>) {
+        let silent = self.options.calls.silent;
+        let moved = {
+            let mut guarded = lock(&self.guarded);
+            let old = guarded.last.as_ref().is_some_and(|found| now.since(found.at) >= silent);
+            if old { guarded.machine.forget(now) } else { None }
+        };
+        // That nobody calls what is well is no news.
+        if let Some(moved) = moved.filter(|moved| moved.from != State::Healthy) {
+            let why = format!("nobody has called it for {}", format_duration(silent));
+            self.tell(moved, why.into(), now, sink);
+        }
+    }
+
+    fn tell(&self, moved: Moved, why: Arc<str>, at: Instant, sink: Option<&dyn Sink>) {
+        if let Some(sink) = sink {
+            let fact = Fact::HealthMoved { to: moved.to.as_str(), why };
+            sink.offer(Event { at, name: self.check.name.clone(), fact });
         }
     }
 
@@ -154,7 +189,7 @@ impl Entry {
         let machine = &guarded.machine;
         Standing {
             name: self.check.name.clone(),
-            kind: self.check.probe.kind(),
+            kind: self.check.kind(),
             weight: self.check.weight,
             state: machine.state(),
             for_: now.since(machine.since()),
@@ -164,6 +199,7 @@ impl Entry {
             last: guarded.last.as_ref().map(|found| found.tell(now)),
             typical: guarded.typical(),
             foretold: guarded.foretold.clone(),
+            doubted: guarded.doubted.clone(),
         }
     }
 
@@ -195,15 +231,21 @@ impl Guarded {
             self.measured.push(Point { at, value });
         }
         self.last = Some(found);
-        let foretell = |what: &What| {
-            let limit = self.limit(*what, options)?;
-            let forecast = self.series(*what).forecast(limit, &options.trend).ok()?;
-            Some(Foretold { what: *what, forecast })
-        };
-        let mut foretold: Vec<Foretold> = What::ALL.iter().filter_map(foretell).collect();
-        foretold.sort_by_key(|foretold| foretold.forecast.lead);
-        self.foretold = foretold;
+        self.foretell(options);
         moved
+    }
+
+    fn foretell(&mut self, options: &Options) {
+        let (mut foretold, mut doubted) = (Vec::new(), Vec::new());
+        for what in What::ALL.iter().copied() {
+            let Some(limit) = self.limit(what, options) else { continue };
+            match self.series(what).forecast(limit, &options.trend) {
+                Ok(forecast) => foretold.push(Foretold { what, forecast }),
+                Err(doubt) => doubted.push(Doubted { what, doubt }),
+            }
+        }
+        foretold.sort_by_key(|foretold| foretold.forecast.lead);
+        (self.foretold, self.doubted) = (foretold, doubted);
     }
 
     fn series(&self, what: What) -> &Series {

@@ -33,7 +33,7 @@ use crate::time::default_clock;
 
 pub use check::{Check, Finding, Measured, Probe, Probing};
 pub use feed::Feed;
-pub use view::{Foretold, Last, Snapshot, Standing};
+pub use view::{Doubted, Foretold, Last, Snapshot, Standing};
 
 use entry::Entry;
 
@@ -92,6 +92,40 @@ impl Registry {
             }
             checks.insert(name, Arc::new(entry));
         }
+        self.0.changed.notify_one();
+        Ok(())
+    }
+
+    /// From now on these are the checks, and no others. What is known of one goes on under its name, where it looks in the
+    /// same way as before; those of which `same` says that nothing has changed are not even disturbed.
+    ///
+    /// Refuses what [`Registry::register`] refuses, and changes nothing then.
+    pub fn replace(&self, checks: Vec<Check>, same: impl Fn(&str) -> bool) -> Result<(), Invalid> {
+        if checks.len() > MOST {
+            let message = format!("{} are too many: write at most {MOST}", checks.len());
+            return Err(Invalid::new("name", message));
+        }
+        let mut fresh: BTreeMap<Arc<str>, Check> = BTreeMap::new();
+        for check in checks {
+            check.validate()?;
+            if let Some(twice) = fresh.insert(check.name.clone(), check) {
+                let message = format!("{:?} is there twice: write another name", twice.name);
+                return Err(Invalid::new("name", message));
+            }
+        }
+        let now = self.0.clock.now();
+        let mut kept = lock(&self.0.checks);
+        let entries = fresh.into_iter().map(|(name, check)| {
+            let entry = match kept.get(&name) {
+                Some(before) if same(&name) => before.clone(),
+                Some(before) => Arc::new(Entry::new(check, &self.0.options, now).after(before)),
+                None => Arc::new(Entry::new(check, &self.0.options, now)),
+            };
+            (name, entry)
+        });
+        let entries = entries.collect();
+        *kept = entries;
+        drop(kept);
         self.0.changed.notify_one();
         Ok(())
     }

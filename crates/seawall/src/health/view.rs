@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use seawall_policy::health::trend::Forecast;
+use seawall_policy::health::trend::{Doubt, Forecast};
 use seawall_policy::health::{By, Level, State, Weight, What};
 
 use super::check::Measured;
@@ -42,6 +42,8 @@ pub struct Standing {
     pub typical: Option<Duration>,
     /// What its trends say will fail, the soonest first. Nothing is foretold of what has failed already.
     pub foretold: Vec<Foretold>,
+    /// What else has a limit, and why nothing is foretold of it.
+    pub doubted: Vec<Doubted>,
 }
 
 /// A finding that was made.
@@ -59,6 +61,15 @@ pub struct Last {
     pub ago: Duration,
     /// Who found it.
     pub by: By,
+}
+
+/// Why a trend foretells nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Doubted {
+    /// What is followed.
+    pub what: What,
+    /// What its line lacks.
+    pub doubt: Doubt,
 }
 
 /// A failure that a trend foretells.

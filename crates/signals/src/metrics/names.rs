@@ -12,7 +12,7 @@
 //! | [`ALERTS_ACTIVE`], [`ALERT_NOTICES`], [`ALERT_NOTICES_WAITING`] | alerts, and how those who should hear of them do |
 //! | [`AUDIT_ENTRIES`], [`AUDIT_LOST`], [`AUDIT_TROUBLES`] | the audit trail |
 //! | [`FLEET_MEMBERS`], [`FLEET_SHARED`] | gateways that share, and whether they do |
-//! | [`HEALTH_STATUS`], [`LOG_LINES_LOST`] | health checks, and the log itself |
+//! | [`HEALTH_STATUS`], [`HEALTH_FAILS_IN`], [`LOG_LINES_LOST`] | health checks, and the log itself |
 //! | [`JOB_ATTEMPTS`], [`JOB_RETRIES`], [`JOB_BLOCKS`] | attempts of jobs; beside them the last hour in gauges |
 //! | [`CONFIG_GENERATION`], [`EVENTS_DROPPED`], [`SERIES_DROPPED`], [`BUILD_INFO`] | seawall itself |
 
@@ -240,6 +240,13 @@ pub const HEALTH_STATUS: Family<Gauge, 1> = Family::gauge(
     ["check"],
 );
 
+/// `seawall_health_fails_in_seconds{check}`: nothing where nothing is foretold.
+pub const HEALTH_FAILS_IN: Family<Gauge, 1> = Family::gauge(
+    "seawall_health_fails_in_seconds",
+    "Time until a health check fails, where a trend that can be believed foretells that.",
+    ["check"],
+);
+
 /// `seawall_log_lines_lost_total{reason}`; see [`Logs::observe`](crate::logs::Logs::observe).
 pub const LOG_LINES_LOST: Family<Counter, 1> = Family::counter(
     "seawall_log_lines_lost_total",
@@ -312,6 +319,7 @@ pub const ALL: &[Described] = &[
     EVENTS_DROPPED.describe(),
     FLEET_MEMBERS.describe(),
     FLEET_SHARED.describe(),
+    HEALTH_FAILS_IN.describe(),
     HEALTH_STATUS.describe(),
     JOB_ATTEMPTS.describe(),
     JOB_ATTEMPTS_AVERAGE.describe(),

@@ -3,6 +3,7 @@
 mod alerts;
 mod calling;
 mod doors;
+mod health;
 mod routes;
 mod unbuilt;
 mod upstreams;
@@ -19,6 +20,7 @@ pub(super) fn check(loaded: &Loaded) -> Findings {
     calling::defaults(&mut checking);
     upstreams::check(&mut checking);
     routes::check(&mut checking);
+    health::check(&mut checking);
     alerts::check(&mut checking);
     unbuilt::check(&mut checking);
     checking.findings

@@ -84,7 +84,19 @@ fn the_template_is_good_and_nothing_is_odd_about_it() {
 #[test]
 fn every_line_of_the_template_that_is_commented_out_can_be_used() {
     let template = include_str!("../../commands/init.toml");
-    let settings = ["# auth ", "# [upstream", "# url ", "# to ", "# retry ", "# [profile", "# deadline "];
+    let settings = [
+        "# auth ",
+        "# [upstream",
+        "# url ",
+        "# to ",
+        "# retry ",
+        "# [profile",
+        "# deadline ",
+        "# [health",
+        "# http ",
+        "# critical",
+        "# disk ",
+    ];
     let all: Vec<&str> = template
         .lines()
         .map(|line| match settings.iter().any(|setting| line.starts_with(setting)) {

@@ -21,12 +21,14 @@ pub struct Cpu {
 /// Degraded at 90 %, never unhealthy: a batch machine that is busy does what it should.
 impl Default for Cpu {
     fn default() -> Self {
-        let bounds = Bounds { degraded: 0.90, unhealthy: f64::INFINITY };
-        Self { bounds, root: Root::default(), before: Mutex::default() }
+        Self { bounds: Self::USUAL, root: Root::default(), before: Mutex::default() }
     }
 }
 
 impl Cpu {
+    /// The bounds it has unless it is told others.
+    pub const USUAL: Bounds = Bounds { degraded: 0.90, unhealthy: f64::INFINITY };
+
     /// With bounds of your own, as shares of 1. Refuses bounds that are not in order.
     pub fn within(bounds: Bounds) -> Result<Self, Invalid> {
         bounds.check()?;

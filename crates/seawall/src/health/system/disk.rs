@@ -18,9 +18,12 @@ pub struct Disk {
 }
 
 impl Disk {
+    /// The bounds it has unless it is told others.
+    pub const USUAL: Bounds = Bounds { degraded: 0.85, unhealthy: 0.95 };
+
     /// The file system that this path is on: degraded at 85 %, unhealthy at 95 %.
     pub fn of(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), bounds: Bounds { degraded: 0.85, unhealthy: 0.95 } }
+        Self { path: path.into(), bounds: Self::USUAL }
     }
 
     /// The same with bounds of your own, as shares of 1. Refuses bounds that are not in order.

@@ -27,7 +27,7 @@ impl Default for Gpu {
     fn default() -> Self {
         Self {
             memory: Bounds { degraded: 0.95, unhealthy: f64::INFINITY },
-            heat: Bounds { degraded: 85.0, unhealthy: 95.0 },
+            heat: Self::USUAL,
             root: Root::default(),
             command: "nvidia-smi".into(),
         }
@@ -42,11 +42,20 @@ struct Card {
 }
 
 impl Gpu {
+    /// The bounds of its temperature unless it is told others, in degrees Celsius.
+    pub const USUAL: Bounds = Bounds { degraded: 85.0, unhealthy: 95.0 };
+
     /// With bounds of your own: memory as a share of 1, heat in degrees Celsius. Refuses bounds that are not in order.
     pub fn within(memory: Bounds, heat: Bounds) -> Result<Self, Invalid> {
         memory.check()?;
         heat.check()?;
         Ok(Self { memory, heat, ..Self::default() })
+    }
+
+    /// With bounds of your own for the temperature alone, in degrees Celsius. Refuses bounds that are not in order.
+    pub fn hot(heat: Bounds) -> Result<Self, Invalid> {
+        heat.check()?;
+        Ok(Self { heat, ..Self::default() })
     }
 
     #[cfg(test)]

@@ -16,11 +16,14 @@ pub struct Memory {
 /// Degraded at 85 %, unhealthy at 95 %.
 impl Default for Memory {
     fn default() -> Self {
-        Self { bounds: Bounds { degraded: 0.85, unhealthy: 0.95 }, root: Root::default() }
+        Self { bounds: Self::USUAL, root: Root::default() }
     }
 }
 
 impl Memory {
+    /// The bounds it has unless it is told others.
+    pub const USUAL: Bounds = Bounds { degraded: 0.85, unhealthy: 0.95 };
+
     /// With bounds of your own, as shares of 1. Refuses bounds that are not in order.
     pub fn within(bounds: Bounds) -> Result<Self, Invalid> {
         bounds.check()?;

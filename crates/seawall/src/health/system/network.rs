@@ -30,12 +30,14 @@ const ENOUGH: u64 = 100;
 /// Degraded at 1 %, unhealthy at 20 %.
 impl Default for Network {
     fn default() -> Self {
-        let bounds = Bounds { degraded: 0.01, unhealthy: 0.20 };
-        Self { bounds, root: Root::default(), before: Mutex::default() }
+        Self { bounds: Self::USUAL, root: Root::default(), before: Mutex::default() }
     }
 }
 
 impl Network {
+    /// The bounds it has unless it is told others.
+    pub const USUAL: Bounds = Bounds { degraded: 0.01, unhealthy: 0.20 };
+
     /// With bounds of your own, as shares of 1. Refuses bounds that are not in order.
     pub fn within(bounds: Bounds) -> Result<Self, Invalid> {
         bounds.check()?;

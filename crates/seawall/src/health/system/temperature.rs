@@ -14,11 +14,14 @@ pub struct Temperature {
 /// Degraded at 85 °C, unhealthy at 95 °C.
 impl Default for Temperature {
     fn default() -> Self {
-        Self { bounds: Bounds { degraded: 85.0, unhealthy: 95.0 }, root: Root::default() }
+        Self { bounds: Self::USUAL, root: Root::default() }
     }
 }
 
 impl Temperature {
+    /// The bounds it has unless it is told others, in degrees Celsius.
+    pub const USUAL: Bounds = Bounds { degraded: 85.0, unhealthy: 95.0 };
+
     /// With bounds of your own, in degrees Celsius. Refuses bounds that are not in order.
     pub fn within(bounds: Bounds) -> Result<Self, Invalid> {
         bounds.check()?;
