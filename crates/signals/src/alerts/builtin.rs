@@ -25,7 +25,7 @@ const fn alert(
 }
 
 /// A metric of a part that is not there has no data, and such an alert is quiet.
-const ALL: [BuiltIn; 14] = [
+const ALL: [BuiltIn; 15] = [
     alert(
         "alerts_undelivered",
         "increase(alert_notices_total{result='dropped'}[1h]) > 0",
@@ -101,6 +101,13 @@ const ALL: [BuiltIn; 14] = [
         (60, 0),
         Severity::Error,
         "nobody knows whether an effect took place: see `seawall effects list`",
+    ),
+    alert(
+        "failure_foretold",
+        "health_fails_in_seconds < 3600",
+        (60, 60),
+        Severity::Warning,
+        "if it goes on like this something fails within the hour: see `seawall health`",
     ),
     alert(
         "health_failing",
