@@ -16,7 +16,7 @@ use std::time::Duration;
 use seawall_security::fernet::Key;
 
 /// Every page of the admin port that can be got.
-const ADMIN: [&str; 14] = [
+const ADMIN: [&str; 19] = [
     "/",
     "/health",
     "/health/live",
@@ -28,6 +28,11 @@ const ADMIN: [&str; 14] = [
     "/api/v1/breakers",
     "/api/v1/limits",
     "/api/v1/retries",
+    "/api/v1/health",
+    "/api/v1/alerts",
+    "/api/v1/board",
+    "/alerts",
+    "/alerts/health_failing",
     "/api/v1/audit",
     "/api/v1/calls",
     "/api/v1/nothing?key=QUERY",
@@ -277,6 +282,13 @@ fn settings(upstream: &str) -> String {
     }
     // Nobody is there, so its breaker opens.
     text.push_str("[upstream.nowhere]\nurl = 'http://127.0.0.1:1'\nauth = { bearer = 'vault:openai' }\nbreaker.consecutive = 2\n");
+    // Looked at with a key in the header and in the URL, by one who answers with a secret.
+    text.push_str(&format!(
+        "[health.vaulted]\nhttp = '{upstream}/ok'\nevery = '1s'\nfailures = 1\n\
+         [health.failing]\nhttp = '{upstream}/fail'\nauth = {{ basic = 'file:pair' }}\nfailures = 1\n\
+         [health.odd]\nai = '{upstream}/babble'\nauth = {{ header = 'x-api-key', value = 'env:ENV_KEY' }}\nfailures = 1\n\
+         [logs]\ndirectory = './logs'\nlevel = 'trace'\n"
+    ));
     text
 }
 
@@ -396,6 +408,8 @@ fn what_is_asked(home: &Home, served: &Served, out: &mut Out<'_>, canaries: &Can
         &["upstreams"],
         &["breakers"],
         &["limits"],
+        &["health"],
+        &["alerts", "--all"],
         &["breakers", "reset", "nowhere", "--by", "ann", "--reason", "a test"],
         &["explain", &ids[0]],
     ];

@@ -112,6 +112,7 @@ impl Rig {
                 alerts: plan::Alerts::default(),
                 fleet: None,
                 health: Vec::new(),
+                logs: None,
             },
         }
     }

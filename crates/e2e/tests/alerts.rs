@@ -197,7 +197,7 @@ async fn run(binary: &PathBuf, home: &Path, arguments: &[&str]) -> Output {
 #[tokio::test]
 async fn what_the_pages_write_into_a_configuration_is_good() {
     let Some(binary) = binary() else { return };
-    for page in ["alerts.md", "health.md"] {
+    for page in ["alerts.md", "health.md", "logs.md"] {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join("seawall.toml"), blocks(page, "toml")).unwrap();
         let checked = run(&binary, home.path(), &["check"]).await;

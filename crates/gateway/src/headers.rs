@@ -157,8 +157,8 @@ pub(crate) fn owner(headers: &HeaderMap) -> Vec<u8> {
     if owner.is_empty() { of("cookie") } else { owner }
 }
 
-/// Continues the caller's trace with a span of ours, or begins one whose id is the call's.
-pub(crate) fn trace(headers: &mut HeaderMap, call: CallId) {
+/// Continues the caller's trace with a span of ours, or begins one whose id is the call's. Gives the trace's id.
+pub(crate) fn trace(headers: &mut HeaderMap, call: CallId) -> u128 {
     let mut id = [0; 36];
     call.encode(&mut id);
     let mut digits = id.iter().filter(|digit| **digit != b'-');
@@ -174,6 +174,8 @@ pub(crate) fn trace(headers: &mut HeaderMap, call: CallId) {
     if let Ok(value) = HeaderValue::from_bytes(&next) {
         headers.insert(TRACEPARENT, value);
     }
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).unwrap_or(0);
+    next[3..35].iter().fold(0, |id, byte| id << 4 | u128::from(digit(byte)))
 }
 
 fn well_formed(bytes: &[u8]) -> bool {
@@ -233,14 +235,15 @@ mod tests {
     fn a_trace_is_continued_or_begun() {
         let call = CallId::new();
         let mut h = headers(&[("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")]);
-        trace(&mut h, call);
+        assert_eq!(trace(&mut h, call), 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c);
         let continued = h["traceparent"].to_str().unwrap().to_owned();
         assert!(continued.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && continued.ends_with("-00"));
         assert!(!continued.contains("b7ad6b7169203331"));
         for nonsense in ["", "00-é", "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"] {
             let mut h = HeaderMap::new();
             h.insert("traceparent", HeaderValue::from_bytes(nonsense.as_bytes()).unwrap());
-            trace(&mut h, call);
+            let id = trace(&mut h, call);
+            assert_eq!(format!("{id:032x}"), call.to_string().replace('-', ""));
             let begun = h["traceparent"].to_str().unwrap();
             assert!(
                 well_formed(begun.as_bytes()) && begun.contains(&call.to_string().replace('-', "")),

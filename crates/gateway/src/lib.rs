@@ -21,6 +21,7 @@ mod entry;
 mod headers;
 mod house;
 mod listen;
+mod logged;
 mod meters;
 mod once;
 pub mod plan;

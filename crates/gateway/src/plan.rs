@@ -25,6 +25,7 @@ use seawall_core::units::Size;
 use seawall_policy::alert::Rule;
 use seawall_policy::limiter::{Queue, Quota};
 use seawall_signals::alerts::Outlet;
+use seawall_signals::logs::Logs;
 
 use crate::route::Pattern;
 
@@ -57,6 +58,8 @@ pub struct Plan {
     pub alerts: Alerts,
     /// Where limits and breakers are kept that gateways share; none where this one stands alone.
     pub fleet: Option<Fleet>,
+    /// Where calls are written down, if anywhere.
+    pub logs: Option<Logs>,
     /// What is looked at beside real calls.
     pub health: Vec<health::Check>,
 }

@@ -133,7 +133,7 @@ impl Errand {
 
 async fn run(
     worker: Arc<Worker>,
-    record: Record,
+    mut record: Record,
     entry: Entry,
     parts: request::Parts,
     body: Incoming,
@@ -148,7 +148,7 @@ async fn run(
     let credential = headers::credential(&headers, &house.ground.hasher);
     headers::strip_ours(&mut headers);
     headers::strip_hop_by_hop(&mut headers, on_upgrade.is_some());
-    headers::trace(&mut headers, record.id);
+    record.trace = headers::trace(&mut headers, record.id);
     // What becomes another protocol is nobody's to change, and what is remembered is remembered as it came.
     let once = record.effects == Effects::Once;
     let compress = if on_upgrade.is_none() && !once { route.compress.as_ref() } else { None };

@@ -14,6 +14,7 @@ use seawall_policy::fallback::Doubt;
 use smallvec::SmallVec;
 
 use crate::compress::Changed;
+use crate::logged;
 use crate::proxy::Worker;
 use crate::story::{Attempt, MOMENTS, Moment, Story};
 
@@ -52,6 +53,8 @@ pub(crate) struct Record {
     /// Whose call it is. The worker's own count of holders is nobody else's: no other core fights over it.
     pub(crate) worker: Arc<Worker>,
     pub(crate) id: CallId,
+    /// The trace it belongs to; zero before that is known.
+    pub(crate) trace: u128,
     pub(crate) began: Instant,
     pub(crate) route: usize,
     pub(crate) effects: Effects,
@@ -94,6 +97,7 @@ impl Record {
         Self {
             worker,
             id,
+            trace: 0,
             began,
             route,
             effects: Effects::Guarded,
@@ -137,6 +141,10 @@ impl Record {
         let up = &self.worker.house.upstreams[upstream];
         up.meters.attempts.of(verdict.class()).inc();
         up.feed.heard(verdict.lesson());
+        if let Some(logs) = &self.worker.house.plan.logs {
+            let which = (&*up.plan.name, notes.attempts.len() + 1);
+            logged::attempt(logs, (self.id, self.trace), which, (status, verdict), failure.as_deref());
+        }
         if notes.attempts.len() < MOMENTS {
             let at = began.since(self.began);
             // One that worked is the last: its end is the head's, and the clock is read there.
@@ -197,6 +205,7 @@ impl Record {
         self.worker.house.upstreams[upstream].meters.durations.record(duration);
         let story = Arc::new(Story {
             id: self.id,
+            trace: self.trace,
             names: self.worker.names.clone(),
             route: Some(self.route),
             upstream: Some(upstream),
@@ -270,6 +279,9 @@ impl Drop for Record {
 pub(crate) fn count_end(worker: &Worker, story: &Story, place: usize, class: Class, now: Instant) {
     let house = &worker.house;
     worker.in_flight.fetch_sub(1, Ordering::Relaxed);
+    if let Some(logs) = &house.plan.logs {
+        logged::ended(logs, story, class);
+    }
     if let (Some(route), Some(upstream)) = (story.route, story.upstream) {
         house.routes[route].meters[place].calls.of(class).inc();
         house.upstreams[upstream].meters.rate.record(now, class == Class::Ok);
@@ -285,8 +297,12 @@ pub(crate) fn refused_at_the_door(
     rejection: &Rejection,
 ) {
     worker.house.ground.rejections.of(rejection.code).inc();
+    if let Some(logs) = &worker.house.plan.logs {
+        logged::refused(logs, id, method, path, rejection);
+    }
     worker.ring.keep(Arc::new(Story {
         id,
+        trace: 0,
         names: worker.names.clone(),
         route: None,
         upstream: None,

@@ -30,6 +30,8 @@ pub(crate) struct Names {
 #[derive(Debug)]
 pub(crate) struct Story {
     pub(crate) id: CallId,
+    /// The trace it belongs to; zero where it has none.
+    pub(crate) trace: u128,
     pub(crate) names: Arc<Names>,
     /// None where the request was refused before it had one.
     pub(crate) route: Option<usize>,

@@ -9,6 +9,7 @@ mod effects;
 mod explain;
 mod init;
 mod journal;
+mod logging;
 mod proxy;
 mod reload;
 mod security;

@@ -7,6 +7,7 @@ use clap::Args;
 use seawall_config::{Entry, Node, Origin, Table, Value};
 
 use super::journal::At;
+use super::logging::Logging;
 use super::report;
 use super::serve::{ready, serve};
 use crate::output::{Failure, note};
@@ -76,10 +77,11 @@ impl Proxy {
             Ok(good) => good,
             Err(findings) => return report(findings, Purpose::Serve).map(|()| ExitCode::FAILURE),
         };
-        let (mut plan, _) = ready(&loaded, findings)?;
+        let logging = Logging::default();
+        let (mut plan, _) = ready(&loaded, findings, &logging)?;
         plan.state = self.state.clone();
         let journal = self.state.as_deref().map_or(At::Memory, At::Directory);
-        serve(plan, &journal, None, |gateway| {
+        serve(plan, &journal, None, logging, |gateway| {
             let base = format!("http://{}/{name}", gateway.listen());
             note(format_args!("seawall: {base}/… is {url}/…"));
             match known.and_then(|known| known.client) {

@@ -8,6 +8,7 @@ use seawall_config::{Node, differences};
 use seawall_core::{Code, Rejection};
 use seawall_gateway::{Asked, Gateway};
 
+use super::logging::Logging;
 use super::{Source, serve};
 use crate::output::{note, plain};
 use crate::settings::{Findings, Purpose, Settings, State, is_secret, load, schema};
@@ -25,14 +26,15 @@ pub(super) struct Reread {
     opened: (State, fleet::Options),
     /// What the file was when it was last read.
     seen: Option<u64>,
+    logging: Logging,
 }
 
 impl Reread {
-    pub(super) fn new(source: Source, tree: Node, settings: &Settings) -> Self {
+    pub(super) fn new(source: Source, tree: Node, settings: &Settings, logging: Logging) -> Self {
         let file = source.file();
         let seen = print(&file);
         let opened = (settings.state.clone(), settings.fleet.clone());
-        Self { source, tree, file, opened, seen }
+        Self { source, tree, file, opened, seen, logging }
     }
 
     /// Has the file changed since it was last read? One that is being replaced is not there for a moment: that is none.
@@ -83,7 +85,7 @@ impl Reread {
                 return Err(Rejection::new(Code::ConfigurationInvalid).because(why));
             }
         }
-        let plan = serve::plan_of(&loaded, findings).map_err(refused)?;
+        let plan = serve::plan_of(&loaded, findings, &self.logging).map_err(refused)?;
         let generation =
             gateway.reload(plan).map_err(|error| Rejection::new(error.code).because(error.message))?;
         self.tree = tree;

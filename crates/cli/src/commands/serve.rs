@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use clap::Args;
 use seawall::lifecycle::systemd::Notify;
-use seawall_core::event::{Event, Fact};
+use seawall_core::Code;
+use seawall_core::event::{Event, Fact, Sink as _};
 use seawall_core::units::format_duration;
 use seawall_gateway::Gateway;
 use seawall_gateway::plan::Plan;
@@ -17,10 +18,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::journal::{self, At};
+use super::logging::Logging;
 use super::reload::{self, Reread};
 use super::{Source, report, variable};
 use crate::output::{Failure, note, plain};
-use crate::settings::{self, Drawn, Findings, Loaded, Memory, Purpose, Ready, draw, load};
+use crate::settings::{
+    self, Drawn, Finding, Findings, Key, Loaded, Memory, Purpose, Ready, Weight, draw, load,
+};
 
 /// Run the gateway, with its admin port.
 #[derive(Debug, Args)]
@@ -36,9 +40,10 @@ impl Serve {
             Ok(good) => good,
             Err(findings) => return report(findings, Purpose::Serve).map(|()| ExitCode::FAILURE),
         };
-        let (plan, memory) = ready(&loaded, findings)?;
-        let reread = Reread::new(self.source, tree, &loaded.settings);
-        serve(plan, &At::Settings(&memory), Some(reread), |gateway| {
+        let logging = Logging::default();
+        let (plan, memory) = ready(&loaded, findings, &logging)?;
+        let reread = Reread::new(self.source, tree, &loaded.settings, logging.clone());
+        serve(plan, &At::Settings(&memory), Some(reread), logging, |gateway| {
             let (routes, upstreams) = draw(&loaded.settings);
             upstreams.iter().chain(&routes).for_each(|drawn| note(line(drawn)));
             note(format_args!("seawall: calls at http://{}/<upstream>/<path>", gateway.listen()));
@@ -48,12 +53,19 @@ impl Serve {
 }
 
 /// The plan of settings, or what stands in its way.
-pub(super) fn plan_of(loaded: &Loaded, mut findings: Findings) -> Result<Plan, Findings> {
-    let Ready { plan, findings: more, uses, .. } = settings::ready(loaded, &variable);
+pub(super) fn plan_of(loaded: &Loaded, mut findings: Findings, logging: &Logging) -> Result<Plan, Findings> {
+    let Ready { mut plan, findings: more, uses, .. } = settings::ready(loaded, &variable, &logging.secrets);
     more.0.into_iter().for_each(|finding| findings.add(finding));
     if findings.stop(Purpose::Serve) {
         return Err(findings);
     }
+    plan.logs = match logging.follow(loaded.settings.logs.as_ref()) {
+        Ok(logs) => logs,
+        Err(why) => {
+            findings.add(unopened(loaded, why));
+            return Err(findings);
+        }
+    };
     if let Err(why) = uses.note() {
         note(format_args!("warning: uses of the vault are not counted: {why}"));
     }
@@ -61,14 +73,33 @@ pub(super) fn plan_of(loaded: &Loaded, mut findings: Findings) -> Result<Plan, F
 }
 
 /// The plan of settings and where it remembers, with everything said that stands in its way.
-pub(super) fn ready(loaded: &Loaded, mut findings: Findings) -> Result<(Plan, Memory), Failure> {
-    let Ready { plan, findings: more, uses, memory } = settings::ready(loaded, &variable);
+pub(super) fn ready(
+    loaded: &Loaded,
+    mut findings: Findings,
+    logging: &Logging,
+) -> Result<(Plan, Memory), Failure> {
+    let Ready { mut plan, findings: more, uses, memory } =
+        settings::ready(loaded, &variable, &logging.secrets);
     more.0.into_iter().for_each(|finding| findings.add(finding));
     report(findings, Purpose::Serve)?;
+    plan.logs = logging.follow(loaded.settings.logs.as_ref()).map_err(Failure::failed)?;
     if let Err(why) = uses.note() {
         note(format_args!("warning: uses of the vault are not counted: {why}"));
     }
     Ok((plan, memory))
+}
+
+/// A log that cannot be opened, at the place that asks for it.
+fn unopened(loaded: &Loaded, why: String) -> Finding {
+    let key = Key::top("logs").then("directory");
+    Finding {
+        weight: Weight::Error,
+        code: Code::FileUnreadable,
+        origin: key.value_place(&loaded.tree),
+        key: key.to_string(),
+        message: why,
+        advice: Some("write another directory".to_owned()),
+    }
 }
 
 fn line(drawn: &Drawn) -> String {
@@ -87,6 +118,7 @@ pub(super) fn serve(
     mut plan: Plan,
     journal: &At<'_>,
     mut reread: Option<Reread>,
+    logging: Logging,
     greet: impl FnOnce(&Gateway),
 ) -> Result<ExitCode, Failure> {
     let drain = plan.drain;
@@ -101,7 +133,8 @@ pub(super) fn serve(
     greet(&gateway);
     if let Some(events) = gateway.take_events() {
         let tell = std::thread::Builder::new().name("seawall-events".to_owned());
-        tell.spawn(move || narrate(&events))
+        let heard = logging.clone();
+        tell.spawn(move || narrate(&events, &heard))
             .map_err(|why| Failure::failed(format_args!("cannot start: {why}")))?;
     }
     let asked = gateway.take_asked();
@@ -148,6 +181,7 @@ pub(super) fn serve(
         let drained = tokio::task::spawn_blocking(move || gateway.stop());
         tokio::select! {
             stopped = drained => {
+                logging.end();
                 let unfinished = stopped.map_or(0, |stopped| stopped.unfinished);
                 if unfinished > 0 {
                     note(format_args!("seawall: stopped, {unfinished} calls were cut short"));
@@ -159,6 +193,7 @@ pub(super) fn serve(
             never = keep_alive(supervisor.as_ref(), || true) => match never {},
             () = signals.stop() => {
                 note("seawall: left at once");
+                logging.end();
                 // The drain runs in a thread that is not waited for.
                 std::process::exit(1)
             }
@@ -224,9 +259,17 @@ impl Signals {
 }
 
 /// Says what an operator would want to have heard of.
-fn narrate(events: &Receiver<Event>) {
+fn narrate(events: &Receiver<Event>, logging: &Logging) {
     let mut spent = Quiet::default();
     while let Ok(event) = events.recv() {
+        let log = logging.now();
+        if let Some((logs, _)) = &log {
+            logs.offer(event.clone());
+        }
+        if log.is_some_and(|(_, on_stderr)| on_stderr) {
+            // Said already, where people read too.
+            continue;
+        }
         if let Some(text) = told(&event, &mut spent) {
             note(format_args!("seawall: {}: {}", plain(&event.name), plain(&text)));
         }

@@ -35,11 +35,12 @@ use seawall_config::SecretRef;
 use seawall_core::units;
 use seawall_policy::alert;
 use seawall_signals::alerts::channel;
+use seawall_signals::logs;
 use serde::Deserialize;
 
 pub(crate) use draw::{Drawn, draw};
 pub(crate) use facts::facts;
-pub(crate) use finding::{Finding, Findings, Purpose};
+pub(crate) use finding::{Finding, Findings, Purpose, Weight};
 pub(crate) use inherit::with_builtin;
 pub(crate) use key::Key;
 pub(crate) use read::{Loaded, load, tree_of};
@@ -83,6 +84,8 @@ pub(crate) struct Settings {
     pub(crate) upstream: BTreeMap<String, Upstream>,
     /// How some paths are called.
     pub(crate) route: BTreeMap<String, Route>,
+    /// What is written down, and where; without it nothing is.
+    pub(crate) logs: Option<logs::Options>,
     /// What is looked at every so often, by name.
     pub(crate) health: BTreeMap<String, Health>,
     /// When somebody is told.
@@ -110,6 +113,7 @@ impl Default for Settings {
             defaults: Defaults::default(),
             upstream: BTreeMap::new(),
             route: BTreeMap::new(),
+            logs: None,
             health: BTreeMap::new(),
             alert: BTreeMap::new(),
             channel: BTreeMap::new(),

@@ -10,10 +10,12 @@ use seawall::fleet;
 use seawall_config::SecretRef;
 use seawall_core::Code;
 use seawall_core::provider::{Http, Provider};
+use seawall_core::secret::Secret;
 use seawall_gateway::plan::{self, Alerts, Allow, Calling, Credential, Plan};
 use seawall_packs::rules::Ruled;
 use seawall_policy::Invalid;
 use seawall_signals::alerts::{self, channel};
+use seawall_signals::logs::Secrets;
 use seawall_store::redis::{Identity, RedisOptions};
 
 use super::finding::Weight;
@@ -39,7 +41,7 @@ const MAX_CA: u64 = 1 << 20;
 
 /// The plan, and what could not be had here and now; a plan with findings that stop serving is not complete.
 pub(crate) fn plan(loaded: &Loaded, environment: Environment<'_>) -> (Plan, Findings) {
-    let Ready { plan, findings, .. } = ready(loaded, environment);
+    let Ready { plan, findings, .. } = ready(loaded, environment, &Secrets::default());
     (plan, findings)
 }
 
@@ -61,11 +63,11 @@ pub(crate) enum Memory {
     Redis(String, Box<RedisOptions>, fleet::Options),
 }
 
-/// The same, with all that is needed to serve it.
-pub(crate) fn ready(loaded: &Loaded, environment: Environment<'_>) -> Ready {
+/// The same, with all that is needed to serve it. What is secret in it is told to `secrets`.
+pub(crate) fn ready(loaded: &Loaded, environment: Environment<'_>, secrets: &Secrets) -> Ready {
     let settings = &loaded.settings;
     let vault = Opener::new(settings, environment);
-    let mut wiring = Wiring { loaded, environment, vault, findings: Findings::default() };
+    let mut wiring = Wiring { loaded, environment, secrets, vault, findings: Findings::default() };
     let upstreams =
         settings.upstream.iter().map(|(name, upstream)| wiring.upstream(name, upstream)).collect();
     let index = |name: &str| settings.upstream.keys().position(|upstream| upstream == name);
@@ -123,6 +125,8 @@ pub(crate) fn ready(loaded: &Loaded, environment: Environment<'_>) -> Ready {
         // Opened with the journal.
         fleet: None,
         health: wiring.health(),
+        // Opened by whoever serves.
+        logs: None,
     };
     let memory = wiring.memory();
     Ready { plan, findings: wiring.findings, uses: wiring.vault.into_uses(), memory }
@@ -131,6 +135,7 @@ pub(crate) fn ready(loaded: &Loaded, environment: Environment<'_>) -> Ready {
 struct Wiring<'w> {
     loaded: &'w Loaded,
     environment: Environment<'w>,
+    secrets: &'w Secrets,
     vault: Opener<'w>,
     findings: Findings,
 }
@@ -213,6 +218,10 @@ impl Wiring<'_> {
             }
             Auth::Header(name, _) => (HeaderName::clone(&name.0), secret.expose().to_owned()),
         };
+        if let Some((_, word)) = text.split_once(' ') {
+            // As it is sent.
+            self.secrets.learn(&Secret::new(word.to_owned()));
+        }
         match HeaderValue::from_str(&text) {
             Ok(mut value) => {
                 value.set_sensitive(true);
@@ -288,6 +297,7 @@ impl Wiring<'_> {
                 if let Some(warning) = resolved.warning {
                     self.note(Weight::Warning, key, Code::ConfigurationInvalid, warning);
                 }
+                self.secrets.learn(&resolved.secret);
                 Some(resolved.secret)
             }
             Err(why) => {

@@ -103,6 +103,7 @@ impl House {
         let mut observers = observe(&self.ground.registry, &self.upstreams, self.plan.generation);
         let written = |route: &&crate::plan::Route| route.effects == Some(Effects::Once);
         let always = self.plan.routes.iter().filter(written).map(|route| route.name.clone()).collect();
+        observers.extend(self.plan.logs.as_ref().map(|logs| logs.observe(&self.ground.registry)));
         observers.extend(self.health.observe(&self.ground.registry));
         observers.extend(self.ground.journal.observe(&self.ground.registry, always));
         observers

@@ -109,6 +109,9 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Layered {
         let mut message = Message::default();
         event.record(&mut message);
         let stream = Stream::of(metadata.target());
+        if !logs.options.hears(stream) {
+            return;
+        }
         let mut line =
             Line::new(Some(logs), stream, level(*metadata.level()), metadata.target(), &message.text);
         let mut spans = String::new();

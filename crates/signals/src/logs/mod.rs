@@ -96,6 +96,7 @@ impl Logs {
             queue: queue.clone(),
             secrets: secrets.clone(),
             personal: options.personal,
+            streams: options.streams.clone(),
             outlets,
             groups: groups.clone(),
             lost: lost.clone(),
@@ -118,7 +119,8 @@ impl Logs {
 
     /// A line that is begun here and written by [`Line::write`]; nothing is formatted where its level is not heard.
     pub fn line(&self, stream: Stream, level: Level, message: &str) -> Line<'_> {
-        let heard = level <= self.0.options.level_of(stream.target());
+        let options = &self.0.options;
+        let heard = options.hears(stream) && level <= options.level_of(stream.target());
         Line::new(heard.then_some(&*self.0), stream, level, stream.target(), message)
     }
 

@@ -72,6 +72,8 @@ impl Stream {
 pub struct Options {
     /// The directory of the files. Default none: all streams go to the standard error together, as containers want it.
     pub directory: Option<PathBuf>,
+    /// The streams that are written. Default all of them.
+    pub streams: Vec<Stream>,
     /// What is heard of everything. Default info.
     pub level: Level,
     /// What is heard of single targets, by the beginning of their names; the longest that fits counts.
@@ -101,6 +103,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             directory: None,
+            streams: Stream::ALL.to_vec(),
             level: Level::Info,
             levels: BTreeMap::new(),
             rotate: Size(10_000_000),
@@ -118,6 +121,9 @@ impl Options {
     /// Refuses files that hold nothing, and queues that hold everything.
     pub fn check(&self) -> Result<(), Invalid> {
         let wrong = |key, message: String| Err(Invalid::new(key, message));
+        if self.streams.is_empty() {
+            return wrong("streams", "nothing would be written: write [\"app\"], or remove it".to_owned());
+        }
         if !(64 << 10..=1 << 40).contains(&self.rotate.0) {
             return wrong("rotate", format!("{} is out of range: write \"64KiB\" to \"1TiB\"", self.rotate));
         }
@@ -138,6 +144,12 @@ impl Options {
             return wrong("redact", format!("{name:?} is too short: write the name of a field"));
         }
         Ok(())
+    }
+
+    /// Is a line of this stream written?
+    pub(super) fn hears(&self, stream: Stream) -> bool {
+        // An error is grouped whether or not the stream it came from is written.
+        self.streams.contains(&stream) || stream == Stream::App && self.streams.contains(&Stream::Errors)
     }
 
     /// What is heard of a target.

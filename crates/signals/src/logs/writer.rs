@@ -90,6 +90,7 @@ pub(super) struct Writer {
     pub(super) queue: Arc<Queue>,
     pub(super) secrets: Secrets,
     pub(super) personal: bool,
+    pub(super) streams: Vec<Stream>,
     pub(super) outlets: Outlets,
     pub(super) groups: Arc<Mutex<Groups>>,
     pub(super) lost: Arc<Lost>,
@@ -147,7 +148,8 @@ impl Writer {
         let Item { stream, text, cause } = item;
         let shown = self.hide(&text);
         let mut put = |stream: Stream, text: &str| {
-            if let Some((_, bytes, count)) = lines.iter_mut().find(|(of, ..)| *of == stream) {
+            let wanted = self.streams.contains(&stream);
+            if let Some((_, bytes, count)) = lines.iter_mut().find(|(of, ..)| wanted && *of == stream) {
                 bytes.extend_from_slice(text.as_bytes());
                 *count += 1;
             }

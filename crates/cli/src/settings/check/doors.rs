@@ -25,6 +25,13 @@ pub(super) fn check(checking: &mut Checking<'_>) {
     }
     calling::invalid(checking, &Key::top("fleet"), settings.fleet.check());
     server(checking);
+    if let Some(Err(invalid)) = settings.logs.as_ref().map(seawall_signals::logs::Options::check) {
+        let (message, advice) = match invalid.message.rsplit_once(": ") {
+            Some((message, advice)) => (message.to_owned(), advice.to_owned()),
+            None => (invalid.message.to_string(), "write another value".to_owned()),
+        };
+        checking.error(&Key::top("logs").then(invalid.key), message, advice);
+    }
     let vault = &settings.vault;
     for (key, file) in [("file", &vault.file), ("key_file", &vault.key_file)] {
         if file.as_deref().is_some_and(|file| file.as_os_str().is_empty()) {

@@ -7,6 +7,7 @@ use seawall_core::Effects;
 use seawall_core::provider::Head;
 use seawall_core::verdict::{Seen, Verdict};
 use seawall_gateway::plan::Limit;
+use seawall_signals::logs::Secrets;
 
 use super::good;
 use crate::settings::{Memory, plan, ready};
@@ -28,7 +29,7 @@ fn a_redis_is_spoken_to_as_somebody_and_nobody_hears_the_password() {
         "state = {{ url = 'rediss://cache:6380/0?namespace=prod', user = 'ann', password = 'env:KEY', ca = '{}' }}",
         file.path().display()
     ));
-    let ready = ready(&loaded, &secrets);
+    let ready = ready(&loaded, &secrets, &Secrets::default());
     assert_eq!(ready.findings.0, []);
     assert_eq!(ready.plan.state, None);
     assert!(!format!("{:?}", ready.memory).contains("k-123"));
@@ -39,12 +40,16 @@ fn a_redis_is_spoken_to_as_somebody_and_nobody_hears_the_password() {
     assert!(options.ca.is_some() && options.identity.is_none());
     let plain = good("state = 'valkey://127.0.0.1'");
     assert!(
-        matches!(crate::settings::ready(&plain, &secrets).memory, Memory::Redis(url, ..) if url == "valkey://127.0.0.1")
+        matches!(crate::settings::ready(&plain, &secrets, &Secrets::default()).memory, Memory::Redis(url, ..) if url == "valkey://127.0.0.1")
     );
     let sent = good("state = { url = 'redis://cache', password = 'env:KEY' }");
     let said = crate::settings::tests::said("state = { url = 'redis://cache', password = 'env:SET' }");
     assert!(said.iter().any(|line| line.contains("state.url: the password is sent unencrypted")), "{said:?}");
-    assert!(crate::settings::ready(&sent, &|_| None).findings.stop(crate::settings::Purpose::Serve));
+    assert!(
+        crate::settings::ready(&sent, &|_| None, &Secrets::default())
+            .findings
+            .stop(crate::settings::Purpose::Serve)
+    );
 }
 
 #[test]
