@@ -10,9 +10,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use seawall::Effects;
+use seawall::health::system::{Disk, Memory};
 use seawall_e2e::browser::Browser;
 use seawall_e2e::{Rig, ms, requests, upstream};
 use seawall_gateway::plan::Limit;
+use seawall_gateway::plan::health::{Check, Get, Look};
+use seawall_policy::alert::Options;
+use seawall_signals::alerts::{channel, rules};
 use seawall_testkit::client::{self, Request};
 use seawall_testkit::{Reply, Script, Upstream};
 use serde_json::json;
@@ -50,6 +54,27 @@ async fn main() {
     for upstream in &mut rig.plan.upstreams {
         upstream.defaults.retry = seawall::retry::Options::default();
     }
+    let probed = |name: &str, look: Look| {
+        let every = Some(Duration::from_secs(2));
+        Check { look: Some(look), every, failures: 2, ..Check::calls(name.into()) }
+    };
+    let page = Get { url: format!("{}/healthz", exchange.url()), auth: None, ca: None };
+    rig.plan.health = vec![
+        probed("clearing", Look::Http { get: page, contains: None, accept: Vec::new() }),
+        probed("disk", Look::Disk("/".into(), Disk::USUAL)),
+        probed("memory", Look::Memory(Memory::USUAL)),
+    ];
+    let told: Options = serde_json::from_value(json!({
+        "when": "breaker_open{upstream='exchange'} > 0", "for": "1m", "severity": "critical",
+        "summary": "orders are refused: see the runbook, page 3", "send": ["desk"],
+    }))
+    .unwrap();
+    rig.plan.alerts.rules = rules([("exchange_down".to_owned(), told)]).unwrap();
+    let desk: channel::Options<String> =
+        serde_json::from_value(json!({ "console": true, "all": "error" })).unwrap();
+    let say: channel::Say = Arc::new(|_| {});
+    let desk = desk.resolve(|_, _| None).unwrap().outlet("desk", &say).unwrap();
+    rig.plan.alerts.outlets = vec![desk];
     let gateway = rig.start();
     let number = Arc::new(AtomicU64::new(0));
     for (path, every, swing) in [
@@ -94,7 +119,7 @@ async fn main() {
     order().await;
     let story = order().await;
     sleep(OUTAGE).await;
-    browser.resize(1280, 1000).await;
+    browser.resize(1280, 1400).await;
     browser.go(&board).await;
     sleep(ms(1500)).await;
     draw(&browser, "outage").await;
@@ -116,6 +141,9 @@ async fn main() {
     browser.go(&format!("{board}/upstreams/exchange")).await;
     sleep(ms(1500)).await;
     draw(&browser, "steer").await;
+    browser.go(&format!("{board}/alerts/breaker_open%3Aexchange")).await;
+    sleep(ms(1500)).await;
+    draw(&browser, "alert").await;
     let complaints = browser.complaints().await;
     assert!(complaints.is_empty(), "{complaints:?}");
     browser.quit().await;

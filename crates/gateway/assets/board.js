@@ -102,6 +102,16 @@ function listen() {
     const breaker = JSON.parse(data);
     say.textContent = `The breaker of ${breaker.name} is ${breaker.state}`;
   });
+  source.addEventListener("alert", ({ data }) => {
+    const alert = JSON.parse(data);
+    say.textContent = `The alert ${alert.id} is ${alert.state}`;
+    look();
+  });
+  source.addEventListener("health", ({ data }) => {
+    const check = JSON.parse(data);
+    say.textContent = `${check.name} is ${check.state}`;
+    look();
+  });
   source.addEventListener("beat", () => {
     word();
     look();

@@ -13,7 +13,7 @@ use seawall_signals::alerts::Unsilenced;
 use seawall_signals::view::Alerts;
 
 use super::Board;
-use super::levers::{answer, note, signed, tell};
+use super::levers::{Signed, answer, note, signed, tell};
 
 pub(super) async fn alerts(State(board): State<Board>) -> Json<Alerts> {
     Json(board.scene.alerts.view())
@@ -40,16 +40,22 @@ pub(super) async fn silence(
     let pulled = (|| {
         let signed = signed(&headers, &body)?;
         let span = span(&body)?;
-        if !board.scene.alerts.knows(&id) {
-            let rules = board.scene.alerts.rules();
-            return Err(refuse(&Unsilenced::Nobody { id: id.clone(), rules }));
-        }
-        note(&board, &id, "silence", &signed)?;
-        board.scene.alerts.silence(&id, span, &signed.by, &signed.reason).map_err(|why| refuse(&why))?;
-        tell(&board, &id, "silence", signed);
+        be_silent(&board, &id, span, signed)?;
         Ok(serde_json::json!({ "id": id, "state": if span.is_zero() { "heard" } else { "silenced" } }))
     })();
     answer(pulled)
+}
+
+/// Silences an alert, or every alert of a rule; for no time at all ends its silence.
+pub(super) fn be_silent(board: &Board, id: &str, span: Duration, signed: Signed) -> Result<(), Rejection> {
+    if !board.scene.alerts.knows(id) {
+        let rules = board.scene.alerts.rules();
+        return Err(refuse(&Unsilenced::Nobody { id: id.to_owned(), rules }));
+    }
+    note(board, id, "silence", &signed)?;
+    board.scene.alerts.silence(id, span, &signed.by, &signed.reason).map_err(|why| refuse(&why))?;
+    tell(board, id, "silence", signed);
+    Ok(())
 }
 
 fn refuse(why: &Unsilenced) -> Rejection {

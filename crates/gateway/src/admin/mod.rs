@@ -16,13 +16,13 @@ pub(crate) use stories::timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderValue};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Json, Router};
 use seawall::{Code, Rejection};
 use seawall_core::CallId;
 use seawall_signals::metrics::Format;
@@ -108,6 +108,9 @@ fn router(board: Board) -> Router {
         .route("/api/v1/config/reload", post(config::reload))
         .route("/api/v1/alerts", get(alerts::alerts))
         .route("/api/v1/audit", get(views::audit))
+        // Parts that this gateway has not: their lists are empty, not unknown.
+        .route("/api/v1/budgets", get(async || Json(serde_json::json!({ "budgets": [] }))))
+        .route("/api/v1/jobs", get(async || Json(serde_json::json!({ "jobs": [] }))))
         .route("/api/v1/calls", get(stories::calls))
         .route("/api/v1/calls/{id}", get(stories::call))
         .route("/api/v1/alerts/{id}/silence", post(alerts::silence))
@@ -168,10 +171,11 @@ fn refused(rejection: &Rejection) -> Response {
 
 async fn index() -> &'static str {
     "seawall\n\n\
-     /  /calls  /effects  /drain  /events\n\
+     /  /alerts  /calls  /effects  /drain  /events\n\
      /health  /health/live  /health/detailed  /ready  /metrics\n\
      /api/v1/status  /api/v1/upstreams  /api/v1/breakers  /api/v1/limits  /api/v1/retries  /api/v1/calls\n\
-     /api/v1/effects  /api/v1/config  /api/v1/audit  /api/v1/board\n"
+     /api/v1/effects  /api/v1/health  /api/v1/alerts  /api/v1/jobs  /api/v1/budgets  /api/v1/config  /api/v1/audit\n\
+     /api/v1/board\n"
 }
 
 async fn metrics(State(board): State<Board>, request: Request) -> Response {

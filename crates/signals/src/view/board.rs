@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Breaker, Call, Effect, Limit, Retry, Status, Upstream};
+use super::{Alert, Breaker, Call, Check, Effect, Limit, Retry, Status, Upstream};
 
 /// `/api/v1/board`: what the dashboard and `seawall top` draw.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,12 @@ pub struct Board {
     pub retries: Vec<Retry>,
     /// The last ten minutes of each upstream.
     pub history: Vec<History>,
+    /// As `/api/v1/health` lists them.
+    #[serde(default)]
+    pub health: Vec<Check>,
+    /// Of what `/api/v1/alerts` lists, what is pending, active, recovering or silenced.
+    #[serde(default)]
+    pub alerts: Vec<Alert>,
     /// The first effects in doubt; `status` counts all.
     pub doubts: Vec<Effect>,
     /// Why the doubts could not be read.

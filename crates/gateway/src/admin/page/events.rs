@@ -1,6 +1,7 @@
 //! `/events`: a stream that says how things stand whenever that changes.
 //!
-//! `status` bears the status as JSON with the verdict, `breaker` a breaker that has moved, `beat` nothing: it comes when
+//! `status` bears the status as JSON with the verdict, `breaker` a breaker that has moved, `alert` and `health` an alert or a
+//! check that has, `beat` nothing: it comes when
 //! there was nothing else for a while, so that silence means a lost connection. `bye` is the last before a drain.
 //!
 //! One look a second serves all who listen, however many, and there is no look when nobody does. Whoever falls behind
@@ -61,13 +62,22 @@ fn event(kind: &str, data: &impl Serialize) -> Bytes {
 struct Last {
     status: Option<(String, Status)>,
     breakers: HashMap<String, BreakerState>,
+    /// The states of alerts and of checks.
+    states: [HashMap<String, String>; 2],
+    looked: bool,
     silent: u32,
 }
 
 impl Last {
     /// What has changed since, as events. Getting older is no change.
-    fn news(&mut self, verdict: String, mut status: Status, breakers: &[Breaker]) -> Vec<Bytes> {
-        let mut news = Vec::new();
+    fn news(
+        &mut self,
+        verdict: String,
+        mut status: Status,
+        breakers: &[Breaker],
+        moved: Moved,
+    ) -> Vec<Bytes> {
+        let mut news = self.moved(moved);
         for breaker in breakers {
             let before = self.breakers.insert(breaker.name.clone(), breaker.state);
             if before.is_some_and(|before| before != breaker.state) {
@@ -91,6 +101,41 @@ impl Last {
     }
 }
 
+/// How alerts and checks stand: of each its name, its state, and what an event bears of it.
+type Moved = [Vec<(String, String, serde_json::Value)>; 2];
+
+impl Last {
+    /// Alerts and checks that stand elsewhere than at the last look.
+    fn moved(&mut self, moved: Moved) -> Vec<Bytes> {
+        let first = !std::mem::replace(&mut self.looked, true);
+        let mut news = Vec::new();
+        for ((kind, seen), known) in ["alert", "health"].into_iter().zip(moved).zip(&mut self.states) {
+            let now: HashMap<String, String> =
+                seen.iter().map(|(name, state, _)| (name.clone(), state.clone())).collect();
+            let other = |(name, state, _): &&(String, String, _)| known.get(name) != Some(state);
+            if !first {
+                news.extend(seen.iter().filter(other).map(|(.., told)| event(kind, told)));
+            }
+            *known = now;
+        }
+        news
+    }
+}
+
+fn standing(board: &Board) -> Moved {
+    let alerts = board.scene.alerts.view().alerts.into_iter().map(|alert| {
+        let told = serde_json::json!({
+            "id": alert.id, "name": alert.name, "state": alert.state, "severity": alert.severity, "summary": alert.summary,
+        });
+        (alert.id, alert.state, told)
+    });
+    let checks = board.house().health.view(false).health.into_iter().map(|check| {
+        let told = serde_json::json!({ "name": check.name, "state": check.state, "why": check.why });
+        (check.name, check.state, told)
+    });
+    [alerts.collect(), checks.collect()]
+}
+
 /// Looks after the pages: counts the history, and tells whoever listens what has changed.
 pub(in crate::admin) async fn keep_up(board: Board, mut phase: watch::Receiver<Phase>) {
     let mut look = tokio::time::interval(LOOK);
@@ -107,7 +152,7 @@ pub(in crate::admin) async fn keep_up(board: Board, mut phase: watch::Receiver<P
         } else {
             let status = views::present(&board);
             let verdict = first::verdict(&board, &status);
-            for told in last.news(verdict, status, &views::all_breakers(&board)) {
+            for told in last.news(verdict, status, &views::all_breakers(&board), standing(&board)) {
                 // Nobody left to tell is no loss.
                 let _ = board.desk.frames.send(Frame::Told(told));
             }
@@ -203,12 +248,16 @@ mod tests {
     fn only_what_changed_is_told_and_silence_has_a_beat() {
         let mut last = Last::default();
         let closed = [breaker(BreakerState::Closed)];
-        assert_eq!(last.news("well".into(), status(), &closed).len(), 1, "the first look is news");
+        assert_eq!(
+            last.news("well".into(), status(), &closed, Moved::default()).len(),
+            1,
+            "the first look is news"
+        );
         let mut older = status();
         let told: Vec<usize> = (0..10)
             .map(|_| {
                 older.uptime_seconds += 1;
-                last.news("well".into(), older.clone(), &closed).len()
+                last.news("well".into(), older.clone(), &closed, Moved::default()).len()
             })
             .collect();
         assert_eq!(
@@ -218,7 +267,7 @@ mod tests {
         );
         let mut changed = status();
         changed.calls.total = 1;
-        let news = last.news("well".into(), changed, &[breaker(BreakerState::Open)]);
+        let news = last.news("well".into(), changed, &[breaker(BreakerState::Open)], Moved::default());
         assert_eq!(news.len(), 2);
         assert!(news[0].starts_with(b"event: breaker\ndata: {\"name\":\"up\""), "{news:?}");
         assert!(
@@ -235,5 +284,21 @@ mod tests {
         let told = event("breaker", &hostile);
         let text = std::str::from_utf8(&told).unwrap();
         assert_eq!(text.matches(['\n', '\r']).count(), 3, "{text:?}");
+    }
+
+    #[test]
+    fn an_alert_and_a_check_that_move_are_told_and_those_that_stay_are_not() {
+        let mut last = Last::default();
+        let standing = |alert: &str, check: &str| -> Moved {
+            let one = |name: &str, state: &str| {
+                vec![(name.to_owned(), state.to_owned(), serde_json::json!({ "name": name, "state": state }))]
+            };
+            [one("a", alert), one("c", check)]
+        };
+        assert!(last.moved(standing("pending", "healthy")).is_empty(), "how it stands at first is no move");
+        assert!(last.moved(standing("pending", "healthy")).is_empty());
+        let told = last.moved(standing("active", "unhealthy"));
+        assert!(told[0].starts_with(b"event: alert\ndata: {") && told[1].starts_with(b"event: health\n"));
+        assert_eq!((told.len(), last.moved(Moved::default()).len()), (2, 0), "who is gone is not told");
     }
 }

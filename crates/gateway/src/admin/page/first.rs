@@ -11,7 +11,9 @@ use seawall_signals::view::{self, Effect, Status};
 use serde::Deserialize;
 
 use super::super::{Board, effects, stories, views};
+use super::alerts;
 use super::chart::{self, Chart};
+use super::checks;
 use super::look::{self, Doubt, Row, Tile, Vital};
 use super::sections::{self, Section};
 use super::words::Mood;
@@ -35,6 +37,8 @@ struct First {
     vitals: Vec<Vital>,
     chart: Chart,
     tiles: Vec<Tile>,
+    alerts: Vec<alerts::Row>,
+    checks: Vec<checks::Row>,
     doubts: Vec<Doubt>,
     doubts_failing: Option<String>,
     /// Doubts that are not shown.
@@ -64,6 +68,8 @@ impl First {
             vitals: look::vitals(&seen),
             chart: chart::draw(&histories),
             tiles: look::tiles(&seen),
+            alerts: alerts::rows(&seen.alerts),
+            checks: checks::rows(&seen.health),
             doubts: seen.doubts.iter().map(look::doubt).collect(),
             doubts_failing: seen.doubts_failing,
             further: seen.status.effects_in_doubt.saturating_sub(shown),
@@ -105,6 +111,8 @@ pub(super) fn without_doubts(board: &Board) -> view::Board {
         limits,
         retries: views::all_retries(board),
         history: board.desk.histories(),
+        health: board.house().health.view(false).health,
+        alerts: alerts::stirring(board),
         doubts: Vec::new(),
         doubts_failing: None,
         calls: stories::latest(board, CALLS, stories::notable),
@@ -167,6 +175,13 @@ mod tests {
             "doubts": [{"id": HOSTILE, "name": HOSTILE, "type": HOSTILE, "state": HOSTILE, "nature": HOSTILE,
                 "attempts": 0, "first": HOSTILE, "reason": HOSTILE, "detail": HOSTILE}],
             "doubts_failing": HOSTILE,
+            "health": [{"name": HOSTILE, "state": "unhealthy", "kind": HOSTILE, "critical": true, "since_seconds": most,
+                "failures": most, "looks": most, "why": HOSTILE, "value": 1e300, "unit": HOSTILE, "by": HOSTILE,
+                "seconds_ago": -1e300, "foretold": [{"what": HOSTILE, "limit": 1e300, "fails_in_seconds": 1e300,
+                "earliest_seconds": -1.0, "latest_seconds": 1e300, "per_hour": -1e300, "quality": 1e300}]}],
+            "alerts": [{"id": HOSTILE, "name": HOSTILE, "state": "pending", "severity": "critical", "summary": HOSTILE,
+                "when": HOSTILE, "since": HOSTILE, "value": 1e300, "fires_in_seconds": 1e300, "send": [HOSTILE],
+                "why": [{"at": HOSTILE, "what": HOSTILE}]}],
             "calls": [{"id": HOSTILE, "state": HOSTILE, "upstream": HOSTILE, "route": HOSTILE, "method": HOSTILE,
                 "path": HOSTILE, "effects": HOSTILE, "started": HOSTILE, "duration_ms": -1.0, "waited_ms": 1e300,
                 "refusal": {"code": HOSTILE, "policy": HOSTILE, "reason": HOSTILE, "retry_after_ms": most}}],

@@ -5,7 +5,9 @@
 //! puts what is new in place of what is old. Controls are forms: each asks who and why, carries a token that only this
 //! page could know, and leads back to a page that says what was done.
 
+mod alerts;
 mod chart;
+mod checks;
 mod desk;
 mod events;
 mod first;
@@ -43,6 +45,8 @@ pub(super) fn routes() -> Router<Board> {
         .route("/drain", get(steer::drain).post(steer::begin_drain))
         .route("/effects", get(steer::effects))
         .route("/effects/{id}", get(steer::effect).post(steer::resolve))
+        .route("/alerts", get(alerts::list))
+        .route("/alerts/{id}", get(alerts::alert).post(alerts::silence))
         .route("/calls", get(story::list))
         .route("/calls/{id}", get(story::show))
         .route("/assets/board.css", get(async || asset("text/css; charset=utf-8", CSS)))

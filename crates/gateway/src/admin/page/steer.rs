@@ -15,17 +15,17 @@ use super::form::{self, Blank, Filled};
 use super::look::{self, Doubt, Row, Tile};
 use super::{Chrome, html, sorry, words};
 
-type Sent = Result<Form<Filled>, FormRejection>;
+pub(super) type Sent = Result<Form<Filled>, FormRejection>;
 
 /// Calls on an upstream's page.
 const CALLS: usize = 15;
 
-/// Something that can be done to an upstream.
-struct Lever {
+/// Something that can be done.
+pub(super) struct Lever {
     /// As the API names it.
-    word: &'static str,
-    name: &'static str,
-    what: &'static str,
+    pub(super) word: &'static str,
+    pub(super) name: &'static str,
+    pub(super) what: &'static str,
 }
 
 const LEVERS: [Lever; 6] = [
@@ -134,7 +134,7 @@ pub(super) async fn pull(
     }
 }
 
-fn status_of(rejection: &Rejection) -> StatusCode {
+pub(super) fn status_of(rejection: &Rejection) -> StatusCode {
     StatusCode::from_u16(rejection.code.status()).unwrap_or(StatusCode::BAD_REQUEST)
 }
 
