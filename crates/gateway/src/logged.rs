@@ -82,7 +82,7 @@ pub(crate) fn ended(logs: &Logs, story: &Story, class: Class) {
     let line = line.text("upstream", &upstream).text("class", class.as_str());
     match (&story.refusal, story.attempts.last().and_then(|last| last.failure.as_deref())) {
         (Some(refusal), _) => {
-            line.caused_by(&format!("{} at {upstream}", refusal.code)).text("why", &refusal.reason).write()
+            line.caused_by(&format!("{} at {upstream}", refusal.code)).text("why", &refusal.reason).write();
         }
         (None, Some(why)) => line.caused_by(&format!("{class} at {upstream}")).text("why", why).write(),
         (None, None) => line.caused_by(&format!("{class} at {upstream}")).write(),
