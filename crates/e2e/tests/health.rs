@@ -101,6 +101,10 @@ async fn what_is_merely_missing_degrades_and_says_so_in_detail() {
     ];
     let gateway = rig.start();
     becomes(&gateway, "cache", "unhealthy").await;
+    eventually("the disk was looked at", async || {
+        (gateway.item("health", "disk").await["looks"].as_u64() > Some(0)).then_some(())
+    })
+    .await;
     let detailed = gateway.admin("/health/detailed").await;
     let body: Value = detailed.json().unwrap();
     assert_eq!((detailed.status, &body["status"]), (200, &json!("degraded")), "{body}");

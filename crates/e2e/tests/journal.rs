@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use seawall_e2e::binary::{Seawall, binary, configured_with};
+use seawall_e2e::binary::{Seawall, binary, configured_with, serve};
 use seawall_e2e::{eventually, ms, refused};
 use seawall_testkit::client::{self, Answer, Request};
 use seawall_testkit::{Reply, Script, Upstream};
@@ -172,6 +172,55 @@ impl Server {
         .await;
         Some(Self { child, port, _home: home })
     }
+}
+
+#[tokio::test]
+async fn answers_are_remembered_unreadably_and_without_their_key_not_given_and_not_run_again() {
+    let Some(binary) = binary() else { return };
+    let script =
+        Script::per_path(|_, _| Reply::json(201, json!({ "order": "canary-8f0c" })).executing("order"));
+    let up = Upstream::start(script).await.unwrap();
+    let home = configured_with(
+        &up.url(),
+        "127.0.0.1:0",
+        "./state",
+        &format!("{ORDERS}\n[effects]\nencrypt = \"env:SEAL\"\n"),
+    );
+    let start = async |key: Option<&str>| {
+        let mut command = serve(&binary, &home);
+        command.env("SEAL", key.unwrap_or_default());
+        if key.is_none() {
+            let file = home.path().join("seawall.toml");
+            let text = std::fs::read_to_string(&file).unwrap();
+            std::fs::write(&file, text.replace("encrypt", "# encrypt")).unwrap();
+        }
+        Seawall::begin(command).await
+    };
+    let stop = async |mut seawall: Seawall| {
+        seawall.signal("-TERM").await;
+        assert!(seawall.ended().await.success());
+    };
+    let mine = "k".repeat(32);
+    let seawall = start(Some(&mine)).await;
+    let first = place(&seawall, "k").await;
+    let again = place(&seawall, "k").await;
+    assert_eq!((first.status, again.status, &again.body), (201, 201, &first.body));
+    stop(seawall).await;
+    for entry in std::fs::read_dir(home.path().join("state")).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = if path.is_file() { std::fs::read(&path).unwrap() } else { Vec::new() };
+        assert!(!bytes.windows(6).any(|part| part == b"canary"), "{}", path.display());
+    }
+    // Another key, the same again, and none.
+    let seawall = start(Some(&"x".repeat(32))).await;
+    assert_eq!(refused(&place(&seawall, "k").await), (409, "SW0044".into()));
+    stop(seawall).await;
+    let seawall = start(Some(&mine)).await;
+    assert_eq!(place(&seawall, "k").await.body, first.body);
+    stop(seawall).await;
+    let seawall = start(None).await;
+    assert_eq!(refused(&place(&seawall, "k").await), (409, "SW0044".into()));
+    assert_eq!(up.ledger().times("order", "k"), 1);
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@ pub mod conformance;
 pub mod memory;
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(feature = "sealed")]
+pub mod sealed;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod time;

@@ -8,12 +8,13 @@ use seawall_core::Code;
 use seawall_core::store::{Store, StoreError};
 use seawall_gateway::plan::{Fleet, Journal};
 use seawall_store::redis::Weight;
+use seawall_store::sealed::Sealed;
 use seawall_store::sqlite::{Found, Options};
 use seawall_store::{Memory, Redis, RedisOptions, Sqlite, redis};
 use tokio::runtime::Runtime;
 
 use crate::output::{Failure, note, plain};
-use crate::settings::Memory as Kept;
+use crate::settings::{Memory as Kept, Place};
 
 /// The namespace of a journal in a file: nobody else is in it.
 const OWN: &str = "seawall";
@@ -35,10 +36,18 @@ pub(super) enum At<'s> {
 pub(super) fn open(at: &At<'_>, runtime: &Runtime) -> Result<(Journal, Option<Fleet>), Failure> {
     let alone = |journal| (journal, None);
     match at {
-        At::Settings(Kept::Directory(path)) => file(path).map(alone),
-        At::Settings(Kept::Redis(url, options, fleet)) => {
-            let (journal, store) = server(url, options, runtime)?;
-            Ok((journal, Some(Fleet { store, options: fleet.clone() })))
+        At::Settings(kept) => {
+            let (mut journal, fleet) = match &kept.place {
+                Place::Directory(path) => file(path).map(alone)?,
+                Place::Redis(url, options, fleet) => {
+                    let (journal, store) = server(url, options, runtime)?;
+                    (journal, Some(Fleet { store, options: fleet.clone() }))
+                }
+            };
+            if let Some(key) = &kept.seal {
+                journal.store = Arc::new(Sealed::new(journal.store, key.clone()));
+            }
+            Ok((journal, fleet))
         }
         At::Directory(path) => file(path).map(alone),
         At::Memory => {

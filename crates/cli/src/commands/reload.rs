@@ -11,7 +11,7 @@ use seawall_gateway::{Asked, Gateway};
 use super::logging::Logging;
 use super::{Source, serve};
 use crate::output::{note, plain};
-use crate::settings::{Findings, Purpose, Settings, State, is_secret, load, schema};
+use crate::settings::{Effects, Findings, Purpose, Settings, State, is_secret, load, schema};
 
 /// Changes told one by one; of more only the number is.
 const TOLD: usize = 20;
@@ -23,7 +23,7 @@ pub(super) struct Reread {
     tree: Node,
     file: PathBuf,
     /// What was opened at the start.
-    opened: (State, fleet::Options),
+    opened: (State, fleet::Options, Effects),
     /// What the file was when it was last read.
     seen: Option<u64>,
     logging: Logging,
@@ -33,7 +33,7 @@ impl Reread {
     pub(super) fn new(source: Source, tree: Node, settings: &Settings, logging: Logging) -> Self {
         let file = source.file();
         let seen = print(&file);
-        let opened = (settings.state.clone(), settings.fleet.clone());
+        let opened = (settings.state.clone(), settings.fleet.clone(), settings.effects.clone());
         Self { source, tree, file, opened, seen, logging }
     }
 
@@ -76,10 +76,13 @@ impl Reread {
         let schema = schema();
         let changes = differences(&self.tree, &tree, &|key| is_secret(&schema, key));
         let (loaded, findings) = load(tree.clone()).map_err(refused)?;
-        let (state, fleet) = &self.opened;
-        for (key, same) in
-            [("state", loaded.settings.state == *state), ("fleet", loaded.settings.fleet == *fleet)]
-        {
+        let (state, fleet, effects) = &self.opened;
+        let now = &loaded.settings;
+        for (key, same) in [
+            ("state", now.state == *state),
+            ("fleet", now.fleet == *fleet),
+            ("effects", now.effects == *effects),
+        ] {
             if !same {
                 let why = format!("{key} cannot change while it runs: restart it for that");
                 return Err(Rejection::new(Code::ConfigurationInvalid).because(why));

@@ -57,6 +57,8 @@ fn references(settings: &Settings) -> Vec<(Key, &SecretRef)> {
         all.extend(server.password.iter().map(|reference| (key.then("password"), reference)));
         all.extend(server.key.iter().map(|reference| (key.then("key"), reference)));
     }
+    let encrypt = settings.effects.encrypt.iter();
+    all.extend(encrypt.map(|reference| (Key::top("effects").then("encrypt"), reference)));
     all.extend(settings.admin_token.iter().map(|reference| (Key::top("admin_token"), reference)));
     for (name, channel) in &settings.channel {
         let key = Key::top("channel").named(name);

@@ -46,10 +46,11 @@ pub(crate) use key::Key;
 pub(crate) use read::{Loaded, load, tree_of};
 pub(crate) use schema::{is_secret, schema};
 pub(crate) use vault::FILE as VAULT_FILE;
-pub(crate) use wire::{Memory, Ready, plan, ready};
+pub(crate) use wire::{Memory, Place, Ready, plan, ready};
 
 use health::Health;
 use later::{Carbon, Job};
+pub(crate) use once::Effects;
 use route::Route;
 pub(crate) use state::State;
 use upstream::Upstream;
@@ -76,6 +77,8 @@ pub(crate) struct Settings {
     pub(crate) state: State,
     /// How this gateway is one of those with the same state, where upstreams share anything.
     pub(crate) fleet: seawall::fleet::Options,
+    /// How effects are remembered.
+    pub(crate) effects: Effects,
     /// Where the values of `vault:NAME` are kept.
     pub(crate) vault: Vault,
     /// What upstreams and routes begin with; each may say otherwise, key by key.
@@ -109,6 +112,7 @@ impl Default for Settings {
             admin_token: None,
             state: State::default(),
             fleet: seawall::fleet::Options::default(),
+            effects: Effects::default(),
             vault: Vault::default(),
             defaults: Defaults::default(),
             upstream: BTreeMap::new(),

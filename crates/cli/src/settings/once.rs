@@ -6,11 +6,21 @@ use std::time::Duration;
 
 use http::{HeaderName, Method};
 use schemars::JsonSchema;
+use seawall_config::SecretRef;
 use seawall_core::units;
 use seawall_gateway::plan;
 use serde::Deserialize;
 
 use super::words::{spelled, text};
+
+/// How effects are remembered, whatever their route.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Effects {
+    /// Encrypts the answers that are remembered, by a key of 32 characters or more. Default none: they are kept as they
+    /// are.
+    pub(crate) encrypt: Option<SecretRef>,
+}
 
 /// How a call that must not happen twice is told from others.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

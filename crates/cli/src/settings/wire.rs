@@ -17,6 +17,7 @@ use seawall_policy::Invalid;
 use seawall_signals::alerts::{self, channel};
 use seawall_signals::logs::Secrets;
 use seawall_store::redis::{Identity, RedisOptions};
+use seawall_store::sealed::SealKey;
 
 use super::finding::Weight;
 use super::health::origin;
@@ -54,9 +55,17 @@ pub(crate) struct Ready {
     pub(crate) memory: Memory,
 }
 
-/// Where a gateway remembers, with all that opens it.
+/// Where a gateway remembers, and how.
 #[derive(Debug)]
-pub(crate) enum Memory {
+pub(crate) struct Memory {
+    pub(crate) place: Place,
+    /// What results are sealed with, where they are.
+    pub(crate) seal: Option<SealKey>,
+}
+
+/// Where, with all that opens it.
+#[derive(Debug)]
+pub(crate) enum Place {
     /// In a directory.
     Directory(PathBuf),
     /// In a Redis, at a URL.
@@ -128,7 +137,7 @@ pub(crate) fn ready(loaded: &Loaded, environment: Environment<'_>, secrets: &Sec
         // Opened by whoever serves.
         logs: None,
     };
-    let memory = wiring.memory();
+    let memory = Memory { place: wiring.place(), seal: wiring.seal() };
     Ready { plan, findings: wiring.findings, uses: wiring.vault.into_uses(), memory }
 }
 
@@ -141,10 +150,16 @@ struct Wiring<'w> {
 }
 
 impl Wiring<'_> {
-    fn memory(&mut self) -> Memory {
+    fn seal(&mut self) -> Option<SealKey> {
+        let key = Key::top("effects").then("encrypt");
+        let secret = self.secret(&key, self.loaded.settings.effects.encrypt.as_ref()?)?;
+        SealKey::new(&secret).map_err(|why| self.unready(&key, Code::SecretMissing, why)).ok()
+    }
+
+    fn place(&mut self) -> Place {
         let settings = &self.loaded.settings;
         let server = match &settings.state {
-            State::Directory(path) => return Memory::Directory(path.clone()),
+            State::Directory(path) => return Place::Directory(path.clone()),
             State::Redis(server) => server,
         };
         let key = Key::top("state");
@@ -163,7 +178,7 @@ impl Wiring<'_> {
             identity: chain.zip(own_key).map(|(chain, key)| Identity { chain, key }),
             ..RedisOptions::default()
         };
-        Memory::Redis(server.url.0.clone(), Box::new(options), settings.fleet.clone())
+        Place::Redis(server.url.0.clone(), Box::new(options), settings.fleet.clone())
     }
 
     fn upstream(&mut self, name: &str, upstream: &Upstream) -> plan::Upstream {

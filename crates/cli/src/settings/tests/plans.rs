@@ -10,7 +10,7 @@ use seawall_gateway::plan::Limit;
 use seawall_signals::logs::Secrets;
 
 use super::good;
-use crate::settings::{Memory, plan, ready};
+use crate::settings::{Place, plan, ready};
 
 fn secrets(name: &str) -> Option<String> {
     match name {
@@ -33,14 +33,14 @@ fn a_redis_is_spoken_to_as_somebody_and_nobody_hears_the_password() {
     assert_eq!(ready.findings.0, []);
     assert_eq!(ready.plan.state, None);
     assert!(!format!("{:?}", ready.memory).contains("k-123"));
-    let Memory::Redis(url, options, _) = ready.memory else { panic!("it is a Redis") };
+    let Place::Redis(url, options, _) = ready.memory.place else { panic!("it is a Redis") };
     assert_eq!(url, "rediss://cache:6380/0?namespace=prod");
     let password = options.password.as_ref().map(|password| password.expose().to_owned());
     assert_eq!((options.username.as_deref(), password.as_deref()), (Some("ann"), Some("k-123")));
     assert!(options.ca.is_some() && options.identity.is_none());
     let plain = good("state = 'valkey://127.0.0.1'");
     assert!(
-        matches!(crate::settings::ready(&plain, &secrets, &Secrets::default()).memory, Memory::Redis(url, ..) if url == "valkey://127.0.0.1")
+        matches!(crate::settings::ready(&plain, &secrets, &Secrets::default()).memory.place, Place::Redis(url, ..) if url == "valkey://127.0.0.1")
     );
     let sent = good("state = { url = 'redis://cache', password = 'env:KEY' }");
     let said = crate::settings::tests::said("state = { url = 'redis://cache', password = 'env:SET' }");
@@ -50,6 +50,20 @@ fn a_redis_is_spoken_to_as_somebody_and_nobody_hears_the_password() {
             .findings
             .stop(crate::settings::Purpose::Serve)
     );
+}
+
+#[test]
+fn answers_are_sealed_by_a_key_that_is_long_enough_and_never_shown() {
+    let sealed = good("effects.encrypt = 'env:SEAL'");
+    let long = |_: &str| Some("hunter2-".repeat(4));
+    let memory = ready(&sealed, &long, &Secrets::default()).memory;
+    assert!(memory.seal.is_some() && !format!("{memory:?}").contains("hunter2"));
+    assert!(ready(&good("version = 1"), &long, &Secrets::default()).memory.seal.is_none());
+    let short = ready(&sealed, &|_| Some("hunter2".to_owned()), &Secrets::default());
+    assert!(short.memory.seal.is_none() && short.findings.stop(crate::settings::Purpose::Serve));
+    let said = short.findings.0[0].to_string();
+    assert!(said.starts_with("f:1:19: effects.encrypt: SW0029 is shorter than 32 characters, "), "{said}");
+    assert!(!said.contains("hunter2"));
 }
 
 #[test]
