@@ -1,8 +1,5 @@
 //! Looks a server over: what it says about itself, whether it is the memory we knew, and what follows from that.
 
-use std::io::Write;
-use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis::{Cmd, Value};
@@ -15,7 +12,7 @@ use super::live::{Live, checked};
 use super::scripts::{SHARDS, STANDING};
 use super::shared::{Looked, Shared};
 use super::standing::{self, Incarnation, Mode, Standing, View};
-use super::{Rearm, wire};
+use super::{Rearm, note, wire};
 
 /// A first start somewhere else is over in a few round trips; what looks like a loss is looked at again after this.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -24,14 +21,35 @@ const AGAIN: Duration = Duration::from_millis(20);
 pub(super) async fn look(shared: &Shared, live: &Live) -> Result<(), StoreError> {
     let mut looked = shared.looked.lock().await;
     let (seen, now) = says(shared, live, looked.evicted).await?;
-    let anew = looked.run.as_ref().is_some_and(|run| *run != seen.run);
+    let mut anew = looked.run.as_ref().is_some_and(|run| *run != seen.run);
+    if anew && looked.from_note {
+        let held = read(shared, live).await?;
+        let first = held.first().and_then(|stored| Standing::read(stored));
+        if first.map(|standing| standing.incarnation) != looked.known {
+            // Whatever happened to the memory that was noted is seen by its name, or was seen by somebody and ended.
+            shared.forget_grants();
+            anew = false;
+        }
+    }
     let forgot = anew && !remembers(shared, live, seen.promise, now).await?;
     let standing = settle(shared, live, looked.known, forgot, now).await?;
     if forgot {
         shared.forget_grants();
     }
+    looked.from_note = false;
     publish(shared, &mut looked, seen, standing, now);
     Ok(())
+}
+
+/// Notes the last grants for whoever comes next: nobody asks any more.
+pub(super) async fn part(shared: &Shared) {
+    let mut looked = shared.looked.lock().await;
+    if let (Some(path), Some(run)) = (&shared.options.known, looked.run.clone())
+        && !looked.from_note
+    {
+        // What was noted at the last look still holds.
+        let _ = note::write(path, &mut looked, &run, shared.grants());
+    }
 }
 
 /// A person trusts the server again.
@@ -220,15 +238,10 @@ fn publish(shared: &Shared, looked: &mut Looked, seen: Seen, standing: Standing,
     if matches!(standing.mode, Mode::Armed | Mode::Strict) {
         looked.known = Some(standing.incarnation);
         if let Some(path) = &shared.options.known
-            && looked.noted != looked.known
+            && let Err(error) = note::write(path, looked, &seen.run, shared.grants())
         {
-            match note(path, standing.incarnation) {
-                Ok(()) => looked.noted = looked.known,
-                // Tried again at the next look.
-                Err(error) => {
-                    concerns.push(Concern::warn(Check::Known, format!("{}: {error}", path.display())));
-                }
-            }
+            // Tried again at the next look.
+            concerns.push(Concern::warn(Check::Known, format!("{}: {error}", path.display())));
         }
     }
     looked.run = Some(seen.run);
@@ -244,55 +257,4 @@ fn publish(shared: &Shared, looked: &mut Looked, seen: Seen, standing: Standing,
     gate.concerns = concerns;
     gate.promise = seen.promise;
     gate.trusted = standing.incarnation.0;
-}
-
-/// Notes which memory this machine trusts.
-fn note(path: &Path, incarnation: Incarnation) -> std::io::Result<()> {
-    static WRITTEN: AtomicU64 = AtomicU64::new(0);
-    // Of this writer alone: several processes of this machine may note the same at once.
-    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
-    let fresh = path.with_extension(format!("{}-{number}.new", std::process::id()));
-    let mut file = std::fs::File::create(&fresh)?;
-    writeln!(file, "{:032x}", u128::from_be_bytes(incarnation.0))?;
-    file.sync_all()?;
-    std::fs::rename(&fresh, path)
-}
-
-/// The memory this machine trusted last, if it ever did.
-pub(super) fn noted(path: &Path) -> Result<Option<Incarnation>, StoreError> {
-    let unreadable = |why: String| {
-        StoreError::Unreadable(format!("{}: {why}; remove it to take the server as it is", path.display()))
-    };
-    match std::fs::read_to_string(path) {
-        Ok(text) => match u128::from_str_radix(text.trim(), 16) {
-            Ok(name) => Ok(Some(Incarnation(name.to_be_bytes()))),
-            Err(_) => Err(unreadable("this is no note of a memory".into())),
-        },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unreadable(error.to_string())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Several workers of one machine share the note: each writes it when it first trusts a server, all at once.
-    #[test]
-    fn whoever_reads_a_note_that_many_write_reads_all_of_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("known");
-        let one = Incarnation([7; 16]);
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| (0..100).for_each(|_| note(&path, one).unwrap()));
-            }
-            for _ in 0..2000 {
-                let read = noted(&path);
-                assert!(read == Ok(None) || read == Ok(Some(one)), "{read:?}");
-            }
-        });
-        assert_eq!(noted(&path), Ok(Some(one)));
-        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left lying about");
-    }
 }

@@ -96,6 +96,7 @@ async fn run(
         () = async { while work.join_next().await.is_some() {} } => {}
         () = keep(&shared, &up, first) => {}
     }
+    examine::part(&shared).await;
 }
 
 /// Keeps the line up.

@@ -11,6 +11,7 @@ mod jobs;
 mod link;
 mod list;
 mod live;
+mod note;
 mod options;
 mod scripts;
 mod shared;
@@ -82,8 +83,14 @@ impl Redis {
         let address = Address::parse(url).map_err(StoreError::Unavailable)?;
         options.check().map_err(StoreError::Unavailable)?;
         let tls = Tls::of(&address, &options).map_err(StoreError::Unavailable)?;
-        let known = options.known.as_deref().map(examine::noted).transpose()?.flatten();
-        let looked = Looked { known, noted: known, ..Looked::default() };
+        let noted = options.known.as_deref().map(note::read).transpose()?.flatten();
+        let looked = Looked {
+            run: noted.as_ref().and_then(|noted| noted.run.clone()),
+            known: noted.as_ref().map(|noted| noted.incarnation),
+            from_note: noted.is_some(),
+            noted,
+            ..Looked::default()
+        };
         let shared = Arc::new(Shared::new(address, options, tls, time, looked));
         let (ways, opened) = link::start(shared.clone())
             .map_err(|error| StoreError::Broken(format!("no thread for the server: {error}")))?;

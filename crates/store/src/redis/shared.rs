@@ -47,7 +47,19 @@ pub(super) struct Looked {
     /// The memory we trusted last.
     pub(super) known: Option<Incarnation>,
     /// What of that is written down on this machine.
-    pub(super) noted: Option<Incarnation>,
+    pub(super) noted: Option<Noted>,
+    /// The run and the grants are from that note: nobody has looked since.
+    pub(super) from_note: bool,
+}
+
+/// What a machine notes of a memory, for the next process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Noted {
+    pub(super) incarnation: Incarnation,
+    /// The server's run.
+    pub(super) run: Option<String>,
+    /// The last grants.
+    pub(super) grants: Vec<Grant>,
 }
 
 /// What every question looks at before it goes.
@@ -61,7 +73,7 @@ pub(super) struct Gate {
 }
 
 /// A grant we were told of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Grant {
     pub(super) key: Key,
     pub(super) epoch: u64,
@@ -77,6 +89,7 @@ impl Shared {
         time: Option<Time>,
         looked: Looked,
     ) -> Self {
+        let recent = looked.noted.iter().flat_map(|noted| noted.grants.iter().copied()).collect();
         Self {
             names: Names::of(&address.namespace),
             address,
@@ -92,7 +105,7 @@ impl Shared {
                 concerns: Vec::new(),
                 promise: Promise::Process,
             }),
-            recent: Mutex::default(),
+            recent: Mutex::new(recent),
             // Anywhere: an answer left over from somewhere else fits no question of ours.
             numbers: AtomicU32::new(fastrand::u32(..)),
         }

@@ -62,6 +62,48 @@ async fn crash(mut server: Server) {
     }
 }
 
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).expect("made");
+    for entry in std::fs::read_dir(from).expect("a directory") {
+        let path = entry.expect("listed").path();
+        std::fs::copy(&path, to.join(path.file_name().expect("a name"))).expect("copied");
+    }
+}
+
+#[tokio::test]
+async fn a_server_set_back_to_an_older_copy_while_nothing_ran_is_found_out_by_what_was_noted() {
+    let Some(mut server) = server(ALWAYS).await else { return };
+    let noting = RedisOptions { known: Some(server.file("known")), ..options() };
+    let (kept, older) = (server.file("appendonlydir"), server.file("older"));
+    let store = open(&server.url(), noting.clone()).await;
+    run(&store, wish(1)).await;
+    copy(&kept, &older);
+    run(&store, wish(2)).await;
+    drop(store);
+    let note = || std::fs::read_to_string(server.file("known")).unwrap_or_default();
+    eventually("both are noted when the store is let go of", || note().matches("grant ").count() == 2).await;
+    // A server that was started anew and has it all is the same memory.
+    server.kill();
+    server.start().await;
+    let store = open(&server.url(), noting.clone()).await;
+    assert!(!forgot(&store), "{:?}", store.findings());
+    drop(store);
+    server.kill();
+    std::fs::remove_dir_all(&kept).expect("removed");
+    copy(&older, &kept);
+    server.start().await;
+    let store = open(&server.url(), noting.clone()).await;
+    assert!(forgot(&store), "{:?}", store.findings());
+    assert!(closed(&begin(&store, anew(wish(2))).await));
+    // It is written down there, for whoever knows nothing, and ended for all.
+    assert!(forgot(&open(&server.url(), options()).await));
+    store.rearm().await.expect("it is trusted");
+    drop(store);
+    server.kill();
+    server.start().await;
+    assert!(!forgot(&open(&server.url(), noting).await), "once is enough");
+}
+
 #[tokio::test]
 async fn a_server_that_comes_back_empty_has_forgotten() {
     let Some(mut server) = server(NOTHING).await else { return };
