@@ -2,6 +2,8 @@
 
 mod answers;
 
+use answers::MOST_TRIES;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::time::Duration;
@@ -15,7 +17,7 @@ use super::slot::Event;
 use crate::effects::Times;
 use crate::history::{Grant, History, Wish};
 use crate::ledger::{Answer, Client, Question};
-use crate::words::{Job, Order, Said, Trouble, What, now};
+use crate::words::{Job, Kind, Order, Said, Trouble, What, now};
 
 /// What is done next about an effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,6 +125,23 @@ impl Desk {
         }
         let open = self.wanted.iter().filter(|wanted| !wanted.over);
         self.history.open = open.map(|wanted| wanted.planned.what).collect();
+    }
+
+    /// Asks once more for what is keyed and stands in doubt: whoever has its answer asks no more, and that is what ends it.
+    pub(super) async fn ask_again(&mut self, events: &mut mpsc::UnboundedReceiver<Event>) {
+        let keyed = |(what, state): &(What, String)| what.kind == Kind::Charge && state == "in-doubt";
+        let doubts = self.history.standing.iter().filter(|doubt| keyed(doubt));
+        let doubts: Vec<usize> = doubts.filter_map(|(what, _)| usize::try_from(what.id).ok()).collect();
+        for index in doubts.iter().copied() {
+            if let Some(slot) = self.free() {
+                self.wanted[index].tries = MOST_TRIES;
+                self.give(index, slot, 0);
+            }
+        }
+        let until = Instant::now() + Duration::from_secs(5);
+        while doubts.iter().any(|index| self.wanted[*index].out > 0) && Instant::now() < until {
+            self.turn(events, until).await;
+        }
     }
 
     /// Tells one process something, and hears everything until `done` says that this was it.

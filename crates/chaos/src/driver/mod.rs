@@ -331,6 +331,9 @@ async fn close(desk: &mut Desk, heard: &mut mpsc::UnboundedReceiver<Event>, targ
         if !open || Instant::now() > until {
             break;
         }
+        if desk.history.terse {
+            desk.ask_again(heard).await;
+        }
         sleep(Duration::from_millis(200)).await;
     }
     for (slot, place) in targets.slots.iter().enumerate() {

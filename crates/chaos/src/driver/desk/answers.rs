@@ -8,7 +8,7 @@ use super::{Desk, Due};
 use crate::words::{How, Kind};
 
 /// A wish that nobody could fulfil in so many tries is left as it is.
-const MOST_TRIES: u32 = 400;
+pub(super) const MOST_TRIES: u32 = 400;
 /// What a person waits for beyond the time after which all is quiet.
 const CARE: Duration = Duration::from_millis(1200);
 /// Somebody who was at it so often may be dead: the others go on meanwhile, until its lease is over.
