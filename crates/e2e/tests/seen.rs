@@ -129,6 +129,10 @@ async fn in_a_browser_it_is_seen_as_it_happens_and_silenced_by_hand() {
     browser.go(&address).await;
     true_in("return document.querySelector('#check-vectors .badge').textContent === 'unhealthy'").await;
     browser.click("#alert-health_failing\\%3Avectors a[aria-label^=Silence]").await;
+    // The page renews itself around the form, which stays the one that is being filled in.
+    browser.run("window.before = document.querySelector('.about').textContent").await;
+    true_in("return document.querySelector('.about').textContent !== window.before").await;
+    assert_eq!(browser.text("return document.querySelectorAll('form').length").await, "1");
     browser.click("input[value='1h']").await;
     browser.write("input[name=by]", "ann").await;
     browser.write("input[name=reason]", "it is being mended").await;
