@@ -93,6 +93,60 @@ async fn every_list_is_an_object_under_its_own_name_whose_items_have_a_name_and_
 }
 
 #[tokio::test]
+async fn the_last_day_of_a_metric_can_be_asked_for_and_every_metric_in_four_formats() {
+    let up = Upstream::start(Reply::ok("ok")).await.unwrap();
+    let gateway = Rig::new(&up.url()).start();
+    for _ in 0..3 {
+        gateway.get("/up/x").await;
+    }
+    let asked = async |query: &str| read(&gateway, &format!("/api/v1/series{query}")).await;
+    eventually("three calls are counted", async || {
+        let (_, told) = asked("?metric=calls_total&span=1h&over=last").await;
+        (told["series"][0]["value"] == 3.0).then_some(())
+    })
+    .await;
+    let (status, told) = asked("?metric=seawall_calls_total&span=5m").await;
+    let series = &told["series"][0];
+    assert_eq!(
+        (status, &series["name"], &series["state"]),
+        (200, &json!("seawall_calls_total"), &json!("ok"))
+    );
+    assert_eq!(series["labels"], json!({ "upstream": "up", "route": "", "outcome": "ok" }));
+    let points = series["points"].as_array().unwrap();
+    assert_eq!(points.last().unwrap()[1], 3.0, "the present is the last of them: {told}");
+    let (_, told) = asked("?metric=call_duration_seconds_count&over=max").await;
+    assert_eq!(told["series"][0]["value"], 3.0, "{told}");
+    let csv = gateway.admin("/api/v1/series?metric=calls_total&over=max&format=csv").await;
+    assert_eq!(csv.header("content-type"), Some("text/csv; charset=utf-8"));
+    assert!(csv.text().contains("\r\n\"seawall_calls_total{upstream=\"\"up\"\",route="), "{}", csv.text());
+    for (query, said) in [
+        ("", "metric is missing"),
+        ("?metric=nobody", "nobody counts"),
+        ("?metric=calls_total&span=2d", "span: is out of range"),
+        ("?metric=calls_total&span=soon", "span: "),
+        ("?metric=calls_total&over=median", "over: \"median\" cannot be asked"),
+        ("?metric=calls_total&format=xml", "format: \"xml\" is none"),
+    ] {
+        let (status, refused) = asked(query).await;
+        assert!(status == 400 && refused["detail"].as_str().unwrap().contains(said), "{query}: {refused}");
+    }
+    for (accept, kind, begins) in [
+        ("*/*", "text/plain; version=0.0.4; charset=utf-8", "# HELP "),
+        (
+            "application/openmetrics-text",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            "# HELP ",
+        ),
+        ("application/json", "application/json", "{\"metrics\":["),
+        ("text/csv", "text/csv; charset=utf-8", "metric,kind,labels,field,value\r\n"),
+    ] {
+        let answer = gateway.admin_send(Request::get("/metrics").header("accept", accept)).await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some(kind)));
+        assert!(answer.text().starts_with(begins), "{accept}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
 async fn the_story_of_a_retried_call_reads_right() {
     let script = Script::sequence([Reply::status(503), Reply::close()]).then(Reply::ok("at last"));
     let up = Upstream::start(script).await.unwrap();

@@ -7,6 +7,7 @@ mod health;
 mod levers;
 mod page;
 mod port;
+mod series;
 mod state;
 mod stories;
 mod views;
@@ -66,6 +67,7 @@ pub(crate) async fn serve(listener: std::net::TcpListener, board: Board, mut pha
     let ticked = board.clone();
     let ticking = async {
         loop {
+            series::tick(&ticked);
             tokio::time::sleep(TICK).await;
             let house = ticked.house();
             ticked.recent.tick(&house);
@@ -108,6 +110,7 @@ fn router(board: Board) -> Router {
         .route("/api/v1/config/reload", post(config::reload))
         .route("/api/v1/alerts", get(alerts::alerts))
         .route("/api/v1/audit", get(views::audit))
+        .route("/api/v1/series", get(series::series))
         // Parts that this gateway has not: their lists are empty, not unknown.
         .route("/api/v1/budgets", get(async || Json(serde_json::json!({ "budgets": [] }))))
         .route("/api/v1/jobs", get(async || Json(serde_json::json!({ "jobs": [] }))))
@@ -175,7 +178,7 @@ async fn index() -> &'static str {
      /health  /health/live  /health/detailed  /ready  /metrics\n\
      /api/v1/status  /api/v1/upstreams  /api/v1/breakers  /api/v1/limits  /api/v1/retries  /api/v1/calls\n\
      /api/v1/effects  /api/v1/health  /api/v1/alerts  /api/v1/jobs  /api/v1/budgets  /api/v1/config  /api/v1/audit\n\
-     /api/v1/board\n"
+     /api/v1/board  /api/v1/series?metric=calls_total&span=1h&over=rate\n"
 }
 
 async fn metrics(State(board): State<Board>, request: Request) -> Response {

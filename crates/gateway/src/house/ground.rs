@@ -1,8 +1,8 @@
 //! What outlives a configuration.
 
 use std::collections::hash_map::RandomState;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use seawall::fleet::{Fleet, Source};
@@ -12,6 +12,7 @@ use seawall_core::random::Random;
 use seawall_core::{Clock, Code, Instant};
 use seawall_signals::audit::Trail;
 use seawall_signals::metrics::{CounterBy, Observer, Registry, names};
+use seawall_signals::series::Kept;
 
 use crate::once::Journal;
 use crate::story::Ring;
@@ -27,6 +28,8 @@ pub(crate) struct Ground {
     pub(crate) events: Channel,
     /// Who pulled which lever, and why.
     pub(crate) audit: Arc<Trail>,
+    /// The last day of the metrics.
+    pub(crate) kept: Arc<Mutex<Kept>>,
     /// What is looked at, and how it stands.
     pub(crate) health: health::Registry,
     /// What must not happen twice.
@@ -76,6 +79,7 @@ impl Ground {
             rings: (0..=workers).map(|_| Arc::default()).collect(),
             events,
             audit,
+            kept: Arc::default(),
             health,
             journal,
             fleet,

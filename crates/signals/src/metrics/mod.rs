@@ -20,6 +20,7 @@
 mod cell;
 mod closed;
 mod dropped;
+mod export;
 mod family;
 mod gather;
 mod histogram;
@@ -32,6 +33,7 @@ mod text;
 pub use cell::{Counter, Gauge};
 pub use closed::{Closed, CounterBy};
 pub use dropped::Dropped;
+pub use export::quoted;
 pub use family::{Described, Family};
 pub use gather::{Gathered, Sample, Value};
 pub use histogram::{BUCKETS, Histogram, Snapshot};

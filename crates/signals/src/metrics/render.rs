@@ -1,7 +1,8 @@
-//! Writes the metrics as text: classic Prometheus, or OpenMetrics for who asks for it.
+//! Writes the metrics as text: classic Prometheus, or OpenMetrics, JSON or CSV for who asks for it.
 
 use std::fmt::Write;
 
+use super::export;
 use super::gather::{Gathered, Sample, Value};
 use super::registry::{Kind, Registry, braced};
 use super::text;
@@ -14,13 +15,18 @@ pub enum Format {
     Prometheus,
     /// OpenMetrics 1.0.
     OpenMetrics,
+    /// One JSON value.
+    Json,
+    /// A table, a line for each number.
+    Csv,
 }
 
 impl Format {
-    /// The format for a request's `Accept` header: OpenMetrics where it is named and no less welcome than classic text.
+    /// The format for a request's `Accept` header: OpenMetrics, JSON or CSV where it is named and no less welcome than
+    /// classic text.
     pub fn negotiate(accept: Option<&str>) -> Self {
         let mut classic = 0.0_f32;
-        let mut open = 0.0_f32;
+        let (mut open, mut json, mut csv) = (0.0_f32, 0.0_f32, 0.0_f32);
         for item in accept.unwrap_or_default().split(',') {
             let mut parts = item.split(';').map(str::trim);
             let media = parts.next().unwrap_or_default();
@@ -36,11 +42,21 @@ impl Format {
                 if version.is_none_or(|version| version == "1" || version.starts_with("1.")) {
                     open = open.max(quality);
                 }
+            } else if media.eq_ignore_ascii_case("application/json") {
+                json = json.max(quality);
+            } else if media.eq_ignore_ascii_case("text/csv") {
+                csv = csv.max(quality);
             } else if ["text/plain", "text/*", "*/*"].iter().any(|text| media.eq_ignore_ascii_case(text)) {
                 classic = classic.max(quality);
             }
         }
-        if open > 0.0 && open >= classic { Self::OpenMetrics } else { Self::Prometheus }
+        let best = open.max(json).max(csv);
+        match best {
+            best if best <= 0.0 || best < classic => Self::Prometheus,
+            best if best <= open => Self::OpenMetrics,
+            best if best <= json => Self::Json,
+            _ => Self::Csv,
+        }
     }
 
     /// The `Content-Type` of a text in this format.
@@ -48,6 +64,8 @@ impl Format {
         match self {
             Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Json => "application/json",
+            Self::Csv => "text/csv; charset=utf-8",
         }
     }
 }
@@ -55,7 +73,12 @@ impl Format {
 impl Registry {
     /// Every metric as text, in a stable order: metrics by name, series by their label values.
     pub fn render(&self, format: Format) -> String {
-        render(&self.gather(), format)
+        let gathered = self.gather();
+        match format {
+            Format::Json => export::json(&gathered),
+            Format::Csv => export::csv(&gathered),
+            Format::Prometheus | Format::OpenMetrics => render(&gathered, format),
+        }
     }
 }
 

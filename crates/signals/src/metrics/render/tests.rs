@@ -89,7 +89,7 @@ fn an_empty_registry_renders_to_nothing_or_its_end() {
 
 #[test]
 fn openmetrics_is_given_to_who_asks_for_it() {
-    use Format::{OpenMetrics, Prometheus};
+    use Format::{Csv, Json, OpenMetrics, Prometheus};
     for (accept, format) in [
         (None, Prometheus),
         (Some(""), Prometheus),
@@ -102,6 +102,11 @@ fn openmetrics_is_given_to_who_asks_for_it() {
         (Some("application/openmetrics-text;q=0"), Prometheus),
         (Some("application/openmetrics-text;q=0.3,text/plain;q=0.5"), Prometheus),
         (Some("application/openmetrics-text;q=much"), Prometheus),
+        (Some("application/json"), Json),
+        (Some("text/csv, */*;q=0.1"), Csv),
+        (Some("application/json;q=0.5, text/csv;q=0.7"), Csv),
+        (Some("application/json;q=0.5, text/plain"), Prometheus),
+        (Some("text/csv;q=0"), Prometheus),
         (
             Some(
                 "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\

@@ -1,0 +1,147 @@
+//! What the metrics were in the last day, and what can be made of it.
+
+use std::sync::PoisonError;
+use std::time::UNIX_EPOCH;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use seawall::{Code, Rejection};
+use seawall_core::clock::wall_now;
+use seawall_core::units::parse_duration;
+use seawall_signals::metrics::{names, quoted};
+use seawall_signals::series::{Id, Over, POINTS, Point, STEP};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{Board, refused};
+
+/// What is asked.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Asked {
+    /// With or without `seawall_`.
+    metric: Option<String>,
+    /// How far back.
+    span: Option<String>,
+    /// What to make of it; without it the points themselves.
+    over: Option<String>,
+    /// `json` or `csv`; without it what is accepted.
+    format: Option<String>,
+}
+
+fn now() -> u64 {
+    wall_now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// Takes a point of everything, once a minute.
+pub(super) fn tick(board: &Board) {
+    let house = board.house();
+    let mut kept = house.ground.kept.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.tick(now(), || house.ground.registry.gather());
+}
+
+pub(super) async fn series(
+    State(board): State<Board>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Response {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("");
+    let csv = match asked.format.as_deref() {
+        Some("csv") => true,
+        Some("json") => false,
+        None => accept.contains("text/csv"),
+        Some(other) => {
+            let shown: String = other.chars().take(40).collect();
+            return refused(&malformed(format!("format: {shown:?} is none: write json or csv")));
+        }
+    };
+    match found(&board, &asked) {
+        Ok(found) if csv => ([(CONTENT_TYPE, "text/csv; charset=utf-8")], table(&found)).into_response(),
+        Ok(found) => Json(listed(&found)).into_response(),
+        Err(rejection) => refused(&rejection),
+    }
+}
+
+/// What was found: each series with its points, or with the number that was asked for.
+struct Found {
+    metric: String,
+    span: u64,
+    over: Option<Over>,
+    series: Vec<(Id, Vec<Point>)>,
+}
+
+fn malformed(why: String) -> Rejection {
+    Rejection::new(Code::Malformed).because(why)
+}
+
+fn found(board: &Board, asked: &Asked) -> Result<Found, Rejection> {
+    let missing =
+        || malformed("metric is missing: write ?metric=seawall_calls_total, see /metrics".to_owned());
+    let metric = asked.metric.as_deref().filter(|metric| !metric.is_empty()).ok_or_else(missing)?;
+    let metric = if metric.starts_with("seawall_") { metric.to_owned() } else { format!("seawall_{metric}") };
+    if !names::is_known(&metric) {
+        let shown: String = metric.chars().take(80).collect();
+        return Err(malformed(format!("metric: nobody counts {shown:?}: see /metrics")));
+    }
+    let day = POINTS as u64 * STEP;
+    let span = match asked.span.as_deref() {
+        None => 3600,
+        Some(text) => parse_duration(text).map_err(|why| malformed(format!("span: {why}")))?.as_secs(),
+    };
+    if !(1..=day).contains(&span) {
+        return Err(malformed("span: is out of range: write \"1s\" to \"1d\"".to_owned()));
+    }
+    let over = asked.over.as_deref().map(Over::parse).transpose();
+    let over = over.map_err(|why| malformed(format!("over: {why}")))?;
+    let house = board.house();
+    let family = metric.trim_end_matches("_sum").trim_end_matches("_count");
+    let present = house.ground.registry.gather_some(&|name| name == metric || name == family);
+    let kept = house.ground.kept.lock().unwrap_or_else(PoisonError::into_inner);
+    let series = kept.series(&metric, span, now(), &present);
+    Ok(Found { metric, span, over, series })
+}
+
+fn listed(found: &Found) -> Value {
+    let series: Vec<Value> = found
+        .series
+        .iter()
+        .map(|(id, points)| {
+            let labels: Map<String, Value> =
+                id.labels.iter().map(|(name, value)| (name.to_string(), json!(&**value))).collect();
+            let mut told = json!({ "name": id.name, "state": "ok", "labels": labels });
+            match found.over {
+                Some(over) => told["value"] = json!(over.of(points)),
+                None => {
+                    let points: Vec<Value> =
+                        points.iter().map(|point| json!([point.at, point.value])).collect();
+                    told["points"] = json!(points);
+                }
+            }
+            told
+        })
+        .collect();
+    json!({ "metric": found.metric, "span_seconds": found.span, "step_seconds": STEP, "series": series })
+}
+
+/// RFC 4180: a line for each point, or for each series.
+fn table(found: &Found) -> String {
+    let mut out = if found.over.is_some() { "series,value\r\n" } else { "series,time,value\r\n" }.to_owned();
+    for (id, points) in &found.series {
+        let labels: Vec<String> = id.labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+        let name = quoted(&format!("{}{{{}}}", id.name, labels.join(",")));
+        match found.over {
+            Some(over) => {
+                let value = over.of(points).map(|value| value.to_string()).unwrap_or_default();
+                out.push_str(&format!("{name},{value}\r\n"));
+            }
+            None => {
+                points
+                    .iter()
+                    .for_each(|point| out.push_str(&format!("{name},{},{}\r\n", point.at, point.value)));
+            }
+        }
+    }
+    out
+}
