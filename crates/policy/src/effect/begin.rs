@@ -50,7 +50,9 @@ pub(super) fn begin(record: Option<Record>, now: Stamp, begin: &Begin) -> Steppe
             says(Some(record), answer)
         }
         State::Free { .. } if record.attempts >= begin.max_attempts => says(Some(record), Answer::Exhausted),
-        State::Free { .. } if too_old(begin) => says(Some(record), Answer::Expired),
+        State::Free { .. } if too_old(begin) || lapsed(&record, now, begin) => {
+            says(Some(record), Answer::Expired)
+        }
         State::Free { .. } => again(record, now, begin),
         State::Done(done) => {
             let answer = Answer::Replay(done.truth, done.result.clone());
@@ -75,8 +77,22 @@ fn may_run_again(record: &Record, now: Stamp, begin: &Begin) -> bool {
     }
     match record.nature {
         Nature::Idempotent => true,
-        Nature::Keyed { window } => now + begin.call.saturating_add(MARGIN) < record.first + window,
+        Nature::Keyed { window } => recognised(record, now, begin, window),
         Nature::Queryable | Nature::Opaque => false,
+    }
+}
+
+/// Will the far side still know the key of the first run when this one ends?
+fn recognised(record: &Record, now: Stamp, begin: &Begin, window: Duration) -> bool {
+    now + begin.call.saturating_add(MARGIN) < record.first + window
+}
+
+/// Has the far side perhaps forgotten a run that it did? Of several runs of what is keyed an earlier one may have been in
+/// doubt when the last was granted, and that it did not take place was said of the last alone.
+fn lapsed(record: &Record, now: Stamp, begin: &Begin) -> bool {
+    match record.nature {
+        Nature::Keyed { window } => record.attempts > 1 && !recognised(record, now, begin, window),
+        Nature::Idempotent | Nature::Queryable | Nature::Opaque => false,
     }
 }
 

@@ -270,6 +270,38 @@ fn a_far_side_that_knows_our_key_is_sent_it_again_within_its_window_only() {
 }
 
 #[test]
+fn that_the_last_run_did_not_take_place_does_not_end_the_doubt_about_an_earlier_one() {
+    let keyed = |nonce| {
+        let nature = Nature::Keyed { window: HOUR };
+        Operation::Begin(Begin { nature, max_attempts: 9, ..wish(nonce) })
+    };
+    let not_applied = || Outcome::NotApplied { cooldown: Duration::ZERO };
+    let run = |told: &mut Told, nonce| match told.ask(&keyed(nonce)) {
+        Answer::Run(token) => token,
+        other => panic!("{other:?}"),
+    };
+    let mut told = Told::new();
+    let lost = run(&mut told, 1);
+    told.complete(lost, unknown());
+    let refused = run(&mut told, 2);
+    told.complete(refused, not_applied());
+    let again = run(&mut told, 3);
+    told.complete(again, not_applied());
+    told.wait(HOUR);
+    assert_eq!(
+        told.ask(&keyed(4)),
+        Answer::Expired,
+        "the far side may have forgotten the first run, which it did"
+    );
+    // Where there was one run, and it did not take place, nothing can be there.
+    let mut told = Told::new();
+    let only = run(&mut told, 1);
+    told.complete(only, not_applied());
+    told.wait(HOUR);
+    run(&mut told, 2);
+}
+
+#[test]
 fn a_process_that_ended_leaves_doubts_and_a_copy_that_was_restored_trusts_nothing_open() {
     let mut told = Told::new();
     let token = told.granted(1);

@@ -2,6 +2,7 @@
 local lease, call, calm, keeps, remembers, spread, most, age, old, wary, kind, what, nonce, trusted, member =
   take('>I6I6I6I6I6I6I4I6c1c1c1c16c16c16c16', ARGV[2], 2)
 local MARGIN, UNKNOWN = 60000, 281474976710655
+local known_there = state and nature == 'k' and now + call + MARGIN < first + window
 
 local grant = false
 if not state then
@@ -30,13 +31,13 @@ elseif state == 'F' then
     answer = 'C' .. pack('>I6', pause - now)
   elseif attempts >= most then
     answer = 'H'
-  elseif old == 'y' then
+  elseif old == 'y' or nature == 'k' and attempts > 1 and not known_there then
+    -- Of several runs an earlier one may have been in doubt, and the far side may have forgotten it.
     answer = 'X'
   else
     grant = true
   end
-elseif state == 'I' and attempts < most
-  and (nature == 'i' or nature == 'k' and now + call + MARGIN < first + window) then
+elseif state == 'I' and attempts < most and (nature == 'i' or known_there) then
   grant = true
 else
   answer = 'I' .. pack('>I6', since) .. reason .. (state == 'Q' and 'y' or 'n')
