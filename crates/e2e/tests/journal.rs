@@ -7,12 +7,12 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use seawall_e2e::binary::{Seawall, binary, configured_with, serve};
+use seawall_e2e::redis::RedisServer;
 use seawall_e2e::{eventually, ms, refused};
 use seawall_testkit::client::{self, Answer, Request};
 use seawall_testkit::{Reply, Script, Upstream};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -138,40 +138,10 @@ async fn a_sigterm_waits_for_an_order_whose_caller_has_left() {
     assert_eq!(up.ledger().times("order", "k"), 1);
 }
 
-/// A server of this test's own.
-struct Server {
-    child: Child,
-    port: u16,
-    _home: TempDir,
-}
-
-impl Server {
-    async fn start() -> Option<Self> {
-        let home = tempfile::tempdir().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--appendonly", "yes"])
-            .args(["--appendfsync", "always", "--maxmemory-policy", "noeviction", "--save", ""])
-            .current_dir(home.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn();
-        let Ok(child) = child else {
-            assert!(
-                std::env::var_os("CI").is_none(),
-                "redis-server is missing: install the package redis-server"
-            );
-            eprintln!("SKIPPED: redis-server is not installed");
-            return None;
-        };
-        eventually("the server listens", async || {
-            tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()
-        })
-        .await;
-        Some(Self { child, port, _home: home })
-    }
+/// A Redis that keeps what it acknowledges.
+async fn redis() -> Option<RedisServer> {
+    let settings = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"];
+    RedisServer::start(&settings).await
 }
 
 #[tokio::test]
@@ -226,9 +196,9 @@ async fn answers_are_remembered_unreadably_and_without_their_key_not_given_and_n
 #[tokio::test]
 async fn gateways_that_share_a_redis_do_an_order_once_between_them() {
     let Some(binary) = binary() else { return };
-    let Some(mut server) = Server::start().await else { return };
+    let Some(mut server) = redis().await else { return };
     let up = Upstream::start(executing()).await.unwrap();
-    let state = format!("redis://127.0.0.1:{}/0?namespace=test", server.port);
+    let state = server.url();
     let homes = [0, 1].map(|_| configured_with(&up.url(), "127.0.0.1:0", &state, ORDERS));
     let (one, two) = (Seawall::start(&binary, &homes[0]).await, Seawall::start(&binary, &homes[1]).await);
     let first = place(&one, "k").await;
@@ -244,12 +214,34 @@ async fn gateways_that_share_a_redis_do_an_order_once_between_them() {
     assert!(known.is_file(), "which memory it trusts is noted beside it");
 
     // The store is gone: nothing that could happen twice is begun, and what needs no store goes on.
-    server.child.start_kill().unwrap();
-    server.child.wait().await.unwrap();
+    server.kill().await;
     let refused_now = place(&one, "later").await;
     assert_eq!(refused(&refused_now), (503, "SW0041".into()));
     assert_eq!(client::get(&one.url("/up/x")).await.unwrap().status, 201);
     assert_eq!(up.ledger().times("order", "later"), 0);
+}
+
+#[tokio::test]
+async fn an_answer_whose_journal_is_away_is_open_until_it_is_written_down() {
+    let Some(binary) = binary() else { return };
+    let Some(mut server) = redis().await else { return };
+    let order = Reply::json(201, json!({ "order": "o-1" })).executing("order").after(ms(700));
+    let up = Upstream::start(Script::always(order)).await.unwrap();
+    let home = configured_with(&up.url(), "127.0.0.1:0", &server.url(), ORDERS);
+    let seawall = Seawall::start(&binary, &home).await;
+    let (answer, ()) = tokio::join!(place(&seawall, "k"), async {
+        eventually("it is out", async || (up.ledger().request_count() > 0).then_some(())).await;
+        server.kill().await;
+    });
+    let decision = answer.header("seawall-decision").unwrap();
+    assert!(answer.status == 201 && decision.contains("effect=open"), "{} {decision}", answer.status);
+    assert!(server.again().await);
+    eventually("it is told", async || {
+        let again = place(&seawall, "k").await;
+        (again.header("idempotent-replayed") == Some("true")).then(|| assert_eq!(again.body, answer.body))
+    })
+    .await;
+    assert_eq!(up.ledger().times("order", "k"), 1);
 }
 
 #[tokio::test]

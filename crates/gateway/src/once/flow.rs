@@ -145,6 +145,8 @@ async fn run(
     // Said before anything of the answer leaves: whoever has read it may rely on it.
     let completed = ticket.complete(outcome).await;
     record.effect = match ending {
+        // Only what is written down is done for those who come after.
+        Ending::Applied | Ending::Rejected if completed.durability == Durability::Spooled => EffectWord::Open,
         Ending::Applied | Ending::Rejected => EffectWord::Done,
         Ending::NotApplied => EffectWord::Open,
         Ending::Unknown => EffectWord::InDoubt,

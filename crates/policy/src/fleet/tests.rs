@@ -249,3 +249,18 @@ fn limits_that_cannot_be_counted_together_are_told_apart() {
     assert_eq!(ids[0], limit::id(&of(5, second, None)), "another count shares what was used");
     assert_eq!(ids[2], limit::id(&of(5, second * 9, Some(7))));
 }
+
+#[test]
+fn a_share_keeps_its_span_while_there_is_one_for_everybody() {
+    let second = Duration::from_secs(1);
+    let share = |count: u32, members| {
+        let rate = Rate { count: NonZeroU32::new(count).unwrap(), per: second };
+        let share = limit::share(&crate::limiter::Options { rate, ..Default::default() }, members);
+        (share.rate.count.get(), share.rate.per)
+    };
+    assert_eq!(share(10, 1), (10, second));
+    assert_eq!(share(10, 3), (3, second));
+    assert_eq!(share(3, 3), (1, second));
+    // Fewer than members: one each, more seldom.
+    assert_eq!(share(3, 7), (1, 3 * second));
+}

@@ -91,6 +91,14 @@ fn series_are_chosen_by_their_labels_and_a_prefix_may_be_left_out() {
 }
 
 #[test]
+fn what_a_label_cannot_say_in_letters_is_escaped() {
+    let odd = "a\nb\tc\\d'e\"f";
+    let w = Written::default().always("x", &[("l", odd)], 1.0).always("x", &[("l", "n")], 2.0);
+    assert_eq!(holds(r#"x{l='a\nb\tc\\d\'e\"f'} > 0"#, &w, 0).len(), 1);
+    assert_eq!(holds(r#"x{l="a\nb\tc\\d\'e\"f"} > 0"#, &w, 0).len(), 1);
+}
+
+#[test]
 fn numbers_are_calculated_in_the_usual_order() {
     let w = Written::default().always("x", &[], 10.0);
     for yes in [
