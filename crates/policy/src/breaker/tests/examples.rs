@@ -1,6 +1,7 @@
 //! What it says of itself, the ends of its ranges, and worked examples, number by number.
 
 use super::*;
+use crate::breaker::follow::Followed;
 
 #[test]
 fn it_says_what_it_runs_by_since_when_and_how_often_it_opened_and_refused() {
@@ -232,4 +233,14 @@ fn one_that_only_counts_refuses_nobody_but_for_an_operator() {
         Refusal::Forced,
     ];
     assert_eq!(told.map(Refusal::retry_after), [Some(secs(1)), Some(secs(2)), Some(secs(3)), None, None]);
+}
+
+#[test]
+fn whoever_follows_another_that_opened_waits_as_long_as_is_left() {
+    let mut m = machine(Options::default());
+    let opened = Followed { state: State::Open, resumes: secs(10), held: None, ramp: None };
+    m.follow(&opened, "elsewhere", START);
+    assert_eq!(m.state(), State::Open);
+    assert!(m.admit(START + secs(9)).0.is_err());
+    assert!(m.admit(START + secs(10)).0.is_ok());
 }
