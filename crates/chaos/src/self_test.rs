@@ -103,6 +103,7 @@ impl Trap {
             Bug::IgnoreArguments => (Law::Mismatch, Mix { mistakes: 100, ..mix(Kind::Order, &[Fine]) }, 4),
             Bug::NumbersFall => (Law::Epochs, mix(Kind::Order, &[NotSent(0), Fine]), 4),
             Bug::ForgetRenewals => (Law::Doubt, crowd(mix(Kind::Order, &[Slow(2000)])), 5),
+            Bug::DropTheDoubt => (Law::NotDone, mix(Kind::Charge, &[Unanswered, NotSent(0), Fine]), 4),
             Bug::SilentVerdict => (Law::Quiet, mix(Kind::Order, &lost), 3),
         };
         Self {

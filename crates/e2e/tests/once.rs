@@ -534,6 +534,29 @@ async fn a_keyed_upstream_gets_the_same_key_again_and_the_doubt_ends() {
 }
 
 #[tokio::test]
+async fn a_keyed_try_that_was_not_done_does_not_say_so_of_the_one_before() {
+    let script =
+        Script::sequence([Reply::execute_then_drop("order"), Reply::status(425), Reply::status(425)])
+            .then(Reply::json(201, json!({ "charge": 1 })));
+    let up = Upstream::start(script).await.unwrap();
+    let once = Once { keyed: Some(Duration::from_secs(24 * 3600)), ..Once::default() };
+    let mut rig = rig(&up, once);
+    rig.plan.routes[0].calling.retry.attempts = 1;
+    let gateway = rig.start();
+    assert_eq!(gateway.send(order("k", &one())).await.status, 502);
+    for _ in 0..2 {
+        let again = gateway.send(order("k", &one())).await;
+        assert_eq!((again.status, effect(&again)), (425, "in-doubt".into()));
+        assert_eq!(gateway.story(&again).await["certainty"], "unknown");
+        assert_eq!(effects(&gateway, "?state=in-doubt").await.len(), 1);
+    }
+    up.stop().await;
+    let refused_at_the_door = gateway.send(order("k", &one())).await;
+    let problem = seawall_e2e::problem(&refused_at_the_door);
+    assert_eq!((refused_at_the_door.status, &problem["certainty"]), (502, &json!("unknown")), "{problem}");
+}
+
+#[tokio::test]
 async fn a_journal_that_does_not_answer_lets_nothing_be_begun() {
     let up = Upstream::start(executing()).await.unwrap();
     let mut rig = rig(&up, Once::default());

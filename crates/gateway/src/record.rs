@@ -172,10 +172,13 @@ impl Record {
         &self.path
     }
 
-    /// What is known of the whole call when its end is known so well: what an earlier attempt may have done, a later
-    /// one does not undo.
+    /// What is known of the whole call when its end is known so well: what an earlier attempt, or an earlier call of the
+    /// same effect, may have done, a later one does not undo.
     pub(crate) fn certainty(&self, end: Certainty) -> Certainty {
         let mut doubt = Doubt::default();
+        if self.effect == EffectWord::InDoubt {
+            doubt.note(Certainty::Unknown);
+        }
         for attempt in &self.notes().attempts {
             doubt.note(attempt.verdict.certainty(self.effects));
         }

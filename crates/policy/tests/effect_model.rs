@@ -45,6 +45,8 @@ enum Variant {
     WindowLapses,
     /// A finished record is forgotten, and nobody asks how old a wish is.
     NoAgeCheck,
+    /// A run that did not take place ends the doubt about an earlier one.
+    DropsDoubt,
 }
 
 #[derive(Clone)]
@@ -110,8 +112,12 @@ struct Now {
     applied: u8,
     first: Option<u64>,
     refuses_before: u64,
-    /// The far side's word that it has not happened, and its memory that it has.
+    /// An owner's word ended a doubt.
     late: bool,
+    /// Somebody was told that it has not taken place, after it had.
+    lied: bool,
+    /// A doubt outlived a run that did not take place.
+    outlived: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,7 +164,7 @@ impl World {
     /// One step of the store: the real one, after what a wrong variant does to the record.
     fn ask(&self, now: &mut Now, operation: &Operation) -> Answer {
         let at = Self::stamp(now.tick);
-        let over = |record: &Record| matches!(record.state, State::Executing { until } if until <= at);
+        let over = |record: &Record| matches!(record.state, State::Executing { until, .. } if until <= at);
         if matches!(operation, Operation::Begin(_)) && now.record.as_ref().is_some_and(over) {
             match self.variant {
                 Variant::RunWhenLeaseIsOver => {
@@ -188,6 +194,11 @@ impl World {
         };
         let stepped = step(now.record.take(), at, operation);
         now.record = stepped.record;
+        if let (Variant::DropsDoubt, Some(record)) = (self.variant, &mut now.record)
+            && let State::Executing { doubted, .. } = &mut record.state
+        {
+            *doubted = None;
+        }
         stepped.answer
     }
 
@@ -227,6 +238,8 @@ impl Model for World {
             first: None,
             refuses_before: 0,
             late: false,
+            lied: false,
+            outlived: false,
         }]
     }
 
@@ -283,7 +296,7 @@ impl Model for World {
                 let orphan = now
                     .record
                     .as_ref()
-                    .is_some_and(|record| matches!(record.state, State::Executing { until } if until <= Self::stamp(now.tick)));
+                    .is_some_and(|record| matches!(record.state, State::Executing { until, .. } if until <= Self::stamp(now.tick)));
                 if self.variant == Variant::BlindTakeover && orphan {
                     now.workers[usize::from(w)] = Worker::Saw;
                     return Some(now);
@@ -300,7 +313,7 @@ impl Model for World {
                 now.record = Some(Record {
                     epoch: token.epoch,
                     run: token,
-                    state: State::Executing { until },
+                    state: State::Executing { until, doubted: None },
                     ..record
                 });
                 now.workers[usize::from(w)] = Worker::Granted { token, since: now.tick };
@@ -314,7 +327,9 @@ impl Model for World {
             Act::NotSent(w) => {
                 let Worker::Granted { token, .. } = worker(w) else { return None };
                 let outcome = Outcome::NotApplied { cooldown: Duration::ZERO };
-                self.ask(&mut now, &Operation::Complete { key, token, outcome });
+                let answer = self.ask(&mut now, &Operation::Complete { key, token, outcome });
+                now.lied |= now.applied > 0 && matches!(answer, Answer::Ok | Answer::Late | Answer::Already);
+                now.outlived |= matches!(answer, Answer::InDoubt { .. });
                 now.workers[usize::from(w)] = Worker::Idle;
             }
             Act::Arrive(place, heard) => {
@@ -392,10 +407,14 @@ impl Model for World {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("it takes place at most once", |_, now: &Now| now.applied <= 1),
+            Property::always(ONCE, |_, now: &Now| now.applied <= 1),
             Property::always("what is done was done", |_, now: &Now| {
                 let done = |record: &Record| matches!(&record.state, State::Done(done) if done.truth == Truth::Applied);
                 !now.record.as_ref().is_some_and(done) || now.applied > 0
+            }),
+            Property::always(NOT_DONE, |_, now: &Now| {
+                let free = |record: &Record| matches!(record.state, State::Free { .. });
+                !now.lied && (now.applied == 0 || !now.record.as_ref().is_some_and(free))
             }),
             Property::sometimes("it is finished", |_, now: &Now| {
                 now.record.as_ref().is_some_and(|record| matches!(record.state, State::Done(_)))
@@ -404,6 +423,12 @@ impl Model for World {
                 now.record.as_ref().is_some_and(|record| record.state.doubt().is_some())
             }),
             Property::sometimes("a late word ends a doubt", |_, now: &Now| now.late),
+            Property::sometimes(
+                "a doubt outlives a run that did not take place",
+                |world: &Self, now: &Now| {
+                    now.outlived || !matches!(world.nature, Nature::Idempotent | Nature::Keyed { .. })
+                },
+            ),
         ]
     }
 }
@@ -422,6 +447,7 @@ fn world(variant: Variant, nature: Nature) -> World {
 }
 
 const ONCE: &str = "it takes place at most once";
+const NOT_DONE: &str = "what is not done has not taken place";
 
 /// The number of states, if every property held in all of them.
 fn clean(world: World) -> usize {
@@ -431,12 +457,12 @@ fn clean(world: World) -> usize {
     checker.unique_state_count()
 }
 
-/// The number of steps to the first duplicate.
-fn caught(world: World) -> usize {
+/// The number of steps to the first state in which `property` does not hold.
+fn caught(world: World, property: &'static str) -> usize {
     // One thread, so that the first path found is a shortest one.
-    let wanted = HasDiscoveries::AnyOf(std::iter::once(ONCE).collect());
+    let wanted = HasDiscoveries::AnyOf(std::iter::once(property).collect());
     let checker = world.checker().finish_when(wanted).spawn_bfs().join();
-    let path = checker.discovery(ONCE).expect("the wrong variant must be caught");
+    let path = checker.discovery(property).expect("the wrong variant must be caught");
     path.into_actions().len()
 }
 
@@ -460,6 +486,12 @@ fn a_queryable_effect_whose_far_side_refuses_what_is_late_needs_no_quiet() {
 #[test]
 fn a_keyed_effect_takes_place_at_most_once_though_it_is_sent_again() {
     assert!(clean(world(Variant::Right, KEYED)) > 1000);
+}
+
+#[test]
+fn a_keyed_effect_takes_place_at_most_once_though_the_far_side_forgets_its_key_in_time() {
+    let nature = Nature::Keyed { window: TICK * 5 };
+    assert!(clean(World { ticks: 7, wishes: 3, ..world(Variant::Right, nature) }) > 1000);
 }
 
 #[test]
@@ -490,8 +522,13 @@ fn each_wrong_variant_is_caught() {
         ("nobody asks how old a wish is", World { keep, ..opaque(Variant::NoAgeCheck) }),
     ];
     for (name, world) in wrong {
-        let steps = caught(world);
+        let steps = caught(world, ONCE);
         println!("{name}: a duplicate in {steps} steps");
         assert!(steps >= 4, "{name}: {steps}");
     }
+    let drops = |window, ticks| World { ticks, ..world(Variant::DropsDoubt, Nature::Keyed { window }) };
+    let steps = caught(drops(TICK * 1000, 4), NOT_DONE);
+    println!("a retry ends the doubt: an untrue \"not done\" in {steps} steps");
+    let steps = caught(drops(TICK * 5, 7), ONCE);
+    println!("a retry ends the doubt: a duplicate in {steps} steps");
 }

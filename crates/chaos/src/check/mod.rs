@@ -197,6 +197,11 @@ fn answers(history: &History, book: &Book<'_>, wrong: &mut Vec<Violation>) {
                     let why =
                         format!("run {run} was said not to have taken place, and is entry {}", entry.number);
                     say(Law::NotDone, why);
+                } else if let Some(entry) =
+                    book.done.get(&what).and_then(|all| all.iter().find(|entry| entry.at < wish.sent))
+                {
+                    let number = entry.number;
+                    say(Law::NotDone, format!("wish {n} was told not done, and it had been: entry {number}"));
                 }
             }
             How::Mismatch => say(Law::Mismatch, format!("wish {n} is what was meant, and was refused")),

@@ -83,7 +83,14 @@ fn whoever_was_told_that_it_was_not_done_must_be_right() {
     let run = |how| history(vec![Wish { ran: false, ..wish(LETTER, Some(how)) }]);
     let book = [entry(1, LETTER, 0)];
     assert_eq!(broken(&run(How::NotApplied { run: 0 }), &book), [Law::NotDone]);
-    assert_eq!(broken(&run(How::NotApplied { run: 3 }), &book), []);
+    let later = [Entry { at: 60 * S, ..entry(1, LETTER, 0) }];
+    assert_eq!(broken(&run(How::NotApplied { run: 3 }), &later), []);
+    let earlier = [Entry { at: 0, ..entry(1, LETTER, 0) }];
+    assert_eq!(
+        broken(&run(How::NotApplied { run: 3 }), &earlier),
+        [Law::NotDone],
+        "an earlier run took place"
+    );
     assert_eq!(broken(&run(How::Refused { kept: true }), &book), [Law::NotDone]);
     assert_eq!(broken(&run(How::Exhausted), &book), [Law::NotDone]);
     let ran = history(vec![wish(LETTER, Some(How::Unavailable))]);

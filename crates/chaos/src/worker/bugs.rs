@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_core::effect::{
-    Answer, Begin, Finding, Fingerprint, Keep, Key, Nonce, Operation, Outcome, Reason, Record, Token,
+    Answer, Begin, Finding, Fingerprint, Keep, Key, Nonce, Operation, Outcome, Reason, Record, Resolution,
+    Token,
 };
 use seawall_core::store::{StoreError, Swept, Told, Wanted};
 
@@ -50,6 +51,8 @@ crate::listed! {
         NumbersFall = "numbers-fall",
         /// Leases are not renewed.
         ForgetRenewals = "forget-renewals",
+        /// A run that did not take place ends the doubt about an earlier one.
+        DropTheDoubt = "drop-the-doubt",
         /// What was found out is not said.
         SilentVerdict = "silent-verdict",
     }
@@ -78,6 +81,16 @@ impl Between {
             (Bug::CompleteWithoutEpoch, Operation::Complete { key, token, outcome }) => {
                 let token = self.record(key).await?.map_or(token, |record| record.run);
                 self.plainly(Operation::Complete { key, token, outcome }).await
+            }
+            (Bug::DropTheDoubt, operation @ Operation::Complete { .. }) => {
+                let denied =
+                    matches!(operation, Operation::Complete { outcome: Outcome::NotApplied { .. }, .. });
+                let told = self.plainly(operation).await?;
+                if !denied || !matches!(told.answer, Answer::InDoubt { .. }) {
+                    return Ok(told);
+                }
+                let (by, reason) = (Arc::from("nobody"), Arc::from("a mistake"));
+                self.plainly(Operation::Force { key, resolution: Resolution::NotApplied, by, reason }).await
             }
             (_, Operation::Begin(begin)) => self.begin_wrongly(bug, key, begin).await,
             (_, operation) => self.plainly(operation).await,

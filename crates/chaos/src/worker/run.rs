@@ -103,8 +103,10 @@ impl Me {
             Outcome::NotApplied(_) => Word::NotApplied { cooldown: Duration::ZERO },
             Outcome::Unknown(_) => Word::Unknown { detail: Arc::from("the reply was lost") },
         };
-        let durability = ticket.complete(word).await.durability;
+        let completed = ticket.complete(word).await;
+        let durability = completed.durability;
         match ended {
+            Outcome::NotApplied(_) if completed.doubted => How::Unknown,
             Outcome::Applied(wrote) => wrote.how(false, durability),
             Outcome::Rejected(_) => How::Refused { kept: durability == Durability::Kept },
             Outcome::NotApplied(Cause { run }) => How::NotApplied { run },

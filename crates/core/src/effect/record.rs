@@ -144,6 +144,9 @@ pub enum State {
     Executing {
         /// When it is given up for doubtful unless its owner is heard of.
         until: Stamp,
+        /// Since when an earlier run is in doubt, where one is: that this one does not take place says nothing of that
+        /// one.
+        doubted: Option<Stamp>,
     },
     /// It may have taken place.
     InDoubt(Doubt),

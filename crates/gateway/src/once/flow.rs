@@ -144,6 +144,11 @@ async fn run(
     };
     // Said before anything of the answer leaves: whoever has read it may rely on it.
     let completed = ticket.complete(outcome).await;
+    let told = ending;
+    if completed.doubted {
+        // This run has not taken place; of an earlier one nobody knows.
+        ending = Ending::Unknown;
+    }
     record.effect = match ending {
         // Only what is written down is done for those who come after.
         Ending::Applied | Ending::Rejected if completed.durability == Durability::Spooled => EffectWord::Open,
@@ -151,7 +156,7 @@ async fn run(
         Ending::NotApplied => EffectWord::Open,
         Ending::Unknown => EffectWord::InDoubt,
     };
-    note(&record, ending, &completed);
+    note(&record, told, &completed);
     let back = WayBack { method: &errand.method, on_upgrade, coding: None };
     let mut response = answer::answer(&worker, record, served, back, Keeping::Off);
     if ending == Ending::Unknown && !once.may_send_again() {
@@ -198,6 +203,9 @@ fn why(served: &Served<'_, Answer, Failure>) -> String {
 
 fn note(record: &Record, ending: Ending, completed: &Completed) {
     match completed.durability {
+        Durability::Kept if completed.doubted => {
+            record.note(format!("journalled: {ending}, an earlier run is still in doubt"));
+        }
         Durability::Kept => record.note(format!("journalled: {ending}")),
         Durability::Spooled => {
             record.note(format!("{ending}; the journal does not answer, and is told when it does"));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use seawall_core::effect::{Answer, Begin, Nature, Note, Record, Stamp, State, Token};
 
-use super::{Stepped, becomes, says};
+use super::{Stepped, becomes, in_doubt, says};
 
 /// What clocks and queues may add to the age of a wish, and to the age of a key at the far side.
 pub(super) const MARGIN: Duration = Duration::from_secs(60);
@@ -30,17 +30,16 @@ pub(super) fn begin(record: Option<Record>, now: Stamp, begin: &Begin) -> Steppe
             let answer = Answer::Run(record.run);
             says(Some(record), answer)
         }
-        State::Executing { until } => {
+        State::Executing { until, .. } => {
             let answer = Answer::Busy(now.until(*until));
             says(Some(record), answer)
         }
-        State::InDoubt(_) if may_run_again(&record, now, begin) => again(record, now, begin),
-        State::InDoubt(doubt) | State::Reconciling { doubt, .. } => {
-            let answer = Answer::InDoubt { since: doubt.since, reason: doubt.reason, quarantined: false };
-            says(Some(record), answer)
+        State::InDoubt(doubt) if may_run_again(&record, now, begin) => {
+            let doubted = Some(doubt.since);
+            again(record, now, begin, doubted)
         }
-        State::Quarantined(doubt) => {
-            let answer = Answer::InDoubt { since: doubt.since, reason: doubt.reason, quarantined: true };
+        State::InDoubt(doubt) | State::Reconciling { doubt, .. } | State::Quarantined(doubt) => {
+            let answer = in_doubt(&record, doubt);
             says(Some(record), answer)
         }
         // A copy of an old wish, late on its way.
@@ -50,10 +49,8 @@ pub(super) fn begin(record: Option<Record>, now: Stamp, begin: &Begin) -> Steppe
             says(Some(record), answer)
         }
         State::Free { .. } if record.attempts >= begin.max_attempts => says(Some(record), Answer::Exhausted),
-        State::Free { .. } if too_old(begin) || lapsed(&record, now, begin) => {
-            says(Some(record), Answer::Expired)
-        }
-        State::Free { .. } => again(record, now, begin),
+        State::Free { .. } if too_old(begin) => says(Some(record), Answer::Expired),
+        State::Free { .. } => again(record, now, begin, None),
         State::Done(done) => {
             let answer = Answer::Replay(done.truth, done.result.clone());
             says(Some(record), answer)
@@ -77,22 +74,9 @@ fn may_run_again(record: &Record, now: Stamp, begin: &Begin) -> bool {
     }
     match record.nature {
         Nature::Idempotent => true,
-        Nature::Keyed { window } => recognised(record, now, begin, window),
+        // Will the far side still know the key of the first run when this one ends?
+        Nature::Keyed { window } => now + begin.call.saturating_add(MARGIN) < record.first + window,
         Nature::Queryable | Nature::Opaque => false,
-    }
-}
-
-/// Will the far side still know the key of the first run when this one ends?
-fn recognised(record: &Record, now: Stamp, begin: &Begin, window: Duration) -> bool {
-    now + begin.call.saturating_add(MARGIN) < record.first + window
-}
-
-/// Has the far side perhaps forgotten a run that it did? Of several runs of what is keyed an earlier one may have been in
-/// doubt when the last was granted, and that it did not take place was said of the last alone.
-fn lapsed(record: &Record, now: Stamp, begin: &Begin) -> bool {
-    match record.nature {
-        Nature::Keyed { window } => record.attempts > 1 && !recognised(record, now, begin, window),
-        Nature::Idempotent | Nature::Queryable | Nature::Opaque => false,
     }
 }
 
@@ -110,12 +94,12 @@ fn first(now: Stamp, begin: &Begin) -> Stepped {
         first: now,
         settle: begin.settle,
         keep: begin.keep,
-        state: State::Executing { until: now + begin.lease },
+        state: State::Executing { until: now + begin.lease, doubted: None },
     };
     says(Some(record), Answer::Run(run))
 }
 
-fn again(record: Record, now: Stamp, begin: &Begin) -> Stepped {
+fn again(record: Record, now: Stamp, begin: &Begin, doubted: Option<Stamp>) -> Stepped {
     let run = Token { epoch: record.epoch + 1, nonce: begin.nonce };
     let record = Record {
         epoch: run.epoch,
@@ -124,5 +108,5 @@ fn again(record: Record, now: Stamp, begin: &Begin) -> Stepped {
         settle: record.settle.max(begin.settle),
         ..record
     };
-    becomes(record, State::Executing { until: now + begin.lease }, Answer::Run(run))
+    becomes(record, State::Executing { until: now + begin.lease, doubted }, Answer::Run(run))
 }

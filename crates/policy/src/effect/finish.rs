@@ -8,14 +8,17 @@ use seawall_core::effect::{
     State, Token, Truth,
 };
 
-use super::{BACKOFF, LONGEST_BACKOFF, Stepped, TRIES, becomes, says};
+use super::{BACKOFF, LONGEST_BACKOFF, Stepped, TRIES, becomes, in_doubt, says};
+
+/// What a doubt says when only its latest run is known not to have taken place. Redis says it too.
+const EARLIER: &str = "the last run has not taken place, an earlier one may have";
 
 pub(super) fn renew(record: Option<Record>, now: Stamp, token: Token, lease: Duration) -> Stepped {
     let Some(record) = record else { return absent() };
     let until = now + lease;
     match record.state.clone() {
-        State::Executing { .. } if record.run == token => {
-            becomes(record, State::Executing { until }, Answer::Ok)
+        State::Executing { doubted, .. } if record.run == token => {
+            becomes(record, State::Executing { until, doubted }, Answer::Ok)
         }
         State::Reconciling { doubt, nonce, since, .. } if right(&record, nonce) == token => {
             becomes(record, State::Reconciling { doubt, nonce, since, until }, Answer::Ok)
@@ -42,21 +45,26 @@ pub(super) fn complete(record: Option<Record>, now: Stamp, token: Token, outcome
             done(fenced(record), now, *truth, result.clone(), How::Late, Answer::Late)
                 .noting(Note::Cleared(How::Late))
         }
-        (State::Executing { .. }, Outcome::NotApplied { cooldown }) => {
+        (State::Executing { doubted: Some(since), .. }, Outcome::NotApplied { .. }) => {
+            let doubt = unknown(&record, *since, now, EARLIER.into());
+            let answer = in_doubt(&record, &doubt);
+            becomes(record, State::InDoubt(doubt), answer)
+        }
+        (State::Executing { doubted: None, .. }, Outcome::NotApplied { cooldown }) => {
             free(record, now, *cooldown, Answer::Ok)
+        }
+        (
+            State::InDoubt(doubt) | State::Reconciling { doubt, .. } | State::Quarantined(doubt),
+            Outcome::NotApplied { .. },
+        ) if earlier(&record) => {
+            let answer = in_doubt(&record, doubt);
+            says(Some(record), answer)
         }
         (_, Outcome::NotApplied { cooldown }) if doubted => {
             free(fenced(record), now, *cooldown, Answer::Late).noting(Note::Cleared(How::Late))
         }
-        (State::Executing { .. }, Outcome::Unknown { detail }) => {
-            let doubt = Doubt {
-                since: now,
-                reason: Reason::Unknown,
-                detail: detail.clone(),
-                quiet: now + record.settle,
-                not_before: now,
-                tries: 0,
-            };
+        (State::Executing { doubted, .. }, Outcome::Unknown { detail }) => {
+            let doubt = unknown(&record, doubted.unwrap_or(now), now, detail.clone());
             becomes(record, State::InDoubt(doubt), Answer::Ok).noting(Note::InDoubt(Reason::Unknown))
         }
         (State::Done(Done { truth: known, result: kept, how, .. }), Outcome::Ended(truth, result)) => {
@@ -72,6 +80,18 @@ pub(super) fn complete(record: Option<Record>, now: Stamp, token: Token, outcome
         (State::Done(_) | State::Tombstone { .. }, Outcome::NotApplied { .. }) => contradicted(record, false),
         _ => says(Some(record), Answer::Already),
     }
+}
+
+/// May the doubt be about an earlier run too? Only what the far side makes one of two is run again in doubt, and what a
+/// doubt is about is not kept: so every run but the first counts.
+fn earlier(record: &Record) -> bool {
+    record.attempts > 1 && matches!(record.nature, Nature::Idempotent | Nature::Keyed { .. })
+}
+
+/// A doubt since `since` that begins to settle now.
+fn unknown(record: &Record, since: Stamp, now: Stamp, detail: Arc<str>) -> Doubt {
+    let quiet = now + record.settle;
+    Doubt { since, reason: Reason::Unknown, detail, quiet, not_before: now, tries: 0 }
 }
 
 /// The word of an owner whose right has lapsed because somebody else was granted a run.

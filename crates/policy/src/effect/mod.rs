@@ -20,6 +20,7 @@
 //!   was asked after nothing could be under way any more.
 //! * A token of an earlier grant changes nothing, with one exception: the owner of a doubtful run may still say how it
 //!   ended.
+//! * A doubt outlives a later run that did not take place: that says nothing of the earlier one.
 //! * What is not finished is never forgotten.
 
 mod begin;
@@ -31,7 +32,7 @@ mod tests;
 
 use std::time::Duration;
 
-use seawall_core::effect::{Answer, Note, Operation, Record, Stamp, State};
+use seawall_core::effect::{Answer, Doubt, Note, Operation, Record, Stamp, State};
 
 pub use begin::{grant, too_old};
 pub use options::{Ending, Options};
@@ -87,6 +88,11 @@ fn says(record: Option<Record>, answer: Answer) -> Stepped {
 
 fn becomes(record: Record, state: State, answer: Answer) -> Stepped {
     says(Some(Record { state, ..record }), answer)
+}
+
+fn in_doubt(record: &Record, doubt: &Doubt) -> Answer {
+    let quarantined = matches!(record.state, State::Quarantined(_));
+    Answer::InDoubt { since: doubt.since, reason: doubt.reason, quarantined }
 }
 
 impl Stepped {

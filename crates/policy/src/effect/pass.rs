@@ -8,9 +8,10 @@ use seawall_core::effect::{Doubt, Note, Reason, Record, Stamp, State};
 /// never happened, and only when its time is over.
 pub fn pass(record: Record, now: Stamp) -> (Option<Record>, Vec<Note>) {
     match record.state.clone() {
-        State::Executing { until } if until <= now => {
+        State::Executing { until, doubted } if until <= now => {
             // Its owner may have sent something up to the last moment of its lease.
-            let doubt = doubt(Reason::Lease, now, until + record.settle, "not heard of within its lease");
+            let quiet = until + record.settle;
+            let doubt = doubt(Reason::Lease, doubted, now, quiet, "not heard of within its lease");
             let record = Record { state: State::InDoubt(doubt), ..record };
             (Some(record), vec![Note::InDoubt(Reason::Lease)])
         }
@@ -39,7 +40,7 @@ pub fn pass(record: Record, now: Stamp) -> (Option<Record>, Vec<Note>) {
 /// When time alone will change it next, if it ever will.
 pub fn due(record: &Record) -> Option<Stamp> {
     match &record.state {
-        State::Executing { until } | State::Reconciling { until, .. } => Some(*until),
+        State::Executing { until, .. } | State::Reconciling { until, .. } => Some(*until),
         State::Done(done) => Some(done.at + record.keep.result),
         State::Tombstone { at, .. } => Some(*at + record.keep.key),
         State::Free { since, not_before } => Some((*not_before).max(*since + record.keep.key)),
@@ -50,8 +51,9 @@ pub fn due(record: &Record) -> Option<Stamp> {
 /// The record after the one process that could have been running it has ended: nobody can be at it any more.
 pub fn interrupted(record: Record, now: Stamp) -> (Record, Vec<Note>) {
     match record.state.clone() {
-        State::Executing { .. } => {
-            let doubt = doubt(Reason::Crash, now, now + record.settle, "its process ended while it ran");
+        State::Executing { doubted, .. } => {
+            let quiet = now + record.settle;
+            let doubt = doubt(Reason::Crash, doubted, now, quiet, "its process ended while it ran");
             (Record { state: State::InDoubt(doubt), ..record }, vec![Note::InDoubt(Reason::Crash)])
         }
         State::Reconciling { doubt, .. } => {
@@ -65,14 +67,20 @@ pub fn interrupted(record: Record, now: Stamp) -> (Record, Vec<Note>) {
 pub fn restored(record: Record, now: Stamp) -> (Record, Vec<Note>) {
     match record.state.clone() {
         State::Executing { .. } | State::Free { .. } => {
-            let doubt =
-                doubt(Reason::Restored, now, now + record.settle, "the journal was restored from a copy");
+            let doubted = match record.state {
+                State::Executing { doubted, .. } => doubted,
+                _ => None,
+            };
+            let quiet = now + record.settle;
+            let doubt = doubt(Reason::Restored, doubted, now, quiet, "the journal was restored from a copy");
             (Record { state: State::InDoubt(doubt), ..record }, vec![Note::InDoubt(Reason::Restored)])
         }
         _ => interrupted(record, now),
     }
 }
 
-fn doubt(reason: Reason, now: Stamp, quiet: Stamp, detail: &str) -> Doubt {
-    Doubt { since: now, reason, detail: Arc::from(detail), quiet, not_before: now, tries: 0 }
+/// A doubt that begins now, or that an earlier run left behind.
+fn doubt(reason: Reason, doubted: Option<Stamp>, now: Stamp, quiet: Stamp, detail: &str) -> Doubt {
+    let since = doubted.unwrap_or(now);
+    Doubt { since, reason, detail: Arc::from(detail), quiet, not_before: now, tries: 0 }
 }

@@ -283,16 +283,23 @@ fn that_the_last_run_did_not_take_place_does_not_end_the_doubt_about_an_earlier_
     let mut told = Told::new();
     let lost = run(&mut told, 1);
     told.complete(lost, unknown());
-    let refused = run(&mut told, 2);
-    told.complete(refused, not_applied());
-    let again = run(&mut told, 3);
-    told.complete(again, not_applied());
+    let since = told.now;
+    let doubted = Answer::InDoubt { since, reason: Reason::Unknown, quarantined: false };
+    for nonce in [2, 3] {
+        told.wait(Duration::from_secs(1));
+        let refused = run(&mut told, nonce);
+        assert_eq!(told.complete(refused, not_applied()), doubted, "the first run may have been done");
+        assert_eq!((told.state(), &told.notes[..]), ("in-doubt", &[][..]));
+    }
+    // Late, it ends no doubt either: nobody knows any more whose doubt it is.
+    let silent = run(&mut told, 4);
+    told.wait(Duration::from_secs(60));
+    told.ask(&Operation::Peek { key: key() });
+    assert_eq!(told.state(), "in-doubt");
+    let doubted = Answer::InDoubt { since, reason: Reason::Lease, quarantined: false };
+    assert_eq!(told.complete(silent, not_applied()), doubted);
     told.wait(HOUR);
-    assert_eq!(
-        told.ask(&keyed(4)),
-        Answer::Expired,
-        "the far side may have forgotten the first run, which it did"
-    );
+    assert_eq!(told.ask(&keyed(5)), doubted, "the far side may have forgotten the first run, which it did");
     // Where there was one run, and it did not take place, nothing can be there.
     let mut told = Told::new();
     let only = run(&mut told, 1);

@@ -200,6 +200,7 @@ async fn fly<F, Fut>(
     }
     lock(&own).outcome = Some(outcome);
     let completed = ticket.complete(word).await;
+    let how = if completed.doubted { Ending::Unknown } else { how };
     pilot.end(Ended::Ran { how, bytes, durability: completed.durability });
 }
 
@@ -227,6 +228,10 @@ fn own_result<T, E>(outcome: Outcome<T, E>, ended: &Ended) -> Result<Done<T, E>,
     match outcome {
         Outcome::Applied(value) => Ok(Done { value: Ok(value), replayed: false, durability }),
         Outcome::Rejected(error) => Ok(Done { value: Err(error), replayed: false, durability }),
+        // Its run has not taken place; of an earlier one nobody knows.
+        Outcome::NotApplied(error) if matches!(ended, Ended::Ran { how: Ending::Unknown, .. }) => {
+            Err(Undone::Unknown(error))
+        }
         Outcome::NotApplied(error) => Err(Undone::NotApplied(error)),
         Outcome::Unknown(error) => Err(Undone::Unknown(error)),
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_core::Instant;
-use seawall_core::effect::{Answer, Begin, Key, Operation, Outcome, Token};
+use seawall_core::effect::{Answer, Begin, Key, Nature, Operation, Outcome, Token};
 use seawall_policy::effect::grant;
 
 use super::ask::ask;
@@ -26,6 +26,8 @@ pub struct Ticket {
     patience: Duration,
     right: Right,
     view: View,
+    /// Can an earlier run of it be in doubt?
+    earlier: bool,
 }
 
 enum Right {
@@ -54,6 +56,9 @@ pub struct Completed {
     pub durability: Durability,
     /// The effect had been given up for doubtful, and this ended the doubt.
     pub late: bool,
+    /// It was said that this run has not taken place, and the effect may have all the same: by an earlier run nobody
+    /// knows the end of, or by somebody else's. Whoever wanted it must be told *unknown*, not *not done*.
+    pub doubted: bool,
 }
 
 impl Ticket {
@@ -71,7 +76,8 @@ impl Ticket {
         };
         let live = keeper.hold(holding, asked);
         let view = View::new(&keeper, Some(live.clone()), begin.key, limit);
-        Self { keeper, patience: kind.options().patience, right: Right::Granted(live), view }
+        let earlier = grant(token) > 1 && matches!(begin.nature, Nature::Idempotent | Nature::Keyed { .. });
+        Self { keeper, patience: kind.options().patience, right: Right::Granted(live), view, earlier }
     }
 
     pub(super) fn unjournalled(kind: &Kind, begin: Box<Begin>, asked: Instant) -> Self {
@@ -79,7 +85,8 @@ impl Ticket {
         let view = View::new(&keeper, None, begin.key, asked + begin.call);
         one(&kind.teller().counters.unjournalled);
         let right = Right::Unjournalled(kind.teller().clone(), begin);
-        Self { keeper, patience: kind.options().patience, right, view }
+        // What became of it before, only the store knows.
+        Self { keeper, patience: kind.options().patience, right, view, earlier: true }
     }
 
     /// The right itself, as the store knows it; none where it was not asked. Its epoch grows with every grant: a far
@@ -122,7 +129,9 @@ impl Ticket {
     /// Says how it ended. This never fails: what the store does not hear now it is told later, from the guard's own
     /// thread; dropping this future loses nothing either.
     pub async fn complete(mut self, outcome: Outcome) -> Completed {
-        let said = |durability| Completed { durability, late: false };
+        let denied = matches!(outcome, Outcome::NotApplied { .. });
+        let said = |durability| Completed { durability, late: false, doubted: false };
+        let unheard = |durability| Completed { doubted: denied && self.earlier, ..said(durability) };
         match mem::replace(&mut self.right, Right::Over) {
             Right::Granted(live) => {
                 self.keeper.release(&live);
@@ -131,23 +140,24 @@ impl Ticket {
                 let mut word = Word::of_run(&self.keeper, &live, question);
                 match word.say(self.patience).await {
                     Some(Answer::Ok | Answer::Already) => said(Durability::Kept),
-                    Some(Answer::Late) => Completed { durability: Durability::Kept, late: true },
+                    Some(Answer::Late) => Completed { late: true, ..said(Durability::Kept) },
+                    Some(Answer::InDoubt { .. }) => Completed { doubted: true, ..said(Durability::Kept) },
                     Some(answer) => {
                         if answer == Answer::Fenced {
                             one(&live.teller.counters.fenced);
                         }
-                        said(Durability::Disputed)
+                        Completed { doubted: denied, ..said(Durability::Disputed) }
                     }
-                    None => said(Durability::Spooled),
+                    None => unheard(Durability::Spooled),
                 }
             }
             Right::Unjournalled(teller, begin) => {
                 teller.ended(&outcome);
                 let label = begin.label.clone();
                 self.keeper.queue(Job { label, teller, what: What::Note { begin, outcome } });
-                said(Durability::Unjournalled)
+                unheard(Durability::Unjournalled)
             }
-            Right::Over => said(Durability::Disputed),
+            Right::Over => Completed { doubted: denied, ..said(Durability::Disputed) },
         }
     }
 }

@@ -373,7 +373,11 @@ impl<'a> Reader<'a> {
 
     fn state(&mut self, letter: u8) -> Option<State> {
         Some(match letter {
-            b'E' => State::Executing { until: self.stamp()? },
+            b'E' => {
+                let until = self.stamp()?;
+                let doubted = if self.0.is_empty() { None } else { Some(self.stamp()?) };
+                State::Executing { until, doubted }
+            }
             b'D' => {
                 let (truth, how, at) = (self.truth()?, self.how()?, self.stamp()?);
                 State::Done(Done { truth, at, how, result: self.result()? })

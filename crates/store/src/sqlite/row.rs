@@ -35,7 +35,9 @@ pub(super) fn with_cells<T>(
         _ => [0; 16],
     };
     match &record.state {
-        State::Executing { until: end } => until = time(*end),
+        State::Executing { until: end, doubted } => {
+            (until, since) = (time(*end), doubted.map_or(none, time));
+        }
         State::InDoubt(_) | State::Quarantined(_) => {}
         State::Reconciling { since: at, until: end, .. } => {
             (asked, until, asker) = (time(*at), time(*end), ValueRef::Blob(&nonce));
@@ -132,7 +134,13 @@ pub(super) fn record(cells: &[ValueRef<'_>; WIDTH]) -> Option<(Key, Record)> {
     };
     let truth = || Truth::ALL.iter().copied().find(|word| is(truth, word.as_str()));
     let state = match state.as_str().ok()? {
-        "executing" => State::Executing { until: at(until)? },
+        "executing" => {
+            let doubted = match since {
+                ValueRef::Null => None,
+                since => Some(at(since)?),
+            };
+            State::Executing { until: at(until)?, doubted }
+        }
         "in-doubt" => State::InDoubt(doubt()?),
         "quarantined" => State::Quarantined(doubt()?),
         "reconciling" => {

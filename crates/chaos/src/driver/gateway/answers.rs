@@ -37,6 +37,7 @@ pub(super) fn millis(text: &str) -> Option<u64> {
 pub(super) fn heard(n: u64, answer: &Answer) -> Result<How, String> {
     let odd = || format!("{} {}", answer.status, answer.text());
     let told = answer.json();
+    let decided = answer.header("seawall-decision").unwrap_or_default();
     let code = told.as_ref().and_then(|told| told["code"].as_str());
     let certainty = told.as_ref().and_then(|told| told["certainty"].as_str());
     Ok(match (answer.status, code) {
@@ -46,6 +47,8 @@ pub(super) fn heard(n: u64, answer: &Answer) -> Result<How, String> {
             How::Ok { entry: written.entry, print: written.print, replayed, kept: true }
         }
         (402, None) => How::Refused { kept: true },
+        // The far side's own word about this try; an earlier one may be in doubt.
+        (425, None) if decided.contains("effect=in-doubt") => How::Unknown,
         (425, None) => How::NotApplied { run: n },
         // The far side's own error, and what a call's own caller is told when its reply was lost.
         (500, None) | (502 | 504, Some(_)) if certainty.unwrap_or("unknown") == "unknown" => How::Unknown,

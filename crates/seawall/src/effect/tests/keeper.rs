@@ -89,7 +89,10 @@ async fn a_run_is_not_renewed_beyond_the_time_a_call_may_take() {
     tokio::time::sleep(Duration::from_millis(1200)).await;
     assert!(!ticket.may_send());
     assert!(matches!(kind.begin(&wish()).await, Ok(Begun::InDoubt { reason: Reason::Lease, .. })));
-    assert_eq!(ticket.complete(applied()).await, Completed { durability: Durability::Kept, late: true });
+    assert_eq!(
+        ticket.complete(applied()).await,
+        Completed { durability: Durability::Kept, late: true, doubted: false }
+    );
 }
 
 #[tokio::test]

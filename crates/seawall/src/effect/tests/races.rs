@@ -48,7 +48,7 @@ async fn of_five_that_reserve_one_gets_it() {
     assert_eq!((tickets.len(), busy), (1, 4));
     let ended = seawall_core::effect::Outcome::Ended(Truth::Applied, None);
     let completed = tickets.remove(0).complete(ended).await;
-    assert_eq!(completed, Completed { durability: Durability::Kept, late: false });
+    assert_eq!(completed, Completed { durability: Durability::Kept, late: false, doubted: false });
     for kind in &workers {
         let Begun::Replay { truth: Truth::Applied, result: None } = kind.begin(&wish()).await.unwrap() else {
             panic!("not replayed")
@@ -179,5 +179,45 @@ async fn whoever_comes_when_a_run_has_ended_without_effect_is_not_told_of_it() {
         assert_eq!(order(&slow, &ledger).await, done(true));
     };
     let (first, ()) = tokio::join!(not_sent, others);
-    assert_eq!(first, Err(Undone::NotApplied("not sent".into())));
+    assert_eq!(first, Err(Undone::Unknown("not sent".into())), "somebody else was granted a run meanwhile");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_that_was_not_sent_does_not_say_that_nothing_took_place() {
+    for options in [Options::keyed(secs(24 * 3600)), Options::idempotent()] {
+        let (store, _) = memory();
+        let line = Line::to(&store);
+        let (kind, ledger) = (process(&line, Options { attempts: 9, ..options }), Ledger::default());
+        let run = |outcome: Outcome<u32, String>, slow: bool| {
+            let ledger = ledger.clone();
+            kind.once(KEY).run(move |cx| async move {
+                if slow {
+                    tokio::time::sleep(secs(1)).await;
+                }
+                if matches!(outcome, Outcome::Applied(_) | Outcome::Unknown(_)) {
+                    ledger.apply(&cx);
+                }
+                outcome
+            })
+        };
+        let not_sent = || Outcome::NotApplied("not sent".into());
+        let told = Err(Undone::Unknown("not sent".into()));
+        assert_eq!(run(not_sent(), false).await, Err(Undone::NotApplied("not sent".into())), "nothing was");
+        let lost = run(Outcome::Unknown("lost".into()), false).await;
+        assert_eq!(lost, Err(Undone::Unknown("lost".into())));
+        assert_eq!(run(not_sent(), false).await, told);
+        let (own, passenger) = tokio::join!(run(not_sent(), true), run(not_sent(), true));
+        assert_eq!((own, passenger), (told.clone(), told.clone()), "whoever waited for it too");
+        // Nor does one whose word the store has not heard, and may hear later.
+        let away = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            line.cut(true);
+        };
+        let (own, ()) = tokio::join!(run(not_sent(), true), away);
+        assert_eq!(own, told);
+        line.cut(false);
+        assert_eq!(kind.guard().flush(secs(30)).await, 0);
+        assert_eq!(run(Outcome::Applied(42), false).await, done(false), "an answer ends the doubt");
+        assert_eq!(ledger.distinct(), 1);
+    }
 }

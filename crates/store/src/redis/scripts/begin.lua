@@ -2,8 +2,6 @@
 local lease, call, calm, keeps, remembers, spread, most, age, old, wary, kind, what, nonce, trusted, member =
   take('>I6I6I6I6I6I6I4I6c1c1c1c16c16c16c16', ARGV[2], 2)
 local MARGIN, UNKNOWN = 60000, 281474976710655
-local known_there = state and nature == 'k' and now + call + MARGIN < first + window
-
 local grant = false
 if not state then
   if old == 'y' then
@@ -31,13 +29,13 @@ elseif state == 'F' then
     answer = 'C' .. pack('>I6', pause - now)
   elseif attempts >= most then
     answer = 'H'
-  elseif old == 'y' or nature == 'k' and attempts > 1 and not known_there then
-    -- Of several runs an earlier one may have been in doubt, and the far side may have forgotten it.
+  elseif old == 'y' then
     answer = 'X'
   else
     grant = true
   end
-elseif state == 'I' and attempts < most and (nature == 'i' or known_there) then
+elseif state == 'I' and attempts < most and
+    (nature == 'i' or nature == 'k' and now + call + MARGIN < first + window) then
   grant = true
 else
   answer = 'I' .. pack('>I6', since) .. reason .. (state == 'Q' and 'y' or 'n')
@@ -69,6 +67,8 @@ if grant and not answer then
     epoch, attempts, first = math.min(now, 8796093022208) * 1000 + 1, 1, now
     label, print, nature, window, settle, kept, known = ARGV[3], what, kind, spread, calm, keeps, remembers
   end
+  -- That this run does not take place will say nothing of one that is in doubt.
+  since = state == 'I' and since or nil
   run, body = pack('>I8', epoch) .. nonce, nil
   state, lapse, changed = 'E', now + lease, true
   answer = 'R' .. run

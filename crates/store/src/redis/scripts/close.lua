@@ -2,7 +2,7 @@
 if changed and state then
   local tail, due, gone
   if state == 'E' then
-    tail, due = pack('>I6', lapse), lapse
+    tail, due = pack('>I6', lapse) .. (since and pack('>I6', since) or ''), lapse
   elseif state == 'D' then
     tail = pack('>c1c1I6c1', truth, how, ended, result and 'y' or 'n') .. (result or '')
     due, gone = ended + kept, ended + larger(kept, known)

@@ -31,7 +31,8 @@ end
 local state, epoch, nature, window, print, run, attempts, first, settle, kept, known, label
 local body                                              -- nature to label, as stored, while none of it has changed
 local lapse                                             -- executing, reconciling: when the lease ends
-local since, reason, quiet, pause, tries, detail        -- in doubt; of these, free has since and pause
+local since, reason, quiet, pause, tries, detail        -- in doubt; of these, free has since and pause, and executing
+                                                        -- has since where an earlier run is in doubt
 local holder, asked                                     -- reconciling
 local truth, how, ended, result                         -- finished; a result is a string or false
 if held then
@@ -44,7 +45,10 @@ if held then
     take('>I8c1I6c16c24I4I6I6I6I6I4c0', held, 3)
   body = cut(held, 11, at - 1)
   if state == 'E' then
-    lapse = take('>I6', held, at)
+    lapse, at = take('>I6', held, at)
+    if at <= #held then
+      since = take('>I6', held, at)
+    end
   elseif state == 'D' then
     local has
     truth, how, ended, has, at = take('>c1c1I6c1', held, at)
@@ -72,7 +76,7 @@ if act == 'n' or act == 'c' or act == 'v' then
   -- Nothing.
 elseif state == 'E' then
   if lapse <= now then
-    state, since, reason, quiet, pause, tries = 'I', now, 'l', lapse + settle, now, 0
+    state, since, reason, quiet, pause, tries = 'I', since or now, 'l', lapse + settle, now, 0
     detail = 'not heard of within its lease'
     changed, notes = true, 'dl'
   end

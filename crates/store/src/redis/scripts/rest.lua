@@ -3,6 +3,8 @@ local token, said, verdict, has, span, member = take('>c24c1c1c1I6c16', ARGV[2],
 local words = ARGV[3]
 
 local doubted = state == 'I' or state == 'R' or state == 'Q'
+-- May the doubt be about an earlier run too?
+local earlier = attempts and attempts > 1 and (nature == 'i' or nature == 'k')
 local upright = state == 'R' and pack('>I8', epoch) .. holder == token
 
 -- What follows, where something does: it has ended, by the word of somebody; or it is free again, after a pause.
@@ -61,12 +63,19 @@ elseif act == 'c' then
     answer = 'O'
     if said == 'e' then
       by = 'o'
-    elseif said == 'n' then
+    elseif said == 'n' and not since then
       rest = span
     else
-      state, since, reason, quiet, pause, tries, detail, changed = 'I', now, 'u', now + settle, now, 0, words, true
-      notes = notes .. 'du'
+      if said == 'n' then
+        words, answer = 'the last run has not taken place, an earlier one may have', 'I' .. pack('>I6', since) .. 'un'
+      else
+        notes = notes .. 'du'
+      end
+      since = since or now
+      state, reason, quiet, pause, tries, detail, changed = 'I', 'u', now + settle, now, 0, words, true
     end
+  elseif doubted and said == 'n' and earlier then
+    answer = 'I' .. pack('>I6', since) .. reason .. (state == 'Q' and 'y' or 'n')
   elseif doubted and said ~= 'u' then
     -- The owner knows after all. Whoever reconciles meanwhile is fenced off.
     fence, answer, notes = true, 'L', notes .. 'cl'
