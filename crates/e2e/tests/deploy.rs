@@ -167,12 +167,13 @@ fn systemd_accepts_the_unit() {
     // The program is not installed where this is tested, so that another stands in its place.
     let unit = unit.replace("/usr/local/bin/seawall", "/bin/true");
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("seawall.service");
+    let (file, socket) = (folder.path().join("seawall.service"), folder.path().join("seawall.socket"));
     fs::write(&file, &unit).unwrap();
+    fs::write(&socket, read("seawall.socket")).unwrap();
     let said = run(
         "systemd-analyze",
         "SEAWALL_E2E_SYSTEMD_ANALYZE",
-        &["verify", "--man=no", file.to_str().unwrap()],
+        &["verify", "--man=no", file.to_str().unwrap(), socket.to_str().unwrap()],
     );
     let about_it = said.unwrap_or_default().lines().filter(|line| line.contains("seawall")).count();
     assert_eq!(about_it, 0, "it has nothing to say");

@@ -10,11 +10,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{CONNECTION, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper::{Request, Version};
+use hyper::{Request, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
@@ -37,6 +38,8 @@ const BREATH: Duration = Duration::from_millis(50);
 pub(crate) enum Phase {
     /// Serving.
     Open,
+    /// No new connections, though their sockets stay; those there are end after their next answer.
+    Parting,
     /// No new connections; calls in flight end.
     Draining,
     /// Whatever is left is cut.
@@ -68,8 +71,14 @@ pub(crate) async fn serve(listener: TcpListener, slot: Slot, mut phase: watch::R
     let callers = Arc::new(Callers::default());
     let mut sweep = tokio::time::interval(Callers::SWEEP);
     loop {
+        let open = match *phase.borrow_and_update() {
+            Phase::Open => true,
+            Phase::Parting => false,
+            Phase::Draining | Phase::Over => break,
+        };
+        callers.part(!open);
         tokio::select! {
-            accepted = listener.accept() => match accepted {
+            accepted = listener.accept(), if open => match accepted {
                 Ok((stream, _)) => {
                     let entered = callers.enter(slot.load().house.now());
                     tokio::spawn(connection(stream, slot.clone(), entered));
@@ -77,7 +86,7 @@ pub(crate) async fn serve(listener: TcpListener, slot: Slot, mut phase: watch::R
                 Err(_) => tokio::time::sleep(BREATH).await,
             },
             _ = sweep.tick() => callers.sweep(slot.load().house.now()),
-            _ = phase.changed() => break,
+            changed = phase.changed() => if changed.is_err() { break },
         }
     }
     drop(listener);
@@ -97,16 +106,22 @@ pub(crate) async fn serve(listener: TcpListener, slot: Slot, mut phase: watch::R
 async fn connection(stream: TcpStream, slot: Slot, entered: Entered) {
     // Without this a small answer waits for the caller's delayed acknowledgement: 40 ms.
     let _ = stream.set_nodelay(true);
-    let presence = entered.presence.clone();
+    let (presence, callers) = (entered.presence.clone(), entered.callers.clone());
     let Some(http2) = attend(&presence, speaks_http2(&stream), |_| false).await else { return };
     let door = Door::new(stream, slot.clone(), presence.clone());
     let busy = presence.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         // Whichever configuration is in force now is the call's to its end.
         let (worker, busy) = (slot.load_full(), busy.serve());
-        let ends_with_it = request.version() == Version::HTTP_10;
+        let (version, callers) = (request.version(), callers.clone());
+        let ends_with_it = version == Version::HTTP_10;
         async move {
-            Ok::<_, Infallible>(call(worker, request).await.map(|body| Attended { body, busy, ends_with_it }))
+            let mut answer = call(worker, request).await;
+            let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+            if callers.are_parting() && version < Version::HTTP_2 && !switches {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer.map(|body| Attended { body, busy, ends_with_it }))
         }
     });
     if http2 {

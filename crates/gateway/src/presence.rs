@@ -161,12 +161,13 @@ impl Drop for Busy {
 pub(crate) struct Callers {
     present: Mutex<HashMap<u64, Arc<Presence>>>,
     next: AtomicU64,
+    parting: AtomicBool,
 }
 
 /// A connection's entry; leaves when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Entered {
-    callers: Arc<Callers>,
+    pub(crate) callers: Arc<Callers>,
     number: u64,
     pub(crate) presence: Arc<Presence>,
 }
@@ -181,6 +182,16 @@ impl Callers {
         let presence = Arc::new(Presence::new(now));
         self.lock().insert(number, presence.clone());
         Entered { callers: self.clone(), number, presence }
+    }
+
+    /// Whether everybody is to be told with their next answer that it is the last on their connection.
+    pub(crate) fn part(&self, parting: bool) {
+        self.parting.store(parting, Ordering::Relaxed);
+    }
+
+    /// Is everybody told so?
+    pub(crate) fn are_parting(&self) -> bool {
+        self.parting.load(Ordering::Relaxed)
     }
 
     /// Asks everybody to end when they can.

@@ -1,10 +1,9 @@
 //! From a plan to a running gateway, and to its end.
 
-use std::fs::{self, File, TryLockError};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -20,9 +19,11 @@ use tokio::sync::watch;
 
 use crate::admin;
 use crate::body::Sending;
+use crate::handover::{Shelf, Way};
 use crate::house::{Ground, House};
 use crate::listen::{self, Phase};
 use crate::once;
+use crate::owned::{self, Lock, Sockets};
 use crate::plan::{self, Plan, Upstream};
 use crate::proxy::Worker;
 use crate::scene::{Asked, Scene, Slot};
@@ -68,6 +69,8 @@ pub struct Gateway {
     journal: Option<(watch::Sender<bool>, JoinHandle<()>)>,
     events: Option<mpsc::Receiver<Event>>,
     asked: Option<mpsc::Receiver<Asked>>,
+    way: Option<Way>,
+    shelf: Option<Arc<Shelf>>,
     /// Held for as long as this instance lives.
     _locks: Vec<Lock>,
 }
@@ -78,19 +81,43 @@ pub struct Gateway {
 /// [`Code::ConfigurationInvalid`] when a policy's options contradict themselves, and [`Code::FileUnreadable`] when a
 /// file or directory cannot be used, that of the audit trail included.
 pub fn start(plan: Plan) -> Result<Gateway, StartError> {
+    start_on(plan, Sockets::default())
+}
+
+/// Starts a gateway on sockets that are there already, as far as there are any; see [`start`].
+///
+/// Refuses with [`Code::ConfigurationInvalid`], too, where they are bound elsewhere than the plan says.
+pub fn start_on(plan: Plan, sockets: Sockets) -> Result<Gateway, StartError> {
     let mut locks = Vec::new();
     if let Some(state) = &plan.state {
-        locks.push(own_directory(state)?);
+        locks.push(owned::own_directory(state)?);
     }
-    locks.extend(own_address(plan.listen)?);
+    if sockets.listen.is_empty() {
+        owned::probe(plan.listen)?;
+    }
+    let address = owned::own_address(plan.listen)?;
     let count = match plan.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         count => count,
     };
-    let listeners = bind(plan.listen, count)?;
-    let admin_listener = bind(plan.admin, 1)?.remove(0);
-    let listen = local(&listeners[0])?;
-    let admin = local(&admin_listener)?;
+    let listeners = match sockets.listen.is_empty() {
+        true => owned::bind(plan.listen, count)?,
+        false => owned::spread(sockets.listen, plan.listen, count)?,
+    };
+    let count = listeners.len();
+    let passed =
+        sockets.admin.filter(|admin| admin.local_addr().is_ok_and(|bound| owned::fits(bound, plan.admin)));
+    let admin_listener = match passed {
+        Some(admin) => owned::spread(vec![admin], plan.admin, 1)?.remove(0),
+        None => owned::bind(plan.admin, 1)?.remove(0),
+    };
+    let listen = owned::local(&listeners[0])?;
+    let admin = owned::local(&admin_listener)?;
+    let way = match &address {
+        Some(lock) => Some(owned::way(lock, &listeners, &admin_listener)?),
+        None => None,
+    };
+    locks.extend(address.map(Lock::Address));
     // The last are for questions about doubts.
     let pools: Vec<Vec<Pool<Sending>>> =
         (0..=count).map(|_| pools(&plan.upstreams, None)).collect::<Result<_, _>>()?;
@@ -139,7 +166,17 @@ pub fn start(plan: Plan) -> Result<Gateway, StartError> {
     })?);
     scene.house.load().ground.ready.store(true, Ordering::Release);
     let journal = Some((journal_over, journal));
-    Ok(Gateway { scene, phase, threads, journal, events: Some(events), asked: Some(asked), _locks: locks })
+    Ok(Gateway {
+        scene,
+        phase,
+        threads,
+        journal,
+        events: Some(events),
+        asked: Some(asked),
+        shelf: way.as_ref().map(|way| way.shelf.clone()),
+        way,
+        _locks: locks,
+    })
 }
 
 impl Gateway {
@@ -161,6 +198,23 @@ impl Gateway {
     /// Configurations that operators ask for. Can be taken once; without a taker every such wish is refused.
     pub fn take_asked(&mut self) -> Option<mpsc::Receiver<Asked>> {
         self.asked.take()
+    }
+
+    /// The way a successor comes. Can be taken once; none where port 0 was asked for, which no successor can name.
+    pub fn take_way(&mut self) -> Option<Way> {
+        self.way.take()
+    }
+
+    /// Accepts nobody any more, whoever connects waits in the sockets' queues; and lets callers go: each connection ends
+    /// after its next answer, which says so. To be followed by [`Gateway::stop`] a moment later, or by
+    /// [`Gateway::carry_on`].
+    pub fn part(&self) {
+        let _ = self.phase.send(Phase::Parting);
+    }
+
+    /// Accepts again after all.
+    pub fn carry_on(&self) {
+        let _ = self.phase.send(Phase::Open);
     }
 
     /// Goes on under another plan: see [`Scene::go_on`].
@@ -190,6 +244,9 @@ impl Gateway {
     pub fn stop(mut self) -> Stopped {
         let house = self.scene.house.load_full();
         house.ground.draining.store(true, Ordering::Release);
+        if let Some(shelf) = &self.shelf {
+            shelf.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
         let _ = self.phase.send(Phase::Draining);
         let deadline = house.now() + house.plan.drain;
         while self.threads.iter().take(self.threads.len() - 1).any(|thread| !thread.is_finished())
@@ -238,22 +295,6 @@ fn thread(name: String, task: impl FnOnce() + Send + 'static) -> Result<JoinHand
         .name(name)
         .spawn(task)
         .map_err(|error| refuse(Code::FileUnreadable, format!("no thread could be started: {error}")))
-}
-
-fn bind(address: SocketAddr, sockets: usize) -> Result<Vec<TcpListener>, StartError> {
-    listen::bind(address, sockets).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => in_use(address),
-        _ => refuse(Code::AddressInUse, format!("cannot listen on {address}: {error}")),
-    })
-}
-
-fn in_use(address: SocketAddr) -> StartError {
-    let message = format!("{address} is taken by another process: stop it, or choose another address");
-    refuse(Code::AddressInUse, message)
-}
-
-fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
-    listener.local_addr().map_err(|error| refuse(Code::AddressInUse, error.to_string()))
 }
 
 /// Connections to every upstream: those of `before`, where it is the same one.
@@ -308,40 +349,6 @@ pub(crate) fn names(bound: &[SocketAddr], hosts: &[String]) -> Vec<String> {
     names
 }
 
-/// Something only one process can have; given back when it is dropped, or when the process dies.
-#[derive(Debug)]
-enum Lock {
-    Directory(#[allow(dead_code, reason = "holding it is its whole use")] File),
-    #[cfg(target_os = "linux")]
-    Address(#[allow(dead_code, reason = "holding it is its whole use")] std::os::unix::net::UnixListener),
-}
-
-fn own_directory(state: &Path) -> Result<Lock, StartError> {
-    let unreadable = |error: std::io::Error| {
-        refuse(
-            Code::FileUnreadable,
-            format!("the state directory {} cannot be used: {error}", state.display()),
-        )
-    };
-    fs::create_dir_all(state).map_err(unreadable)?;
-    let lock = File::options()
-        .create(true)
-        .write(true)
-        .truncate(false)
-        .open(state.join("lock"))
-        .map_err(unreadable)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(Lock::Directory(lock)),
-        Err(TryLockError::WouldBlock) => {
-            let state = state.display();
-            let message =
-                format!("another seawall owns {state}: stop it, or give this one a state of its own");
-            Err(refuse(Code::StateInUse, message))
-        }
-        Err(TryLockError::Error(error)) => Err(unreadable(error)),
-    }
-}
-
 /// The audit trail of a state directory; without one it is kept in memory, and says so.
 fn trail(state: Option<&Path>, events: &Channel) -> Result<Trail, StartError> {
     let (options, clock) = (audit::Options::default(), seawall::time::default_clock());
@@ -368,27 +375,4 @@ fn alerts(house: &House) -> Result<Engine, StartError> {
     };
     Engine::start(setup)
         .map_err(|error| refuse(Code::FileUnreadable, format!("no thread could be started: {error}")))
-}
-
-/// Sockets that share a port let a second instance share it too, so the port gets a lock of its own.
-fn own_address(address: SocketAddr) -> Result<Vec<Lock>, StartError> {
-    if address.port() == 0 {
-        return Ok(Vec::new());
-    }
-    // Somebody else altogether may be there, without our lock.
-    TcpListener::bind(address).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => in_use(address),
-        _ => refuse(Code::AddressInUse, format!("cannot listen on {address}: {error}")),
-    })?;
-    #[cfg(target_os = "linux")]
-    {
-        use std::os::linux::net::SocketAddrExt as _;
-        use std::os::unix::net::{SocketAddr, UnixListener};
-        let name = SocketAddr::from_abstract_name(format!("seawall {address}"))
-            .map_err(|error| refuse(Code::AddressInUse, error.to_string()))?;
-        let lock = UnixListener::bind_addr(&name).map_err(|_| in_use(address))?;
-        Ok(vec![Lock::Address(lock)])
-    }
-    #[cfg(not(target_os = "linux"))]
-    Ok(Vec::new())
 }

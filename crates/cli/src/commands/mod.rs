@@ -15,6 +15,7 @@ mod reload;
 mod security;
 mod serve;
 mod state;
+mod succession;
 mod top;
 mod trade;
 mod vault;

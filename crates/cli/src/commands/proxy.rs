@@ -10,6 +10,7 @@ use super::journal::At;
 use super::logging::Logging;
 use super::report;
 use super::serve::{ready, serve};
+use super::succession::Inherited;
 use crate::output::{Failure, note};
 use crate::settings::{Purpose, load};
 
@@ -81,7 +82,7 @@ impl Proxy {
         let (mut plan, _) = ready(&loaded, findings, &logging)?;
         plan.state = self.state.clone();
         let journal = self.state.as_deref().map_or(At::Memory, At::Directory);
-        serve(plan, &journal, None, logging, |gateway| {
+        serve(plan, Inherited::default(), &journal, None, logging, |gateway| {
             let base = format!("http://{}/{name}", gateway.listen());
             note(format_args!("seawall: {base}/… is {url}/…"));
             match known.and_then(|known| known.client) {

@@ -20,6 +20,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 use super::journal::{self, At};
 use super::logging::Logging;
 use super::reload::{self, Reread};
+use super::succession::{Inherited, inherited, linger, part, successors};
 use super::{Source, report, variable};
 use crate::output::{Failure, note, plain};
 use crate::settings::{
@@ -31,6 +32,10 @@ use crate::settings::{
 pub(super) struct Serve {
     #[command(flatten)]
     source: Source,
+
+    /// Take over from the one that serves this address, if any: its sockets, and then its state, without losing a call
+    #[arg(long)]
+    take_over: bool,
 }
 
 impl Serve {
@@ -43,7 +48,8 @@ impl Serve {
         let logging = Logging::default();
         let (plan, memory) = ready(&loaded, findings, &logging)?;
         let reread = Reread::new(self.source, tree, &loaded.settings, logging.clone());
-        serve(plan, &At::Settings(&memory), Some(reread), logging, |gateway| {
+        let inherited = inherited(&plan, self.take_over)?;
+        serve(plan, inherited, &At::Settings(&memory), Some(reread), logging, |gateway| {
             let (routes, upstreams) = draw(&loaded.settings);
             upstreams.iter().chain(&routes).for_each(|drawn| note(line(drawn)));
             note(format_args!("seawall: calls at http://{}/<upstream>/<path>", gateway.listen()));
@@ -116,6 +122,7 @@ const LISTEN: Duration = Duration::from_millis(100);
 /// can be read again is: after a SIGHUP, after its file changed, or when an operator says so.
 pub(super) fn serve(
     mut plan: Plan,
+    inherited: Inherited,
     journal: &At<'_>,
     mut reread: Option<Reread>,
     logging: Logging,
@@ -129,7 +136,8 @@ pub(super) fn serve(
     // Listened for before anything is served: a stop during the start is a stop.
     let mut signals = runtime.block_on(async { Signals::new() })?;
     (plan.journal, plan.fleet) = journal::open(journal, &runtime)?;
-    let mut gateway = seawall_gateway::start(plan).map_err(Failure::failed)?;
+    let mut gateway = seawall_gateway::start_on(plan, inherited.sockets).map_err(Failure::failed)?;
+    let mut successors = successors(&mut gateway)?;
     greet(&gateway);
     if let Some(events) = gateway.take_events() {
         let tell = std::thread::Builder::new().name("seawall-events".to_owned());
@@ -146,12 +154,18 @@ pub(super) fn serve(
     }
     runtime.block_on(async move {
         let (mut looking, mut listening) = (every(LOOK), every(LISTEN));
-        {
+        // Hears that we have gone by our end.
+        let _successor = {
             let mut living = pin!(keep_alive(supervisor.as_ref(), || gateway.is_serving()));
             loop {
                 tokio::select! {
                     signal = signals.next() => match signal {
-                        Heard::Stop => break,
+                        Heard::Stop => {
+                            if inherited.outlive {
+                                linger(&gateway).await;
+                            }
+                            break None;
+                        }
                         Heard::Reload => match &mut reread {
                             Some(reread) => _ = reread.reload(&gateway, "SIGHUP"),
                             None => note("seawall: there is no file to read again: nothing has changed"),
@@ -167,10 +181,15 @@ pub(super) fn serve(
                             reload::answer(reread.as_mut(), &gateway, wish);
                         }
                     }
+                    Some(successor) = successors.recv() => {
+                        if part(&gateway, &successor).await {
+                            break Some(successor);
+                        }
+                    }
                     never = &mut living => match never {},
                 }
             }
-        }
+        };
         let patience = format_duration(drain);
         if let Some(supervisor) = &supervisor {
             supervisor.stopping();
