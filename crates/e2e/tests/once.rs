@@ -648,3 +648,26 @@ async fn a_second_target_gets_it_only_where_the_first_provably_did_not() {
     assert_eq!(gateway.send(order("l", &one())).await.header("idempotent-replayed"), Some("true"));
     assert_eq!(second.ledger().executed("order").len(), 1);
 }
+
+#[tokio::test]
+async fn pages_of_effects_follow_each_other_by_what_was_given() {
+    let (_up, gateway) = gateway(executing()).await;
+    let orders: Vec<String> = (0..130).map(|n| format!("an order & its #{n:03} %")).collect();
+    join_all(orders.iter().map(|key| gateway.send(order(key, &one())))).await;
+    let (mut after, mut seen) = (String::new(), Vec::new());
+    loop {
+        // As a script would: what was given goes into the URL as it is.
+        let page = gateway.admin(&format!("/api/v1/effects?state=done{after}")).await.json().unwrap();
+        let named = |effect: &Value| effect["name"].as_str().unwrap().to_owned();
+        seen.extend(page["effects"].as_array().unwrap().iter().map(named));
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    assert!(!after.is_empty(), "there was more than one page");
+    let distinct: std::collections::HashSet<_> = seen.iter().collect();
+    assert_eq!((seen.len(), distinct.len()), (130, 130));
+    let odd = gateway.admin("/api/v1/effects?after=7").await;
+    assert_eq!((odd.status, odd.json().unwrap()["code"].clone()), (400, json!("SW0015")), "{}", odd.text());
+}

@@ -93,13 +93,14 @@ impl Journal {
             return Err(Rejection::new(Code::Malformed)
                 .because(format!("{shown:?} is no state of an effect: write one of {}", STATES.join(", "))));
         }
-        let wanted = Wanted { state, after: after.map(Cursor), limit: PAGE };
+        let after = after.as_deref().map(cursor).transpose()?;
+        let wanted = Wanted { state, after, limit: PAGE };
         let page = self.guard.list(wanted).await?;
         Ok(Effects {
             promise: self.guard.store().promise().to_string(),
             in_doubt: self.doubts.total(),
             effects: page.records.iter().map(|(key, record)| self.told(*key, record)).collect(),
-            next: page.next.map(|Cursor(text)| text),
+            next: page.next.as_ref().map(shown),
         })
     }
 
@@ -216,6 +217,26 @@ fn parse(id: &str) -> Result<Key, Rejection> {
     })
 }
 
+/// The end of a page in digits, as it may stand in a URL whatever labels are made of.
+fn shown(Cursor(text): &Cursor) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn cursor(shown: &str) -> Result<Cursor, Rejection> {
+    let digits = shown.as_bytes().chunks(2).map(|pair| {
+        let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
+        pair.bytes()
+            .all(|digit| digit.is_ascii_hexdigit())
+            .then(|| u8::from_str_radix(pair, 16).ok())
+            .flatten()
+    });
+    let text = digits.collect::<Option<Vec<u8>>>().and_then(|bytes| String::from_utf8(bytes).ok());
+    text.map(Cursor).ok_or_else(|| {
+        Rejection::new(Code::Malformed)
+            .because("\"after\" is the \"next\" of the page before, as it was given")
+    })
+}
+
 fn now() -> Stamp {
     let since = wall_now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Stamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
@@ -223,4 +244,21 @@ fn now() -> Stamp {
 
 fn stamp(at: Stamp) -> String {
     timestamp(UNIX_EPOCH + Duration::from_millis(at.0.min(253_402_300_799_000)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_page_comes_back_as_it_was_and_may_stand_in_a_url() {
+        for text in ["", "shop:effect:order:7 0f", "ö & #2@% +\u{7f}"] {
+            let told = shown(&Cursor(text.to_owned()));
+            assert!(told.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{told}");
+            assert_eq!(cursor(&told).unwrap(), Cursor(text.to_owned()));
+        }
+        for wrong in ["7", "zz", "+1", "ö", "ff", "order 7"] {
+            assert_eq!(cursor(wrong).unwrap_err().code, Code::Malformed, "{wrong}");
+        }
+    }
 }
