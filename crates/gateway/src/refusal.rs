@@ -1,10 +1,13 @@
 //! Our own refusals, in problem+json or in the dialect the caller's SDK understands.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use seawall_core::provider::{Provider, Refusal};
-use seawall_core::{CallId, Certainty, Code, Rejection};
+use seawall_core::{CallId, Certainty, Code, Policy, Rejection};
+use serde::Serialize;
 
 use crate::body::Outgoing;
 use crate::headers;
@@ -60,29 +63,53 @@ fn worth_retrying(rejection: &Rejection) -> bool {
     )
 }
 
+/// A refusal in words for programs and people: RFC 9457.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Problem<'a> {
+    /// Its page.
+    #[serde(rename = "type")]
+    kind: String,
+    /// What the code means.
+    title: &'a str,
+    /// The status of the answer.
+    #[schemars(range(min = 400, max = 599))]
+    status: u16,
+    /// The particulars, in words.
+    detail: &'a str,
+    /// What programs go by: it never changes its meaning.
+    #[schemars(extend("pattern" = "^SW[0-9]{4}$"))]
+    code: String,
+    /// The call it is about; at the admin port, nothing but this answer.
+    call: String,
+    /// Who refused.
+    policy: Policy,
+    /// Whether what was asked for may have taken place.
+    certainty: Certainty,
+    /// When asking again makes sense.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+}
+
 fn problem(rejection: &Rejection, status: StatusCode, call: CallId) -> String {
-    let mut problem = serde_json::json!({
-        "type": format!("{PAGES}{}", rejection.code),
-        "title": rejection.code.title(),
-        "status": status.as_u16(),
-        "detail": rejection.reason,
-        "code": rejection.code.to_string(),
-        "call": call.to_string(),
-        "policy": rejection.policy,
-        "certainty": rejection.certainty,
-    });
-    if let Some(wait) = rejection.retry_after {
-        // Rounded up here too: the difference is a call that comes back a moment too early.
-        let millis = wait.as_nanos().div_ceil(1_000_000);
-        problem["retry_after_ms"] = u64::try_from(millis).unwrap_or(u64::MAX).into();
-    }
-    problem.to_string()
+    // Rounded up here too: the difference is a call that comes back a moment too early.
+    let millis = |wait: Duration| u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+    let problem = Problem {
+        kind: format!("{PAGES}{}", rejection.code),
+        title: rejection.code.title(),
+        status: status.as_u16(),
+        detail: &rejection.reason,
+        code: rejection.code.to_string(),
+        call: call.to_string(),
+        policy: rejection.policy,
+        certainty: rejection.certainty,
+        retry_after_ms: rejection.retry_after.map(millis),
+    };
+    // Texts and numbers: it cannot fail.
+    serde_json::to_string(&problem).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn text(body: &Outgoing) -> serde_json::Value {

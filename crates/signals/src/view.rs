@@ -12,6 +12,7 @@ mod cache;
 mod call;
 mod effect;
 mod health;
+mod short;
 mod verdict;
 
 pub use alert::{Alert, Alerts, Channel, Silenced, Why};
@@ -22,12 +23,16 @@ pub use cache::CacheResult;
 pub use call::{Attempt, Call, Calls, Moment, Refusal};
 pub use effect::{Effect, EffectVerdict, Effects};
 pub use health::{Check, Checks, Foretold, Past};
+pub use short::{
+    Budgets, Config, Configured, Copied, Detailed, Item, Jobs, Probe, Pulled, Quieted, Reloaded, Standing,
+};
 pub use verdict::{share, verdict};
 
 use serde::{Deserialize, Serialize};
 
 /// How things stand, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
     /// Nothing to do.
@@ -51,6 +56,7 @@ impl Health {
 
 /// The whole in a few numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Status {
     /// How things stand.
     pub status: Health,
@@ -75,6 +81,7 @@ pub struct Status {
 
 /// How much goes through, and how well.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Traffic {
     /// Calls answered since the start.
     pub total: u64,
@@ -95,6 +102,7 @@ pub struct Traffic {
 
 /// `/api/v1/upstreams`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Upstreams {
     /// In the order of their names.
     pub upstreams: Vec<Upstream>,
@@ -102,6 +110,7 @@ pub struct Upstreams {
 
 /// Something seawall calls.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Upstream {
     /// Its name in the configuration.
     pub name: String,
@@ -122,6 +131,7 @@ pub struct Upstream {
 
 /// `/api/v1/limits`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Limits {
     /// In the order of their names.
     pub limits: Vec<Limit>,
@@ -129,6 +139,7 @@ pub struct Limits {
 
 /// A rate limit, or a limit of concurrent calls.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Limit {
     /// Its name; an upstream's limiter bears the upstream's.
     pub name: String,
@@ -157,6 +168,7 @@ pub struct Limit {
 
 /// `/api/v1/retries`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Retries {
     /// In the order of their names.
     pub retries: Vec<Retry>,
@@ -164,6 +176,7 @@ pub struct Retries {
 
 /// How often an upstream is asked again, and what the budget still allows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Retry {
     /// The upstream's name.
     pub name: String,

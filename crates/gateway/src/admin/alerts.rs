@@ -10,7 +10,8 @@ use axum::response::Response;
 use seawall::{Code, Rejection};
 use seawall_core::units::parse_duration;
 use seawall_signals::alerts::Unsilenced;
-use seawall_signals::view::Alerts;
+use seawall_signals::view::{Alerts, Pulled, Quieted};
+use serde::Deserialize;
 
 use super::Board;
 use super::levers::{Signed, answer, note, signed, tell};
@@ -19,15 +20,23 @@ pub(super) async fn alerts(State(board): State<Board>) -> Json<Alerts> {
     Json(board.scene.alerts.view())
 }
 
+/// How long.
+#[derive(Deserialize, schemars::JsonSchema)]
+pub(super) struct Span {
+    /// For how long; `0s` ends a silence.
+    #[serde(rename = "for")]
+    #[schemars(required, schema_with = "seawall_core::units::duration_schema")]
+    span: Option<String>,
+}
+
 /// How long, as the body says beside who and why.
 fn span(body: &[u8]) -> Result<Duration, Rejection> {
     let bad = |why: String| Rejection::new(Code::LeverUnsigned).because(why);
-    let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let text = json.get("for").and_then(serde_json::Value::as_str);
-    let text = text.ok_or_else(|| {
+    let Span { span } = serde_json::from_slice(body).map_err(|error| bad(format!("for: {error}")))?;
+    let text = span.ok_or_else(|| {
         bad("\"for\" is missing: write {\"for\": \"1h\", \"by\": \"who\", \"reason\": \"why\"}".to_owned())
     })?;
-    parse_duration(text).map_err(|why| bad(format!("for: {why}")))
+    parse_duration(&text).map_err(|why| bad(format!("for: {why}")))
 }
 
 /// Silences an alert, or every alert of a rule; for no time at all ends its silence.
@@ -41,7 +50,8 @@ pub(super) async fn silence(
         let signed = signed(&headers, &body)?;
         let span = span(&body)?;
         be_silent(&board, &id, span, signed)?;
-        Ok(serde_json::json!({ "id": id, "state": if span.is_zero() { "heard" } else { "silenced" } }))
+        let state = if span.is_zero() { "heard" } else { "silenced" };
+        Ok(Quieted { id, state: state.into() })
     })();
     answer(pulled)
 }
@@ -85,7 +95,7 @@ pub(super) async fn test(
         note(&board, &name, "test-channel", &signed)?;
         board.scene.alerts.test(&name, &signed.by);
         tell(&board, &name, "test-channel", signed);
-        Ok(serde_json::json!({ "name": name, "state": "on its way" }))
+        Ok(Pulled::new(name, "on its way"))
     })();
     answer(pulled)
 }

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use seawall::{Code, Rejection};
+use seawall_signals::view::{Config, Configured, Reloaded};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -17,18 +18,18 @@ use crate::scene::Asked;
 /// How long reading a configuration may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(super) async fn config(State(board): State<Board>) -> Json<serde_json::Value> {
+pub(super) async fn config(State(board): State<Board>) -> Json<Config> {
     let house = board.house();
     let plan = &house.plan;
     let routes = plan.routes.iter().map(|route| {
-        let to: Vec<&str> = route.to.iter().map(|place| &*plan.upstreams[*place].name).collect();
-        serde_json::json!({ "name": &*route.name, "state": "route", "to": to })
+        let to = route.to.iter().map(|place| plan.upstreams[*place].name.to_string()).collect();
+        Configured { name: route.name.to_string(), state: "route".into(), url: None, to: Some(to) }
     });
     let upstreams = plan.upstreams.iter().map(|upstream| {
-        serde_json::json!({ "name": &*upstream.name, "state": "upstream", "url": upstream.url.to_string() })
+        let (name, url) = (upstream.name.to_string(), Some(upstream.url.to_string()));
+        Configured { name, state: "upstream".into(), url, to: None }
     });
-    let all: Vec<serde_json::Value> = upstreams.chain(routes).collect();
-    Json(serde_json::json!({ "generation": plan.generation, "config": all }))
+    Json(Config { generation: plan.generation, config: upstreams.chain(routes).collect() })
 }
 
 pub(super) async fn reload(State(board): State<Board>, headers: HeaderMap, body: Bytes) -> Response {
@@ -42,7 +43,7 @@ pub(super) async fn reload(State(board): State<Board>, headers: HeaderMap, body:
     response
 }
 
-async fn ask(board: &Board, headers: &HeaderMap, body: &[u8]) -> Result<serde_json::Value, Rejection> {
+async fn ask(board: &Board, headers: &HeaderMap, body: &[u8]) -> Result<Reloaded, Rejection> {
     let signed = levers::signed(headers, body)?;
     levers::note(board, "config", "reload", &signed)?;
     let (answer, answered) = oneshot::channel();
@@ -55,7 +56,5 @@ async fn ask(board: &Board, headers: &HeaderMap, body: &[u8]) -> Result<serde_js
     let late = |_| Rejection::new(Code::DeadlineExceeded).because("the configuration was not read in time");
     let (generation, changes) = timeout(PATIENCE, answered).await.map_err(late)?.map_err(|_| nobody())??;
     board.scene.tell("reload", signed.by, signed.reason);
-    Ok(
-        serde_json::json!({ "name": "config", "state": "active", "generation": generation, "changes": changes }),
-    )
+    Ok(Reloaded { name: "config".into(), state: "active".into(), generation, changes })
 }

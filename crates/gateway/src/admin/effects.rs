@@ -10,6 +10,7 @@ use seawall_signals::view::{Effect, Effects};
 use serde::Deserialize;
 
 use super::{Board, levers, refused};
+use crate::once::STATES;
 
 /// Which page of which effects.
 #[derive(Debug, Default, Deserialize)]
@@ -18,10 +19,24 @@ pub(super) struct Which {
     after: Option<String>,
 }
 
+/// The states that can be asked for, as a schema; an empty one asks for nothing.
+pub(super) fn states() -> serde_json::Value {
+    let words: Vec<&str> = STATES.into_iter().chain([""]).collect();
+    serde_json::json!({ "enum": words })
+}
+
+/// What an effect's id looks like, as a schema.
+pub(super) fn id() -> serde_json::Value {
+    serde_json::json!({ "type": "string", "pattern": "^[0-9a-fA-F]{32}$" })
+}
+
 /// What was found out.
-#[derive(Debug, Deserialize)]
-struct Decision {
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+pub(super) struct Decision {
+    /// How it ended; `not-applied` is believed only once nothing of it can be under way any more.
+    #[schemars(required, extend("enum" = ["applied", "rejected", "not-applied"]))]
     outcome: Option<String>,
+    /// Believe `not-applied` at once.
     #[serde(default)]
     force: bool,
 }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use seawall_signals::view::{Checks, Health};
+use seawall_signals::view::{Checks, Detailed, Health, Probe, Standing};
 
 use super::{Board, views};
 
@@ -20,12 +20,12 @@ pub(super) async fn health(State(board): State<Board>) -> impl IntoResponse {
     let status = views::present(&board);
     let code =
         if status.status == Health::Unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    (code, Json(serde_json::json!({ "status": status.status, "reasons": status.reasons })))
+    (code, Json(Standing { status: status.status, reasons: status.reasons }))
 }
 
 /// 200 as long as anything answers at all.
 pub(super) async fn live() -> impl IntoResponse {
-    Json(serde_json::json!({ "status": "alive" }))
+    Json(Probe::new("alive"))
 }
 
 /// The same with every upstream and every check, and what their trends foretell.
@@ -34,10 +34,7 @@ pub(super) async fn detailed(State(board): State<Board>) -> impl IntoResponse {
     let code =
         if status.status == Health::Unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let (upstreams, checks) = (views::all_upstreams(&board), board.house().health.view(true));
-    let body = serde_json::json!({
-        "status": status.status, "detail": status, "upstreams": upstreams, "health": checks.health,
-    });
-    (code, Json(body))
+    (code, Json(Detailed { status: status.status, detail: status, upstreams, health: checks.health }))
 }
 
 /// 503 while starting or draining: may this instance be sent work?
@@ -48,5 +45,5 @@ pub(super) async fn ready(State(board): State<Board>) -> impl IntoResponse {
         (_, true) => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
         _ => (StatusCode::OK, "ready"),
     };
-    (code, Json(serde_json::json!({ "status": word })))
+    (code, Json(Probe::new(word)))
 }

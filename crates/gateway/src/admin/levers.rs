@@ -11,7 +11,8 @@ use axum::response::{IntoResponse, Response};
 use seawall::{Code, Rejection};
 use seawall_core::audit::{Audit as _, Entry};
 use seawall_core::event::{Event, Fact, Sink};
-use seawall_signals::view::Breaker;
+use seawall_signals::view::{Breaker, Pulled};
+use serde::Deserialize;
 use std::sync::atomic::Ordering;
 
 use super::{Board, refused, views};
@@ -23,6 +24,17 @@ pub(super) struct Signed {
     pub(super) reason: Arc<str>,
 }
 
+/// What every lever takes.
+#[derive(Deserialize, schemars::JsonSchema)]
+pub(super) struct Wish {
+    /// Who pulls it.
+    #[schemars(required, length(min = 1, max = 1024), extend("pattern" = r"\S"))]
+    by: Option<String>,
+    /// Why.
+    #[schemars(required, length(min = 1, max = 1024), extend("pattern" = r"\S"))]
+    reason: Option<String>,
+}
+
 /// Names and reasons are for people.
 pub(super) const LONGEST: usize = 1024;
 
@@ -32,11 +44,10 @@ pub(super) fn signed(headers: &HeaderMap, body: &[u8]) -> Result<Signed, Rejecti
     if !kind.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/json") {
         return Err(Rejection::new(Code::NotJson));
     }
-    let json: serde_json::Value = serde_json::from_slice(body).map_err(|error| {
-        Rejection::new(Code::LeverUnsigned).because(format!("the body is not JSON: {error}"))
+    let wish: Wish = serde_json::from_slice(body).map_err(|error| {
+        Rejection::new(Code::LeverUnsigned).because(format!("the body cannot be read: {error}"))
     })?;
-    let word = |key: &str| json.get(key).and_then(serde_json::Value::as_str).unwrap_or("");
-    sign(word("by"), word("reason")).map_err(|key| {
+    sign(wish.by.as_deref().unwrap_or(""), wish.reason.as_deref().unwrap_or("")).map_err(|key| {
         Rejection::new(Code::LeverUnsigned)
             .because(format!("{key:?} is missing: write {{\"by\": \"who\", \"reason\": \"why\"}}"))
     })
@@ -79,6 +90,9 @@ pub(super) async fn breaker(
     answer(move_breaker(&board, &name, &lever, || signed(&headers, &body)))
 }
 
+/// What can be done to a breaker.
+pub(super) const BREAKER: [&str; 4] = ["force-open", "force-closed", "half-open", "reset"];
+
 /// Moves a breaker, and says how it stands then.
 pub(super) fn move_breaker(
     board: &Board,
@@ -95,9 +109,9 @@ pub(super) fn move_breaker(
         "reset" => seawall::breaker::Breaker::reset,
         other => {
             let shown: String = other.chars().take(40).collect();
-            return Err(Rejection::new(Code::NoSuchThing).because(format!(
-                "a breaker has no lever {shown:?}: there are force-open, force-closed, half-open, reset"
-            )));
+            let known = BREAKER.join(", ");
+            return Err(Rejection::new(Code::NoSuchThing)
+                .because(format!("a breaker has no lever {shown:?}: there are {known}")));
         }
     };
     let signed = signed()?;
@@ -114,7 +128,7 @@ pub(super) async fn limit(
     body: Bytes,
 ) -> Response {
     let pulled = reset_limits(&board, &name, || signed(&headers, &body));
-    answer(pulled.map(|()| serde_json::json!({ "name": name, "state": "ok" })))
+    answer(pulled.map(|()| Pulled::new(name, "ok")))
 }
 
 /// Forgets what was used of an upstream's limits, and lifts its pauses.
@@ -142,7 +156,7 @@ pub(super) async fn reconnect(
     body: Bytes,
 ) -> Response {
     let pulled = let_go(&board, &name, || signed(&headers, &body));
-    answer(pulled.map(|()| serde_json::json!({ "name": name, "state": "reconnecting" })))
+    answer(pulled.map(|()| Pulled::new(name, "reconnecting")))
 }
 
 /// Lets go of the connections to an upstream.
@@ -166,7 +180,7 @@ pub(super) fn let_go(
 
 pub(super) async fn drain(State(board): State<Board>, headers: HeaderMap, body: Bytes) -> Response {
     let pulled = signed(&headers, &body).and_then(|signed| begin_drain(&board, signed));
-    answer(pulled.map(|()| serde_json::json!({ "name": "gateway", "state": "draining" })))
+    answer(pulled.map(|()| Pulled::new("gateway", "draining")))
 }
 
 /// Takes no new calls from now on.

@@ -8,6 +8,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use seawall::{Code, Rejection};
 use seawall_core::clock::wall_now;
+use seawall_signals::view::{Copied, Pulled};
 
 use super::{Board, levers};
 
@@ -18,7 +19,7 @@ pub(super) async fn backup(State(board): State<Board>, headers: HeaderMap, body:
     levers::answer(copy(&board, &headers, &body).await)
 }
 
-async fn copy(board: &Board, headers: &HeaderMap, body: &[u8]) -> Result<serde_json::Value, Rejection> {
+async fn copy(board: &Board, headers: &HeaderMap, body: &[u8]) -> Result<Copied, Rejection> {
     let signed = levers::signed(headers, body)?;
     let house = board.house();
     let Some(state) = &house.plan.state else {
@@ -38,17 +39,17 @@ async fn copy(board: &Board, headers: &HeaderMap, body: &[u8]) -> Result<serde_j
     house.ground.journal.backup(&path).await?;
     let path = std::fs::canonicalize(&path).unwrap_or(path);
     board.scene.tell("backup", signed.by, signed.reason);
-    Ok(serde_json::json!({ "name": "journal", "state": "copied", "path": path.display().to_string() }))
+    Ok(Copied { name: "journal".into(), state: "copied".into(), path: path.display().to_string() })
 }
 
 pub(super) async fn settle(State(board): State<Board>, headers: HeaderMap, body: Bytes) -> Response {
     levers::answer(trust(&board, &headers, &body).await)
 }
 
-async fn trust(board: &Board, headers: &HeaderMap, body: &[u8]) -> Result<serde_json::Value, Rejection> {
+async fn trust(board: &Board, headers: &HeaderMap, body: &[u8]) -> Result<Pulled, Rejection> {
     let signed = levers::signed(headers, body)?;
     levers::note(board, "journal", "settle", &signed)?;
     board.house().ground.journal.settle().await?;
     board.scene.tell("settle", signed.by, signed.reason);
-    Ok(serde_json::json!({ "name": "journal", "state": "trusted" }))
+    Ok(Pulled::new("journal", "trusted"))
 }

@@ -15,7 +15,7 @@ use super::{Journal, Kept, type_of};
 use crate::admin::timestamp;
 
 /// The words of every state.
-const STATES: [&str; 7] =
+pub(crate) const STATES: [&str; 7] =
     ["executing", "in-doubt", "reconciling", "free", "done", "quarantined", "tombstone"];
 /// Records in one page.
 const PAGE: usize = 100;

@@ -34,7 +34,7 @@ use seawall_signals::view::EffectVerdict;
 use crate::plan::{self, Part};
 
 pub(crate) use asked::carries_key;
-pub(crate) use desk::Doubts;
+pub(crate) use desk::{Doubts, STATES};
 pub(crate) use flow::call;
 pub(crate) use kept::Kept;
 pub(crate) use probe::{keep_looking, register};

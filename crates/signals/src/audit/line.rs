@@ -51,6 +51,7 @@ impl fmt::Debug for Hash {
 
 /// An entry as it was written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     /// Its number: the first is 1, and none is left out.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// `/api/v1/alerts`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Alerts {
     /// The worst first, then by name: those that are doing something or did so lately, and each rule that has none.
     pub alerts: Vec<Alert>,
@@ -19,6 +20,7 @@ pub struct Alerts {
 
 /// An alert, or a rule of which there is none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Alert {
     /// What a silence calls it: its rule, and the values of its labels where it has any.
     pub id: String,
@@ -57,6 +59,7 @@ pub struct Alert {
 
 /// A silence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Silenced {
     /// Who.
     pub by: String,
@@ -68,6 +71,7 @@ pub struct Silenced {
 
 /// A moment in the life of an alert.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Why {
     /// When: RFC 3339, in UTC.
     pub at: String,
@@ -77,6 +81,7 @@ pub struct Why {
 
 /// A channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Channel {
     /// Its name.
     pub name: String,

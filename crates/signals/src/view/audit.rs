@@ -6,6 +6,7 @@ use crate::audit::{Record, Trail};
 
 /// `/api/v1/audit`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Audit {
     /// Where it is kept: `files`, or `memory` where there is no state directory, and then it ends with this process.
     pub kept: String,
@@ -24,6 +25,7 @@ pub struct Audit {
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Audited {
     /// Its number, as a text.
     pub id: String,

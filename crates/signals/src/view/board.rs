@@ -6,6 +6,7 @@ use super::{Alert, Breaker, Call, Check, Effect, Limit, Retry, Status, Upstream}
 
 /// `/api/v1/board`: what the dashboard and `seawall top` draw.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Board {
     /// How things stand, in one line.
     pub verdict: String,
@@ -38,6 +39,7 @@ pub struct Board {
 
 /// The last minutes of one upstream in steps, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct History {
     /// The upstream's name.
     pub name: String,

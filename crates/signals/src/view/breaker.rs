@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a circuit breaker does, in the words of the API and the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum BreakerState {
     /// Lets calls through and watches them.
@@ -50,6 +51,7 @@ impl BreakerState {
 
 /// `/api/v1/breakers`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Breakers {
     /// In the order of their names.
     pub breakers: Vec<Breaker>,
@@ -57,6 +59,7 @@ pub struct Breakers {
 
 /// A circuit breaker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Breaker {
     /// Its name; an upstream's breaker bears the upstream's.
     pub name: String,
@@ -81,6 +84,7 @@ pub struct Breaker {
 
 /// An operator's hand on a lever.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Override {
     /// Who.
     pub by: String,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// `/api/v1/calls`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Calls {
     /// The latest first.
     pub calls: Vec<Call>,
@@ -12,6 +13,7 @@ pub struct Calls {
 
 /// One call, from arrival to answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Call {
     /// Its id, as in the `seawall-call` header.
     pub id: String,
@@ -58,6 +60,7 @@ pub struct Call {
 
 /// One attempt of a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Attempt {
     /// Which one, from 1.
     pub number: u32,
@@ -81,6 +84,7 @@ pub struct Attempt {
 
 /// Something that happened to a call between its attempts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Moment {
     /// When, after the call's arrival.
     pub at_ms: f64,
@@ -90,6 +94,7 @@ pub struct Moment {
 
 /// A refusal of seawall's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Refusal {
     /// Its stable code: `SW0004`.
     pub code: String,

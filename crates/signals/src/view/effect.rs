@@ -66,6 +66,7 @@ impl EffectVerdict {
 
 /// `/api/v1/effects`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Effects {
     /// What an acknowledged outcome survives: `process`, `restart` or `power`.
     pub promise: String,
@@ -80,6 +81,7 @@ pub struct Effects {
 
 /// One effect.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Effect {
     /// What levers name it by.
     pub id: String,

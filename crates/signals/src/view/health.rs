@@ -8,6 +8,7 @@ use super::Health;
 
 /// `/api/v1/health`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Checks {
     /// The checks together: no better than the worst critical one, and degraded at the worst by the others.
     pub status: Health,
@@ -17,6 +18,7 @@ pub struct Checks {
 
 /// A health check.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Check {
     /// Its name; an upstream's bears the upstream's.
     pub name: String,
@@ -67,6 +69,7 @@ pub struct Check {
 
 /// A failure that a trend foretells.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Foretold {
     /// `duration` of looks, share `failing`, or what is `measured`.
     pub what: String,
@@ -89,6 +92,7 @@ pub struct Foretold {
 
 /// What forecasts were worth in the past.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Past {
     /// Times the limit was passed.
     pub failures: u32,

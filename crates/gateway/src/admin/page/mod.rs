@@ -19,16 +19,17 @@ mod story;
 mod words;
 
 use askama::Template;
-use axum::Router;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use seawall::Rejection;
+use seawall::{Code, Rejection};
+use seawall_signals::view;
+use serde_json::json;
 
 pub(super) use desk::Desk;
 pub(super) use events::keep_up;
 
+use super::openapi::{Routes, Says};
 use super::{Board, views};
 
 /// No script, style, picture, frame or form but our own, no request to anybody else, and no text that becomes markup.
@@ -36,22 +37,78 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
                       require-trusted-types-for 'script'; trusted-types 'none'";
 
-pub(super) fn routes() -> Router<Board> {
-    Router::new()
-        .route("/", get(first::show))
-        .route("/events", get(events::events))
-        .route("/api/v1/board", get(first::json))
-        .route("/upstreams/{name}", get(steer::upstream).post(steer::pull))
-        .route("/drain", get(steer::drain).post(steer::begin_drain))
-        .route("/effects", get(steer::effects))
-        .route("/effects/{id}", get(steer::effect).post(steer::resolve))
-        .route("/alerts", get(alerts::list))
-        .route("/alerts/{id}", get(alerts::alert).post(alerts::silence))
-        .route("/calls", get(story::list))
-        .route("/calls/{id}", get(story::show))
-        .route("/assets/board.css", get(async || asset("text/css; charset=utf-8", CSS)))
-        .route("/assets/board.js", get(async || asset("text/javascript; charset=utf-8", MODULE)))
-        .route("/assets/icon.svg", get(async || asset("image/svg+xml", ICON)))
+pub(super) fn routes(routes: Routes) -> Routes {
+    let said =
+        |says: Says| says.asks("note", "What was done, as a form left it.", json!({ "type": "string" }));
+    let text = || json!({ "type": "string" });
+    let gone = [Code::NoSuchThing];
+    let doubtful = [Code::NoSuchThing, Code::EffectInFlight, Code::StoreUnavailable];
+    routes
+        .get("/", first::show, said(Says::page("The board")))
+        .get(
+            "/events",
+            events::events,
+            Says::as_is("What changes, as it changes: it ends when the gateway does", &["text/event-stream"])
+                .refuses(&[Code::Draining, Code::BulkheadFull]),
+        )
+        .get("/api/v1/board", first::json, Says::json::<view::Board>("Everything the first screen shows"))
+        .get(
+            "/upstreams/{name}",
+            steer::upstream,
+            said(Says::page("An upstream and its levers")).refuses(&gone),
+        )
+        .post("/upstreams/{name}", steer::pull, Says::form("Moves an upstream").refuses(&gone))
+        .get("/drain", steer::drain, said(Says::page("How a drain is begun")))
+        .post("/drain", steer::begin_drain, Says::form("Takes no new calls from now on"))
+        .get(
+            "/effects",
+            steer::effects,
+            Says::page("Effects in one state")
+                .asks("state", "Which state; those in doubt where none is said.", super::effects::states())
+                .asks("after", "Where the page begins.", text())
+                .refuses(&[Code::StoreUnavailable]),
+        )
+        .get(
+            "/effects/{id}",
+            steer::effect,
+            said(Says::page("An effect").place("id", super::effects::id())).refuses(&doubtful),
+        )
+        .post(
+            "/effects/{id}",
+            steer::resolve,
+            Says::form("Ends a doubt").place("id", super::effects::id()).refuses(&doubtful),
+        )
+        .get("/alerts", alerts::list, Says::page("Alerts, rules and channels"))
+        .get(
+            "/alerts/{id}",
+            alerts::alert,
+            said(Says::page("An alert and why somebody was told")).refuses(&gone),
+        )
+        .post("/alerts/{id}", alerts::silence, Says::form("Silences an alert").refuses(&gone))
+        .get(
+            "/calls",
+            story::list,
+            Says::page("The latest calls that are worth a look")
+                .asks("all", "Ordinary ones too, whatever it says.", text())
+                .asks("id", "Leads to the story of this one.", text())
+                .also(303, "where an id is asked for, to its story"),
+        )
+        .get("/calls/{id}", story::show, Says::page("The story of a call").refuses(&gone))
+        .get(
+            "/assets/board.css",
+            async || asset("text/css; charset=utf-8", CSS),
+            Says::as_is("How pages look", &["text/css"]),
+        )
+        .get(
+            "/assets/board.js",
+            async || asset("text/javascript; charset=utf-8", MODULE),
+            Says::as_is("What renews pages", &["text/javascript"]),
+        )
+        .get(
+            "/assets/icon.svg",
+            async || asset("image/svg+xml", ICON),
+            Says::as_is("The icon", &["image/svg+xml"]),
+        )
 }
 
 const CSS: &str = include_str!("../../../assets/board.css");
