@@ -62,6 +62,7 @@ async fn every_route_is_described_and_what_is_described_is_there_and_nothing_els
     let index = gateway.admin("/api").await.text();
     let board = gateway.admin("/").await.text();
     let named = index.split_whitespace().filter(|word| word.starts_with('/'));
+    let named = named.map(|path| path.split('?').next().unwrap());
     let links = board.split([' ', '>']).filter_map(|word| {
         let link = word.strip_prefix("href=\"").or(word.strip_prefix("src=\""))?;
         Some(link.split(['?', '#', '"']).next().unwrap()).filter(|link| link.starts_with('/'))
@@ -84,9 +85,10 @@ async fn every_route_is_described_and_what_is_described_is_there_and_nothing_els
 async fn what_cannot_be_read_is_refused_in_problem_json_whoever_finds_it() {
     let (_up, gateway) = gateway().await;
     let long = format!("{{\"by\": \"ann\", \"reason\": \"{}\"}}", "x".repeat(70_000));
-    let drain = |body: &str| {
-        Request::new("POST", "/api/v1/drain").header("content-type", "application/json").body(body.to_owned())
+    let lever = |path: &str, body: &str| {
+        Request::new("POST", path).header("content-type", "application/json").body(body.to_owned())
     };
+    let drain = |body: &str| lever("/api/v1/drain", body);
     for (request, status, expected) in [
         (Request::get("/api/v1/calls/%ff"), 400, "SW0015"),
         (Request::get("/api/v1/effects?state=done&state=free"), 400, "SW0015"),
@@ -95,9 +97,12 @@ async fn what_cannot_be_read_is_refused_in_problem_json_whoever_finds_it() {
         (drain(&long), 413, "SW0020"),
         (drain("{"), 400, "SW0023"),
         (drain("[]"), 400, "SW0023"),
+        (drain("[\"ann\", \"because\"]"), 400, "SW0023"),
         (drain("{\"by\": 7, \"reason\": \"why\"}"), 400, "SW0023"),
         (drain("{\"by\": \" \", \"reason\": \"why\"}"), 400, "SW0023"),
         (Request::new("POST", "/api/v1/drain").body("by=ann"), 415, "SW0031"),
+        (lever("/api/v1/alerts/nobody/silence", "[\"ann\", \"because\", \"1h\"]"), 400, "SW0023"),
+        (lever("/api/v1/breakers/up/reset", "{\"by\": \"ann\", \"reason\": \"why\"} {}"), 400, "SW0023"),
     ] {
         let asked = format!("{request:?}").chars().take(200).collect::<String>();
         let answer = ask(&gateway, request).await;

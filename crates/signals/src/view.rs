@@ -12,6 +12,7 @@ mod cache;
 mod call;
 mod effect;
 mod health;
+mod series;
 mod short;
 mod verdict;
 
@@ -23,6 +24,7 @@ pub use cache::CacheResult;
 pub use call::{Attempt, Call, Calls, Moment, Refusal};
 pub use effect::{Effect, EffectVerdict, Effects};
 pub use health::{Check, Checks, Foretold, Past};
+pub use series::{Run, Series};
 pub use short::{
     Budgets, Config, Configured, Copied, Detailed, Item, Jobs, Probe, Pulled, Quieted, Reloaded, Standing,
 };

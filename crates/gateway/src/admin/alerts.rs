@@ -14,7 +14,7 @@ use seawall_signals::view::{Alerts, Pulled, Quieted};
 use serde::Deserialize;
 
 use super::Board;
-use super::levers::{Signed, answer, note, signed, tell};
+use super::levers::{Signed, answer, note, object, signed, tell};
 
 pub(super) async fn alerts(State(board): State<Board>) -> Json<Alerts> {
     Json(board.scene.alerts.view())
@@ -32,7 +32,7 @@ pub(super) struct Span {
 /// How long, as the body says beside who and why.
 fn span(body: &[u8]) -> Result<Duration, Rejection> {
     let bad = |why: String| Rejection::new(Code::LeverUnsigned).because(why);
-    let Span { span } = serde_json::from_slice(body).map_err(|error| bad(format!("for: {error}")))?;
+    let Span { span } = object(body).map_err(|error| bad(format!("for: {error}")))?;
     let text = span.ok_or_else(|| {
         bad("\"for\" is missing: write {\"for\": \"1h\", \"by\": \"who\", \"reason\": \"why\"}".to_owned())
     })?;

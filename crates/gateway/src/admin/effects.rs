@@ -69,7 +69,7 @@ async fn decide(board: &Board, id: &str, headers: &HeaderMap, body: &[u8]) -> Re
     let signed = levers::signed(headers, body)?;
     let malformed =
         |error| Rejection::new(Code::Malformed).because(format!("the body cannot be read: {error}"));
-    let Decision { outcome, force } = serde_json::from_slice(body).map_err(malformed)?;
+    let Decision { outcome, force } = levers::object(body).map_err(malformed)?;
     let Some(outcome) = outcome else {
         return Err(Rejection::new(Code::Malformed).because(
             "\"outcome\" is missing: write \"applied\", \"rejected\" or \"not-applied\", whichever you found out",

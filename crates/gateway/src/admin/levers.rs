@@ -1,6 +1,9 @@
 //! Levers: what an operator may move. Every one takes who and why, and is written down before it is pulled.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -12,8 +15,9 @@ use seawall::{Code, Rejection};
 use seawall_core::audit::{Audit as _, Entry};
 use seawall_core::event::{Event, Fact, Sink};
 use seawall_signals::view::{Breaker, Pulled};
-use serde::Deserialize;
-use std::sync::atomic::Ordering;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, Deserializer as _, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
 
 use super::{Board, refused, views};
 use crate::house::{House, LiveUpstream};
@@ -44,13 +48,35 @@ pub(super) fn signed(headers: &HeaderMap, body: &[u8]) -> Result<Signed, Rejecti
     if !kind.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/json") {
         return Err(Rejection::new(Code::NotJson));
     }
-    let wish: Wish = serde_json::from_slice(body).map_err(|error| {
+    let wish: Wish = object(body).map_err(|error| {
         Rejection::new(Code::LeverUnsigned).because(format!("the body cannot be read: {error}"))
     })?;
     sign(wish.by.as_deref().unwrap_or(""), wish.reason.as_deref().unwrap_or("")).map_err(|key| {
         Rejection::new(Code::LeverUnsigned)
             .because(format!("{key:?} is missing: write {{\"by\": \"who\", \"reason\": \"why\"}}"))
     })
+}
+
+/// A body of a lever: an object, and nothing that could be taken for its values in their order.
+pub(super) fn object<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
+    struct Keys<T>(PhantomData<T>);
+
+    impl<'de, T: DeserializeOwned> Visitor<'de> for Keys<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a JSON object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let read = json.deserialize_map(Keys(PhantomData))?;
+    json.end()?;
+    Ok(read)
 }
 
 /// Who and why, each of 1 to [`LONGEST`] bytes; otherwise the name of the one that is not.
@@ -191,7 +217,7 @@ pub(super) fn begin_drain(board: &Board, signed: Signed) -> Result<(), Rejection
     Ok(())
 }
 
-pub(super) fn answer<T: serde::Serialize>(pulled: Result<T, Rejection>) -> Response {
+pub(super) fn answer<T: Serialize>(pulled: Result<T, Rejection>) -> Response {
     match pulled {
         Ok(state) => Json(state).into_response(),
         Err(rejection) => refused(&rejection),

@@ -10,13 +10,18 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use seawall::{Code, Rejection};
 use seawall_core::clock::wall_now;
-use seawall_core::units::parse_duration;
+use seawall_core::units::{duration_schema, parse_duration};
 use seawall_signals::metrics::{names, quoted};
 use seawall_signals::series::{Id, Over, POINTS, Point, STEP};
+use seawall_signals::view::{Run, Series};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
+use super::openapi::Says;
 use super::{Board, refused};
+
+/// What the name of every metric begins with.
+const PREFIX: &str = "seawall_";
 
 /// What is asked.
 #[derive(Debug, Default, Deserialize)]
@@ -29,6 +34,22 @@ pub(super) struct Asked {
     over: Option<String>,
     /// `json` or `csv`; without it what is accepted.
     format: Option<String>,
+}
+
+/// The query, key by key, as it is described.
+pub(super) fn described(says: Says) -> Says {
+    let short = names::known().filter_map(|name| Some(name.strip_prefix(PREFIX)?.to_owned()));
+    let metrics: Vec<String> = names::known().chain(short).collect();
+    let over = "^(avg|sum|min|max|count|last|increase|rate|p(100|[0-9]{1,2}(\\.[0-9]{1,6})?))$";
+    let span = duration_schema(&mut schemars::SchemaGenerator::default());
+    says.needs("metric", "Its name, with or without `seawall_`.", json!({ "enum": metrics }))
+        .asks("span", "How far back: \"1s\" to \"1d\"; an hour where nothing is said.", span.into())
+        .asks(
+            "over",
+            "What to make of its points: `p95` is a percentile; the points themselves where nothing is said.",
+            json!({ "type": "string", "pattern": over }),
+        )
+        .asks("format", "What is accepted where nothing is said.", json!({ "enum": ["json", "csv"] }))
 }
 
 fn now() -> u64 {
@@ -59,7 +80,7 @@ pub(super) async fn series(
     };
     match found(&board, &asked) {
         Ok(found) if csv => ([(CONTENT_TYPE, "text/csv; charset=utf-8")], table(&found)).into_response(),
-        Ok(found) => Json(listed(&found)).into_response(),
+        Ok(found) => Json(listed(found)).into_response(),
         Err(rejection) => refused(&rejection),
     }
 }
@@ -80,7 +101,7 @@ fn found(board: &Board, asked: &Asked) -> Result<Found, Rejection> {
     let missing =
         || malformed("metric is missing: write ?metric=seawall_calls_total, see /metrics".to_owned());
     let metric = asked.metric.as_deref().filter(|metric| !metric.is_empty()).ok_or_else(missing)?;
-    let metric = if metric.starts_with("seawall_") { metric.to_owned() } else { format!("seawall_{metric}") };
+    let metric = if metric.starts_with(PREFIX) { metric.to_owned() } else { format!("{PREFIX}{metric}") };
     if !names::is_known(&metric) {
         let shown: String = metric.chars().take(80).collect();
         return Err(malformed(format!("metric: nobody counts {shown:?}: see /metrics")));
@@ -103,26 +124,26 @@ fn found(board: &Board, asked: &Asked) -> Result<Found, Rejection> {
     Ok(Found { metric, span, over, series })
 }
 
-fn listed(found: &Found) -> Value {
-    let series: Vec<Value> = found
-        .series
-        .iter()
-        .map(|(id, points)| {
-            let labels: Map<String, Value> =
-                id.labels.iter().map(|(name, value)| (name.to_string(), json!(&**value))).collect();
-            let mut told = json!({ "name": id.name, "state": "ok", "labels": labels });
-            match found.over {
-                Some(over) => told["value"] = json!(over.of(points)),
-                None => {
-                    let points: Vec<Value> =
-                        points.iter().map(|point| json!([point.at, point.value])).collect();
-                    told["points"] = json!(points);
-                }
-            }
-            told
-        })
-        .collect();
-    json!({ "metric": found.metric, "span_seconds": found.span, "step_seconds": STEP, "series": series })
+fn listed(found: Found) -> Series {
+    let told = |(id, points): (Id, Vec<Point>)| {
+        let labels = id.labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        let number = |number: &f64| number.is_finite();
+        let listed =
+            || points.iter().map(|point| (point.at, Some(point.value).filter(number))).collect::<Vec<_>>();
+        Run {
+            name: id.name,
+            state: "ok".into(),
+            labels,
+            value: found.over.map(|over| over.of(&points).filter(number)),
+            points: found.over.is_none().then(listed),
+        }
+    };
+    Series {
+        metric: found.metric,
+        span_seconds: found.span,
+        step_seconds: STEP,
+        series: found.series.into_iter().map(told).collect(),
+    }
 }
 
 /// RFC 4180: a line for each point, or for each series.

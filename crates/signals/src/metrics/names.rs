@@ -337,13 +337,15 @@ pub const ALL: &[Described] = &[
     SERIES_DROPPED.describe(),
 ];
 
-/// Is that the name of one of them, or of the sum or the count of a histogram?
+/// The name of each of them, and those of the sum and the count of a histogram.
+pub fn known() -> impl Iterator<Item = String> {
+    let parts = |kind| if kind == Kind::Histogram { &["", "_sum", "_count"][..] } else { &[""] };
+    ALL.iter().flat_map(move |own| parts(own.kind).iter().map(|part| format!("{}{part}", own.name)))
+}
+
+/// Is that one of the [known](known) names?
 pub fn is_known(name: &str) -> bool {
-    ALL.iter().any(|own| {
-        let histogram = own.kind == Kind::Histogram;
-        let part = name.strip_prefix(own.name);
-        own.name == name || histogram && part.is_some_and(|part| part == "_sum" || part == "_count")
-    })
+    known().any(|own| own == name)
 }
 
 /// The calls of one route to one upstream, by outcome.

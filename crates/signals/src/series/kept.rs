@@ -76,7 +76,9 @@ impl Over {
             "increase" => Self::Increase,
             "rate" => Self::Rate,
             other => {
-                let share = other.strip_prefix('p').and_then(|number| number.parse::<f64>().ok());
+                let plain = |number: &&str| number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+                let share =
+                    other.strip_prefix('p').filter(plain).and_then(|number| number.parse::<f64>().ok());
                 match share.filter(|share| (0.0..=100.0).contains(share)) {
                     Some(share) => Self::Percentile(share / 100.0),
                     None => {

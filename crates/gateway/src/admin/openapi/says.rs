@@ -10,6 +10,14 @@ use serde_json::{Map, Value, json};
 use super::Generators;
 use crate::admin::levers::Wish;
 
+/// What a query may say, or must.
+struct Query {
+    key: &'static str,
+    what: &'static str,
+    schema: Value,
+    must: bool,
+}
+
 type Make = fn(&mut SchemaGenerator) -> Schema;
 
 const JSON: &[&str] = &["application/json"];
@@ -26,12 +34,12 @@ const AT_LEVERS: [Code; 4] = [Code::LeverUnsigned, Code::NotJson, Code::TooLarge
 pub(in crate::admin) struct Says {
     summary: &'static str,
     kinds: &'static [&'static str],
-    /// The schema of what is answered; without one it is a text.
+    /// The schema of what is answered as JSON; without one it is some object. Every other kind is a text.
     answer: Option<Make>,
     /// The schemas that a body fits, all of them; empty where there is no body.
     takes: Vec<Make>,
     form: bool,
-    queries: Vec<(&'static str, &'static str, Value)>,
+    queries: Vec<Query>,
     places: Vec<(&'static str, Value)>,
     refuses: Vec<(u16, Code)>,
     /// Statuses beside 200 that bear the same answer.
@@ -112,7 +120,19 @@ impl Says {
 
     /// Its query may say this.
     pub(in crate::admin) fn asks(mut self, key: &'static str, what: &'static str, schema: Value) -> Self {
-        self.queries.push((key, what, schema));
+        self.queries.push(Query { key, what, schema, must: false });
+        self
+    }
+
+    /// Its query says this.
+    pub(in crate::admin) fn needs(mut self, key: &'static str, what: &'static str, schema: Value) -> Self {
+        self.queries.push(Query { key, what, schema, must: true });
+        self
+    }
+
+    /// It answers in these kinds, JSON among them.
+    pub(in crate::admin) fn kinds(mut self, kinds: &'static [&'static str]) -> Self {
+        self.kinds = kinds;
         self
     }
 
@@ -168,20 +188,19 @@ impl Says {
             };
             json!({ "name": name, "in": "path", "required": true, "description": what, "schema": schema })
         });
-        let queries = self.queries.iter().map(|(key, what, schema)| {
-            json!({ "name": key, "in": "query", "description": what, "schema": schema })
+        let queries = self.queries.iter().map(|Query { key, what, schema, must }| {
+            json!({ "name": key, "in": "query", "required": must, "description": what, "schema": schema })
         });
         segments.chain(queries).collect()
     }
 
     fn responses(&self, generators: &mut Generators) -> Map<String, Value> {
-        let schema = match self.answer {
-            Some(make) => make(&mut generators.written).into(),
-            None if self.kinds == JSON => json!({ "type": "object" }),
-            None => json!({ "type": "string" }),
-        };
+        let schema =
+            self.answer.map_or(json!({ "type": "object" }), |make| make(&mut generators.written).into());
+        let text = json!({ "type": "string" });
+        let of = |kind| if JSON.contains(kind) { &schema } else { &text };
         let content: Map<String, Value> =
-            self.kinds.iter().map(|kind| ((*kind).to_owned(), json!({ "schema": schema }))).collect();
+            self.kinds.iter().map(|kind| ((*kind).to_owned(), json!({ "schema": of(kind) }))).collect();
         let mut responses = Map::new();
         if self.form {
             responses

@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
 
+use super::super::routes::routes;
 use super::*;
 
 fn document() -> Value {
-    super::super::routes().told().1
+    routes().told().1
 }
 
 /// Every value under that key, wherever it stands.
@@ -73,4 +74,17 @@ fn a_lever_takes_who_and_why_and_says_how_it_refuses() {
     assert_eq!(refusals, ["200", "400", "403", "404", "413", "415", "503"]);
     let reload = &document["paths"]["/api/v1/config/reload"]["post"]["responses"];
     assert!(reload["422"]["description"].as_str().unwrap().contains("SW0026"), "{reload}");
+}
+
+#[test]
+fn every_route_of_the_router_is_described_and_every_described_one_is_routed() {
+    // Its own list of paths is what the router shows of itself, with one for everything else.
+    let shown = format!("{:?}", routes().served());
+    let routed: BTreeSet<&str> =
+        shown.split('"').filter(|text| text.starts_with('/') && !text.contains("__private")).collect();
+    let document = document();
+    let described: BTreeSet<&str> =
+        document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert!(routed.len() > 40, "{shown}");
+    assert_eq!(routed, described);
 }
