@@ -65,6 +65,13 @@ impl Admin {
         }
     }
 
+    /// Is somebody there? Whoever it is: the question itself finds that out.
+    pub(crate) fn answers(&self) -> bool {
+        use std::net::ToSocketAddrs as _;
+        let addresses = self.authority.to_socket_addrs().into_iter().flatten();
+        addresses.into_iter().any(|address| std::net::TcpStream::connect_timeout(&address, CONNECT).is_ok())
+    }
+
     /// Reads a value.
     pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
         self.ask(Method::GET, path, Vec::new())

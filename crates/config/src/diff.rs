@@ -8,7 +8,8 @@ type Secret<'s> = &'s dyn Fn(&[String]) -> bool;
 
 /// The differences in the order of the new tree, then what is gone: `key: old → new`, `key: added`, `key: removed`. Values
 /// that look secret, and those under keys that are told to be, are shown as [`show_hiding`](crate::show_hiding()) shows
-/// them; one that changed is named all the same.
+/// them; one that changed is named all the same. A table that says under a new name what another said is told to be a new
+/// thing: nothing of the old one is its own.
 ///
 /// ```
 /// use seawall_config::{Format, differences, parse};
@@ -36,7 +37,18 @@ fn compare(lines: &mut Vec<String>, path: &str, old: &Node, new: &Node, secret: 
         let path = join(key);
         match before.get(key) {
             Some(old) => compare(lines, &path, &old.node, &entry.node, secret),
-            None if entry.node.as_table().is_some() => lines.push(format!("{path}: added")),
+            None if entry.node.as_table().is_some() => {
+                let was = |(former, old): &(&String, &crate::Entry)| {
+                    !after.contains_key(*former) && alike(&old.node, &entry.node)
+                };
+                lines.push(match before.iter().find(was) {
+                    Some((former, _)) => format!(
+                        "{path}: added, and says what {} said: under a new name it is a new thing that begins anew",
+                        join(former)
+                    ),
+                    None => format!("{path}: added"),
+                });
+            }
             None => lines.push(format!("{path}: added, {}", shown(&path, &entry.node, secret))),
         }
     }
@@ -83,5 +95,19 @@ mod tests {
         assert!(lines[1].starts_with("up.x.auth.bearer: ") && !lines[1].contains("sk-"), "{lines:?}");
         assert_eq!(&lines[2..], ["up.y: added", "gone: removed"]);
         assert_eq!(differences(&old, &old, &|_| false), [""; 0]);
+    }
+
+    #[test]
+    fn what_only_changed_its_name_is_told_to_be_a_new_thing() {
+        let old = read("[up.a]\nurl = 'u'\n[up.b]\nurl = 'v'");
+        let new = read("[up.c]\nurl = 'u'\n[up.b]\nurl = 'v'\n[up.d]\nurl = 'v'");
+        assert_eq!(
+            differences(&old, &new, &|_| false),
+            [
+                "up.c: added, and says what up.a said: under a new name it is a new thing that begins anew",
+                "up.d: added",
+                "up.a: removed"
+            ]
+        );
     }
 }

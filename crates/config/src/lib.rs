@@ -31,7 +31,7 @@
 //! ```
 //!
 //! Nothing is read from the process behind the caller's back: the environment comes in as an argument, and the only
-//! functions that touch the disk are [`load_file`], [`read_file`] and [`SecretRef::resolve_with`].
+//! functions that touch the disk are [`load_file`], [`read_file`], [`SecretRef::resolve_with`] and those of [`versions`].
 
 mod de;
 mod diff;
@@ -44,6 +44,7 @@ mod secret;
 mod show;
 mod source;
 mod url;
+pub mod versions;
 
 pub use de::{WordOr, from_node, from_node_all, from_node_at};
 pub use diff::differences;

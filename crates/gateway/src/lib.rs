@@ -41,5 +41,5 @@ pub mod upstream;
 mod watch;
 
 pub use owned::Sockets;
-pub use scene::Asked;
+pub use scene::{Asked, InForce, Past, Wish};
 pub use start::{AUDIT, Gateway, StartError, Stopped, start, start_on};

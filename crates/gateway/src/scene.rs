@@ -13,6 +13,7 @@ use seawall_core::Code;
 use seawall_core::event::{Event, Fact, Sink};
 use seawall_signals::alerts::Engine;
 use seawall_signals::metrics::Observer;
+use seawall_signals::view::Version;
 
 use crate::body::Sending;
 use crate::house::House;
@@ -37,17 +38,57 @@ pub(crate) struct Scene {
     pub(crate) observers: Mutex<Vec<Observer>>,
     /// Who is told that something is wrong.
     pub(crate) alerts: Engine,
+    /// What was in force before.
+    pub(crate) past: ArcSwap<Past>,
 }
 
-/// Somebody's wish for the configuration to be read again.
+/// Somebody's wish for another configuration.
 #[derive(Debug)]
 pub struct Asked {
+    /// Which.
+    pub wish: Wish,
     /// Who.
     pub by: Arc<str>,
     /// Why.
     pub reason: Arc<str>,
-    /// Takes the number of the new configuration and what changed, or why the old one stays.
-    pub answer: tokio::sync::oneshot::Sender<Result<(u64, Vec<String>), Rejection>>,
+    /// Takes what is in force then, or why the old one stays.
+    pub answer: tokio::sync::oneshot::Sender<Result<InForce, Rejection>>,
+}
+
+/// Which configuration somebody wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// What its file says now.
+    Reload,
+    /// What an earlier version said.
+    RollBack {
+        /// The version's number.
+        to: u64,
+        /// What it must be, where whoever asks has seen it: SHA-256 in hexadecimal digits.
+        sha256: Option<String>,
+    },
+}
+
+/// A configuration that came into force.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InForce {
+    /// Its number in this process.
+    pub generation: u64,
+    /// The version it is kept as, where it is.
+    pub version: Option<u64>,
+    /// What changed, a line each, without secrets.
+    pub changes: Vec<String>,
+    /// What somebody must know about it, such as that its file says otherwise.
+    pub warning: Option<String>,
+}
+
+/// What is known of the configurations that were in force before.
+#[derive(Debug, Clone, Default)]
+pub struct Past {
+    /// The latest first.
+    pub versions: Vec<Version>,
+    /// What somebody must know about them, or about the one in force.
+    pub warning: Option<String>,
 }
 
 /// Asks whoever reads configurations; see [`Asked`].

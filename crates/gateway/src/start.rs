@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use seawall::Invalid;
 use seawall::fleet::Fleet;
 use seawall_core::Code;
+use seawall_core::audit::{Audit as _, Class, Entry};
 use seawall_core::event::{Channel, Event};
 use seawall_signals::alerts::{Engine, Setup};
 use seawall_signals::audit::{self, Trail};
@@ -26,7 +27,7 @@ use crate::once;
 use crate::owned::{self, Lock, Sockets};
 use crate::plan::{self, Plan, Upstream};
 use crate::proxy::Worker;
-use crate::scene::{Asked, Scene, Slot};
+use crate::scene::{Asked, Past, Scene, Slot};
 use crate::upstream::{Http2, Options, Origin, Pool, Tls};
 
 /// Where in a state directory the audit trail is.
@@ -139,7 +140,14 @@ pub fn start_on(plan: Plan, sockets: Sockets) -> Result<Gateway, StartError> {
         .collect();
     let observers = Mutex::new(house.observe());
     let alerts = alerts(&house)?;
-    let scene = Arc::new(Scene { house: ArcSwap::new(house), slots, bound, observers, alerts });
+    let scene = Arc::new(Scene {
+        house: ArcSwap::new(house),
+        slots,
+        bound,
+        observers,
+        alerts,
+        past: ArcSwap::default(),
+    });
     once::register(&scene.slots[count].load_full());
     let (phase, watching) = watch::channel(Phase::Open);
     let mut threads = Vec::with_capacity(count + 1);
@@ -223,6 +231,21 @@ impl Gateway {
     /// one then. Gives the number of the new configuration.
     pub fn reload(&self, plan: Plan) -> Result<u64, StartError> {
         self.scene.go_on(plan)
+    }
+
+    /// Shows what was in force before to whoever looks at the admin port.
+    pub fn know(&self, past: Past) {
+        self.scene.past.store(Arc::new(past));
+    }
+
+    /// Writes down what became of its configuration. What cannot be written is counted: it has happened.
+    pub fn note(&self, entry: Entry) {
+        let _ = self.scene.house.load().ground.audit.note(Entry { class: Class::Open, ..entry });
+    }
+
+    /// Tells those who follow its events that its configuration was moved.
+    pub fn tell(&self, action: &'static str, by: Arc<str>, reason: Arc<str>) {
+        self.scene.tell(action, by, reason);
     }
 
     /// Calls in flight.

@@ -10,6 +10,7 @@ mod board;
 mod breaker;
 mod cache;
 mod call;
+mod config;
 mod effect;
 mod health;
 mod series;
@@ -22,11 +23,12 @@ pub use board::{Board, History};
 pub use breaker::{Breaker, BreakerState, Breakers, Override};
 pub use cache::CacheResult;
 pub use call::{Attempt, Call, Calls, Moment, Refusal};
+pub use config::{Configured, Version};
 pub use effect::{Effect, EffectVerdict, Effects};
 pub use health::{Check, Checks, Foretold, Past};
 pub use series::{Run, Series};
 pub use short::{
-    Budgets, Config, Configured, Copied, Detailed, Item, Jobs, Probe, Pulled, Quieted, Reloaded, Standing,
+    Budgets, Config, Copied, Detailed, Item, Jobs, Probe, Pulled, Quieted, Reloaded, Section, Standing,
 };
 pub use verdict::{share, verdict};
 

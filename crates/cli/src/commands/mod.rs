@@ -10,6 +10,7 @@ mod explain;
 mod init;
 mod journal;
 mod logging;
+mod past;
 mod proxy;
 mod reload;
 mod security;
@@ -21,7 +22,7 @@ mod trade;
 mod vault;
 mod view;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -131,7 +132,17 @@ impl Source {
     }
 
     fn tree(&self) -> Result<seawall_config::Node, Findings> {
-        tree_of(&self.file(), self.profile.as_deref(), std::env::vars_os().collect())
+        self.tree_of(&self.text()?, &self.file())
+    }
+
+    /// What its file says.
+    fn text(&self) -> Result<String, Findings> {
+        seawall_config::read_file(&self.file()).map_err(Findings::from)
+    }
+
+    /// The tree of a text that could stand in a file, with the same profile and environment laid over it.
+    fn tree_of(&self, text: &str, file: &Path) -> Result<seawall_config::Node, Findings> {
+        tree_of(text, file, self.profile.as_deref(), std::env::vars_os().collect())
     }
 
     /// Settings with what is worth knowing about them, or what is wrong with them.
@@ -153,14 +164,19 @@ struct Running {
 
 impl Running {
     fn port(&self) -> Result<Admin, Failure> {
+        self.port_of(&Source { config: None, profile: None })
+    }
+
+    /// The port of whoever serves that configuration.
+    fn port_of(&self, source: &Source) -> Result<Admin, Failure> {
         if let Some(url) = &self.admin {
             return Admin::parse(url);
         }
         let fallback = || Admin::parse("127.0.0.1:7071");
-        if !std::path::Path::new(DEFAULT_FILE).exists() {
+        if !source.file().exists() {
             return fallback();
         }
-        let read = Source { config: None, profile: None }.tree();
+        let read = source.tree();
         match read.ok().and_then(|tree| tree.get("admin")?.as_str().map(str::to_owned)) {
             None => fallback(),
             Some(admin) => match admin.parse() {

@@ -1,15 +1,20 @@
-//! Reads a configuration again while it is served: after a signal, after its file changed, or when an operator says so.
+//! Reads a configuration again while it is served: after a signal, after its file changed, or when an operator says so;
+//! and goes back to an earlier one.
 
+use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use seawall::fleet;
+use seawall_config::versions::{Cause, Deed, VersionError, Versions};
 use seawall_config::{Node, differences};
+use seawall_core::audit::Entry;
 use seawall_core::{Code, Rejection};
-use seawall_gateway::{Asked, Gateway};
+use seawall_gateway::{Asked, Gateway, InForce, Wish};
 
 use super::logging::Logging;
-use super::{Source, serve};
+use super::{Source, past, serve};
 use crate::output::{note, plain};
 use crate::settings::{Effects, Findings, Purpose, Settings, State, is_secret, load, schema};
 
@@ -20,6 +25,7 @@ const TOLD: usize = 20;
 pub(super) struct Reread {
     source: Source,
     /// As it is in force.
+    text: String,
     tree: Node,
     file: PathBuf,
     /// What was opened at the start.
@@ -27,14 +33,64 @@ pub(super) struct Reread {
     /// What the file was when it was last read.
     seen: Option<u64>,
     logging: Logging,
+    versions: Versions,
+    /// The version that is in force.
+    version: Option<u64>,
+    /// What somebody must know about it.
+    warning: Option<String>,
+}
+
+/// What another configuration is put into force for.
+#[derive(Debug, Clone)]
+pub(super) struct Why {
+    cause: Cause,
+    by: Arc<str>,
+    reason: Arc<str>,
+}
+
+impl Why {
+    /// Nobody asked for it.
+    pub(super) fn of(cause: Cause) -> Self {
+        Self { cause, by: "".into(), reason: "".into() }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.cause {
+            Cause::File => f.write_str("the file changed"),
+            Cause::Signal => f.write_str("SIGHUP"),
+            _ => write!(f, "{}: {}", self.by, self.reason),
+        }
+    }
+}
+
+/// A text that is about to be in force.
+struct Next {
+    text: String,
+    tree: Node,
+    settings: Settings,
+    changes: Vec<String>,
+    generation: u64,
 }
 
 impl Reread {
-    pub(super) fn new(source: Source, tree: Node, settings: &Settings, logging: Logging) -> Self {
+    pub(super) fn new(
+        source: Source,
+        (text, tree): (String, Node),
+        settings: &Settings,
+        logging: Logging,
+    ) -> Self {
         let file = source.file();
         let seen = print(&file);
         let opened = (settings.state.clone(), settings.fleet.clone(), settings.effects.clone());
-        Self { source, tree, file, opened, seen, logging }
+        let versions = settings.versions();
+        Self { source, text, tree, file, opened, seen, logging, versions, version: None, warning: None }
+    }
+
+    /// Keeps what it started with.
+    pub(super) fn begin(&mut self, gateway: &Gateway) {
+        self.kept(gateway, &Why::of(Cause::Start), 1, None);
     }
 
     /// Has the file changed since it was last read? One that is being replaced is not there for a moment: that is none.
@@ -43,36 +99,69 @@ impl Reread {
         now.is_some() && now != self.seen
     }
 
-    /// Reads it and puts it into force, all of it or nothing, and says which. Gives the number it has then, and what
-    /// changed.
-    pub(super) fn reload(&mut self, gateway: &Gateway, why: &str) -> Result<(u64, Vec<String>), Rejection> {
+    /// Reads it and puts it into force, all of it or nothing, and says which.
+    pub(super) fn reload(&mut self, gateway: &Gateway, why: &Why) -> Result<InForce, Rejection> {
         self.seen = print(&self.file);
-        let done = self.read(gateway);
-        match &done {
-            Ok((generation, changes)) => {
-                note(format_args!("seawall: configuration {generation} is in force ({why})"));
-                changes
-                    .iter()
-                    .take(TOLD)
-                    .for_each(|change| note(format_args!("seawall:   {}", plain(change))));
-                if changes.len() > TOLD {
-                    note(format_args!("seawall:   and {} more", changes.len() - TOLD));
-                }
-            }
-            Err(rejection) => {
-                for line in rejection.reason.lines() {
-                    note(format_args!("seawall: {}", plain(line)));
-                }
-                note(format_args!(
-                    "seawall: nothing has changed ({why}): the configuration before stays in force"
-                ));
-            }
-        }
-        done
+        let read = self.source.text().map_err(refused);
+        let done = read.and_then(|text| self.next(gateway, text)).map(|next| {
+            self.warning = None;
+            self.moved(gateway, why, next, None)
+        });
+        self.told(why, done)
     }
 
-    fn read(&mut self, gateway: &Gateway) -> Result<(u64, Vec<String>), Rejection> {
-        let tree = self.source.tree().map_err(refused)?;
+    /// Puts an earlier version into force, all of it or nothing, and writes it into the file, so that a restart does not
+    /// undo it. Where the file cannot be written it is in force all the same, and that is said.
+    fn roll_back(
+        &mut self,
+        gateway: &Gateway,
+        why: &Why,
+        to: u64,
+        sha256: Option<&str>,
+    ) -> Result<InForce, Rejection> {
+        let done = self.back(gateway, why, to, sha256);
+        self.told(why, done)
+    }
+
+    fn back(
+        &mut self,
+        gateway: &Gateway,
+        why: &Why,
+        to: u64,
+        sha256: Option<&str>,
+    ) -> Result<InForce, Rejection> {
+        let kept = past::fitting(&self.versions, to, sha256, &self.file).map_err(|error| {
+            let code = match error {
+                VersionError::None { .. } => Code::NoSuchThing,
+                VersionError::Damaged(_) => Code::ConfigurationInvalid,
+                VersionError::Io(_) => Code::FileUnreadable,
+            };
+            Rejection::new(code).because(error.to_string())
+        })?;
+        if kept.text == self.text {
+            let same = format!("version {to} says what is in force already: nothing to go back to");
+            return Err(Rejection::new(Code::ConfigurationInvalid).because(same));
+        }
+        let next = self.next(gateway, kept.text)?;
+        let sound = |text: &str| {
+            self.source.tree_of(text, &self.file).and_then(|tree| load(tree).map(|_| ())).is_ok()
+        };
+        self.warning = match past::put(&self.versions, &self.file, &next.text, Some(&self.text), sound) {
+            Ok(()) => None,
+            Err(error) => Some(format!(
+                "in force in memory only: {} cannot be written ({error}), and says otherwise: change it where it comes from, \
+                 or the next start or reload takes it up again",
+                self.file.display()
+            )),
+        };
+        // What we wrote is no change to take up.
+        self.seen = print(&self.file);
+        Ok(self.moved(gateway, why, next, Some(to)))
+    }
+
+    /// Puts a text into force: nothing has changed before all of it is known to be sound.
+    fn next(&self, gateway: &Gateway, text: String) -> Result<Next, Rejection> {
+        let tree = self.source.tree_of(&text, &self.file).map_err(refused)?;
         let schema = schema();
         let changes = differences(&self.tree, &tree, &|key| is_secret(&schema, key));
         let (loaded, findings) = load(tree.clone()).map_err(refused)?;
@@ -91,20 +180,91 @@ impl Reread {
         let plan = serve::plan_of(&loaded, findings, &self.logging).map_err(refused)?;
         let generation =
             gateway.reload(plan).map_err(|error| Rejection::new(error.code).because(error.message))?;
-        self.tree = tree;
-        Ok((generation, changes))
+        Ok(Next { text, tree, settings: loaded.settings, changes, generation })
+    }
+
+    /// It is in force: from here on nothing fails.
+    fn moved(&mut self, gateway: &Gateway, why: &Why, next: Next, again: Option<u64>) -> InForce {
+        let Next { text, tree, settings, changes, generation } = next;
+        (self.text, self.tree) = (text, tree);
+        self.versions = settings.versions();
+        self.kept(gateway, why, generation, again);
+        let said = if why.by.is_empty() {
+            ("seawall".into(), why.to_string().into())
+        } else {
+            (why.by.clone(), why.reason.clone())
+        };
+        let entry = Entry::open("config.in-force", "config").by(said.0).because(said.1);
+        let told: Vec<&str> = changes.iter().take(TOLD).map(String::as_str).collect();
+        let entry = entry
+            .with("generation", generation)
+            .with("version", self.version.unwrap_or_default())
+            .with("changes", changes.len() as u64)
+            .with("told", told.join("; "));
+        gateway.note(entry);
+        InForce { generation, version: self.version, changes, warning: self.warning.clone() }
+    }
+
+    /// Keeps what is in force. That it cannot be kept stops nothing, and is said.
+    fn kept(&mut self, gateway: &Gateway, why: &Why, generation: u64, again: Option<u64>) {
+        let deed = Deed { cause: why.cause, by: &why.by, reason: &why.reason, generation, again };
+        match past::keep(&self.versions, &self.text, &self.file, &deed) {
+            Ok(number) => self.version = Some(number),
+            Err(error) => {
+                self.version = None;
+                let error = format!("this configuration is not kept as a version: {error}");
+                note(format_args!("seawall: warning: {}", plain(&error)));
+                self.warning.get_or_insert(error);
+            }
+        }
+        gateway.know(past::known(&self.versions, self.version, self.warning.clone()));
+    }
+
+    fn told(&self, why: &Why, done: Result<InForce, Rejection>) -> Result<InForce, Rejection> {
+        match &done {
+            Ok(InForce { generation, changes, warning, .. }) => {
+                note(format_args!(
+                    "seawall: configuration {generation} is in force ({})",
+                    plain(&why.to_string())
+                ));
+                changes
+                    .iter()
+                    .take(TOLD)
+                    .for_each(|change| note(format_args!("seawall:   {}", plain(change))));
+                if changes.len() > TOLD {
+                    note(format_args!("seawall:   and {} more", changes.len() - TOLD));
+                }
+                if let Some(warning) = warning {
+                    note(format_args!("seawall: warning: {}", plain(warning)));
+                }
+            }
+            Err(rejection) => {
+                for line in rejection.reason.lines() {
+                    note(format_args!("seawall: {}", plain(line)));
+                }
+                note(format_args!(
+                    "seawall: nothing has changed ({}): the configuration before stays in force",
+                    plain(&why.to_string())
+                ));
+            }
+        }
+        done
     }
 }
 
 /// An operator's wish, fulfilled or refused.
 pub(super) fn answer(reread: Option<&mut Reread>, gateway: &Gateway, asked: Asked) {
-    let said = match reread {
-        Some(reread) => reread.reload(gateway, &format!("{}: {}", asked.by, asked.reason)),
-        None => Err(Rejection::new(Code::NotAvailableYet)
+    let Asked { wish, by, reason, answer } = asked;
+    let said = match (reread, wish) {
+        (Some(reread), Wish::Reload) => reread.reload(gateway, &Why { cause: Cause::Lever, by, reason }),
+        (Some(reread), Wish::RollBack { to, sha256 }) => {
+            reread.roll_back(gateway, &Why { cause: Cause::Rollback, by, reason }, to, sha256.as_deref())
+        }
+        (None, _) => Err(Rejection::new(Code::NotAvailableYet)
             .because("this instance was started without a file to read again")),
     };
     // Whoever asked may have gone.
-    let _ = asked.answer.send(said);
+    let _ = answer.send(said);
 }
 
 /// Every problem, a line each.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::Args;
 use seawall::lifecycle::systemd::Notify;
+use seawall_config::versions::Cause;
 use seawall_core::Code;
 use seawall_core::event::{Event, Fact, Sink as _};
 use seawall_core::units::format_duration;
@@ -19,7 +20,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use super::journal::{self, At};
 use super::logging::Logging;
-use super::reload::{self, Reread};
+use super::reload::{self, Reread, Why};
 use super::succession::{Inherited, inherited, linger, part, successors};
 use super::{Source, report, variable};
 use crate::output::{Failure, note, plain};
@@ -40,14 +41,17 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let read = self.source.tree().and_then(|tree| Ok((load(tree.clone())?, tree)));
-        let ((loaded, findings), tree) = match read {
+        let read = self.source.text().and_then(|text| {
+            let tree = self.source.tree_of(&text, &self.source.file())?;
+            Ok((load(tree.clone())?, tree, text))
+        });
+        let ((loaded, findings), tree, text) = match read {
             Ok(good) => good,
             Err(findings) => return report(findings, Purpose::Serve).map(|()| ExitCode::FAILURE),
         };
         let logging = Logging::default();
         let (plan, memory) = ready(&loaded, findings, &logging)?;
-        let reread = Reread::new(self.source, tree, &loaded.settings, logging.clone());
+        let reread = Reread::new(self.source, (text, tree), &loaded.settings, logging.clone());
         let inherited = inherited(&plan, self.take_over)?;
         serve(plan, inherited, &At::Settings(&memory), Some(reread), logging, |gateway| {
             let (routes, upstreams) = draw(&loaded.settings);
@@ -138,6 +142,9 @@ pub(super) fn serve(
     (plan.journal, plan.fleet) = journal::open(journal, &runtime)?;
     let mut gateway = seawall_gateway::start_on(plan, inherited.sockets).map_err(Failure::failed)?;
     let mut successors = successors(&mut gateway)?;
+    if let Some(reread) = &mut reread {
+        reread.begin(&gateway);
+    }
     greet(&gateway);
     if let Some(events) = gateway.take_events() {
         let tell = std::thread::Builder::new().name("seawall-events".to_owned());
@@ -167,13 +174,13 @@ pub(super) fn serve(
                             break None;
                         }
                         Heard::Reload => match &mut reread {
-                            Some(reread) => _ = reread.reload(&gateway, "SIGHUP"),
+                            Some(reread) => _ = reread.reload(&gateway, &Why::of(Cause::Signal)),
                             None => note("seawall: there is no file to read again: nothing has changed"),
                         },
                     },
                     _ = looking.tick() => {
                         if let Some(reread) = reread.as_mut().filter(|reread| reread.has_changed()) {
-                            let _ = reread.reload(&gateway, "the file changed");
+                            let _ = reread.reload(&gateway, &Why::of(Cause::File));
                         }
                     }
                     _ = listening.tick() => {

@@ -19,6 +19,7 @@ mod key;
 mod later;
 mod once;
 mod read;
+mod reload;
 mod route;
 mod schema;
 mod state;
@@ -44,6 +45,7 @@ pub(crate) use finding::{Finding, Findings, Purpose, Weight};
 pub(crate) use inherit::with_builtin;
 pub(crate) use key::Key;
 pub(crate) use read::{Loaded, load, tree_of};
+pub(crate) use reload::versions_of;
 pub(crate) use schema::{is_secret, schema};
 pub(crate) use vault::FILE as VAULT_FILE;
 pub(crate) use wire::{Memory, Place, Ready, plan, ready};
@@ -51,6 +53,7 @@ pub(crate) use wire::{Memory, Place, Ready, plan, ready};
 use health::Health;
 use later::{Carbon, Job};
 pub(crate) use once::Effects;
+use reload::Reload;
 use route::Route;
 pub(crate) use state::State;
 use upstream::Upstream;
@@ -81,6 +84,8 @@ pub(crate) struct Settings {
     pub(crate) effects: Effects,
     /// Where the values of `vault:NAME` are kept.
     pub(crate) vault: Vault,
+    /// How one configuration follows another.
+    pub(crate) reload: Reload,
     /// What upstreams and routes begin with; each may say otherwise, key by key.
     pub(crate) defaults: Defaults,
     /// Who can be called, by name: the first segment of a path.
@@ -114,6 +119,7 @@ impl Default for Settings {
             fleet: seawall::fleet::Options::default(),
             effects: Effects::default(),
             vault: Vault::default(),
+            reload: Reload::default(),
             defaults: Defaults::default(),
             upstream: BTreeMap::new(),
             route: BTreeMap::new(),

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use seawall_config::{Node, Problem, Problems, from_node_all, load_file};
+use seawall_config::{Format, Node, Problem, Problems, from_node_all, load_str};
 
 use super::inherit::inherit;
 use super::{Findings, Key, Settings, check};
@@ -17,13 +17,14 @@ pub(crate) struct Loaded {
     pub(crate) tree: Node,
 }
 
-/// The tree of a file with its profile and the environment laid over it.
+/// The tree of a file's text with its profile and the environment laid over it.
 pub(crate) fn tree_of(
+    text: &str,
     file: &Path,
     profile: Option<&str>,
     environment: Vec<(OsString, OsString)>,
 ) -> Result<Node, Findings> {
-    load_file(file, profile, environment).map_err(Findings::from)
+    load_str(text, &file.to_string_lossy(), Format::of(file), profile, environment).map_err(Findings::from)
 }
 
 /// Reads settings and cross-checks them: settings with what is worth knowing about them, or what is wrong.

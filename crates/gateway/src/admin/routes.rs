@@ -78,7 +78,15 @@ pub(super) fn routes() -> Routes {
             "/api/v1/config/reload",
             config::reload,
             Says::lever::<Reloaded>("Reads the configuration again: all of it is taken up, or nothing")
-                .refuses(&[Code::NotAvailableYet, Code::DeadlineExceeded])
+                .refuses(&config::REFUSED)
+                .refuses_as(422, Code::ConfigurationInvalid),
+        )
+        .post(
+            "/api/v1/config/rollback",
+            config::rollback,
+            Says::lever::<Reloaded>("Goes back to a configuration that was in force")
+                .with::<config::To>()
+                .refuses(&config::REFUSED)
                 .refuses_as(422, Code::ConfigurationInvalid),
         )
         .get(
@@ -151,7 +159,7 @@ fn series_says() -> Says {
 
 async fn index() -> &'static str {
     "seawall\n\n\
-     /  /alerts  /calls  /effects  /drain  /events\n\
+     /  /alerts  /calls  /effects  /config  /drain  /events\n\
      /health  /health/live  /health/detailed  /ready  /metrics\n\
      /api/v1/status  /api/v1/upstreams  /api/v1/breakers  /api/v1/limits  /api/v1/retries  /api/v1/calls\n\
      /api/v1/effects  /api/v1/health  /api/v1/alerts  /api/v1/jobs  /api/v1/budgets  /api/v1/config  /api/v1/audit\n\

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Alert, Breaker, Call, Check, Effect, Limit, Retry, Status, Upstream};
+use super::{Alert, Breaker, Call, Check, Configured, Effect, Limit, Retry, Status, Upstream};
 
 /// `/api/v1/board`: what the dashboard and `seawall top` draw.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,9 @@ pub struct Board {
     /// Why the doubts could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doubts_failing: Option<String>,
+    /// The configuration in force, where versions of it are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<Configured>,
     /// The latest calls that waited, failed, were retried or refused; the latest first.
     pub calls: Vec<Call>,
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Check, Health, Status, Upstream};
+use super::{Check, Health, Status, Upstream, Version};
 
 /// `/health`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,13 +43,19 @@ pub struct Config {
     /// Number of the configuration in force.
     pub generation: u64,
     /// The upstreams, then the routes, in the order they were written.
-    pub config: Vec<Configured>,
+    pub config: Vec<Section>,
+    /// Configurations that were in force and are kept, the latest first.
+    #[serde(default)]
+    pub versions: Vec<Version>,
+    /// What somebody must know about the one in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 /// A table of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Configured {
+pub struct Section {
     /// Its name.
     pub name: String,
     /// What it is: `upstream` or `route`.
@@ -120,6 +126,12 @@ pub struct Reloaded {
     pub generation: u64,
     /// What differs from the one before, a line each; no secret is shown.
     pub changes: Vec<String>,
+    /// The version it is kept as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// What somebody must know about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 /// What came of copying the journal.

@@ -32,6 +32,9 @@ pub(super) fn check(checking: &mut Checking<'_>) {
         };
         checking.error(&Key::top("logs").then(invalid.key), message, advice);
     }
+    if let Err((key, message, advice)) = settings.reload.check() {
+        checking.error(&Key::top("reload").then(key), message, advice);
+    }
     let vault = &settings.vault;
     for (key, file) in [("file", &vault.file), ("key_file", &vault.key_file)] {
         if file.as_deref().is_some_and(|file| file.as_os_str().is_empty()) {

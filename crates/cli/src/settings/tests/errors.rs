@@ -15,7 +15,7 @@ fn slips_of_the_pen_are_named_with_their_nearest_word() {
         "lisen = 'x'",
         &[
             "f:1:1: lisen: unknown key `lisen`, write `listen` (known keys: version, listen, admin, hosts, callers, \
-           admin_token, state, fleet, effects, vault, defaults, upstream, route, logs, health, alert, channel, job, carbon)",
+           admin_token, state, fleet, effects, vault, reload, defaults, upstream, route, logs, health, alert, channel, job, carbon)",
         ],
     );
     wrong(
@@ -215,6 +215,12 @@ fn upstreams_that_cannot_be_are_refused() {
            { header = \"x-api-key\", value = \"env:NAME\" }",
         ],
     );
+}
+
+#[test]
+fn a_past_of_nothing_is_refused() {
+    let told = "f:1:15: reload.keep: 0 versions cannot be kept, write a number from 1 to 1000";
+    wrong(&format!("reload.keep = 0\n{UP}"), &[told]);
 }
 
 #[test]

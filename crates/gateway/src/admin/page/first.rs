@@ -10,7 +10,7 @@ use axum::response::Response;
 use seawall_signals::view::{self, Effect, Status};
 use serde::Deserialize;
 
-use super::super::{Board, effects, stories, views};
+use super::super::{Board, config, effects, stories, views};
 use super::alerts;
 use super::chart::{self, Chart};
 use super::checks;
@@ -45,6 +45,7 @@ struct First {
     further: u64,
     calls: Vec<Row>,
     sections: Vec<Section>,
+    config: Option<view::Configured>,
 }
 
 /// What was just done.
@@ -75,6 +76,7 @@ impl First {
             further: seen.status.effects_in_doubt.saturating_sub(shown),
             calls: seen.calls.iter().map(look::row).collect(),
             sections,
+            config: seen.config,
             reasons: if seen.status.reasons.len() > 1 { seen.status.reasons } else { Vec::new() },
             verdict: seen.verdict,
         }
@@ -115,6 +117,7 @@ pub(super) fn without_doubts(board: &Board) -> view::Board {
         alerts: alerts::stirring(board),
         doubts: Vec::new(),
         doubts_failing: None,
+        config: config::configured(board),
         calls: stories::latest(board, CALLS, stories::notable),
     }
 }
@@ -182,6 +185,9 @@ mod tests {
             "alerts": [{"id": HOSTILE, "name": HOSTILE, "state": "pending", "severity": "critical", "summary": HOSTILE,
                 "when": HOSTILE, "since": HOSTILE, "value": 1e300, "fires_in_seconds": 1e300, "send": [HOSTILE],
                 "why": [{"at": HOSTILE, "what": HOSTILE}]}],
+            "config": {"generation": most, "earlier": most, "warning": HOSTILE, "version": {"name": HOSTILE,
+                "state": HOSTILE, "number": most, "at": HOSTILE, "generation": most, "cause": HOSTILE, "by": HOSTILE,
+                "reason": HOSTILE, "again": most, "file": HOSTILE, "sha256": HOSTILE}},
             "calls": [{"id": HOSTILE, "state": HOSTILE, "upstream": HOSTILE, "route": HOSTILE, "method": HOSTILE,
                 "path": HOSTILE, "effects": HOSTILE, "started": HOSTILE, "duration_ms": -1.0, "waited_ms": 1e300,
                 "refusal": {"code": HOSTILE, "policy": HOSTILE, "reason": HOSTILE, "retry_after_ms": most}}],

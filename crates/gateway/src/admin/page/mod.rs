@@ -8,6 +8,7 @@
 mod alerts;
 mod chart;
 mod checks;
+mod config;
 mod desk;
 mod events;
 mod first;
@@ -58,6 +59,12 @@ pub(super) fn routes(routes: Routes) -> Routes {
             said(Says::page("An upstream and its levers")).refuses(&gone),
         )
         .post("/upstreams/{name}", steer::pull, Says::form("Moves an upstream").refuses(&gone))
+        .get("/config", config::show, said(Says::page("Configurations that were in force")))
+        .post(
+            "/config",
+            config::roll_back,
+            Says::form("Goes back to a configuration").refuses(&super::config::REFUSED),
+        )
         .get("/drain", steer::drain, said(Says::page("How a drain is begun")))
         .post("/drain", steer::begin_drain, Says::form("Takes no new calls from now on"))
         .get(
