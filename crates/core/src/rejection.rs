@@ -98,6 +98,8 @@ codes! {
     AttemptsExhausted = 42, Effect, 409, "the effect was tried as often as it may be";
     AuditUnwritable = 43, Gateway, 503, "the audit trail cannot be written, so nothing was done";
     AnswerNotKept = 44, Effect, 409, "the effect is finished, and its answer is not kept";
+    CallerUnknown = 50, Gateway, 401, "the key that came with it is not known here";
+    CallerNotAllowed = 51, Gateway, 403, "this caller may not call there";
     NotAvailableYet = 90, Gateway, 501, "this part is not available yet";
 }
 

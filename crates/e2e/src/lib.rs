@@ -101,6 +101,7 @@ impl Rig {
                 listen: ([127, 0, 0, 1], 0).into(),
                 admin: ([127, 0, 0, 1], 0).into(),
                 hosts: Vec::new(),
+                callers: None,
                 state: None,
                 workers: 2,
                 drain: Duration::from_secs(5),

@@ -212,6 +212,10 @@ async fn where_nobody_serves_the_file_goes_back_by_itself() {
     let (code, _, said) = stage.run(&["config", "rollback", "1", "--by", "ann", "--reason", "over"]);
     assert!(code == 0 && said.contains("no seawall runs here"), "{said}");
     assert_eq!(stage.text(), stage.with(""));
+    stage.write(&stage.with(TWO));
+    let (code, out, said) = stage.run(&["config", "diff"]);
+    assert!(code == 0 && out.contains("upstream.two: added"), "{out}{said}");
+    assert!(!out.contains("SECRET_OF_TWO"), "{out}");
     let (code, _, said) = stage.run(&["config", "rollback", "1", "--by", " ", "--reason", "over"]);
     assert!(code == 2 && said.contains("--by and --reason"), "{said}");
 }

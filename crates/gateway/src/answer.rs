@@ -129,6 +129,7 @@ pub(crate) fn decision(worker: &Worker, record: &Record, ended: &Ended) -> Heade
         cache: ended.cache.map_or("none", CacheResult::as_str),
         effect: record.effect.as_str(),
         generation: house.plan.generation,
+        caller: record.caller(),
         note: ended.note,
     };
     if decision.is_ordinary() { worker.ordinary[place].clone() } else { decision.header() }

@@ -17,6 +17,8 @@ pub(crate) struct Decision<'a> {
     /// Where its effect stands, or `none`.
     pub(crate) effect: &'a str,
     pub(crate) generation: u64,
+    /// Who called, where callers are told apart.
+    pub(crate) caller: Option<&'a str>,
     /// Why it was not sent again though that might have helped, where that needs saying.
     pub(crate) note: Option<&'static str>,
 }
@@ -32,6 +34,7 @@ impl<'a> Decision<'a> {
             cache: "none",
             effect: "none",
             generation,
+            caller: None,
             note: None,
         }
     }
@@ -48,13 +51,14 @@ impl<'a> Decision<'a> {
             && self.breaker == "closed"
             && self.cache == "none"
             && self.effect == "none"
+            && self.caller.is_none()
             && self.note.is_none()
     }
 
     /// The line.
     fn line(&self) -> String {
         let mut line = String::with_capacity(128);
-        let Self { upstream, attempts, waited, breaker, cache, effect, generation, note } = self;
+        let Self { upstream, attempts, waited, breaker, cache, effect, generation, caller, note } = self;
         let waited = waited.as_millis();
         // Formatting into a String cannot fail.
         let _ = write!(
@@ -62,6 +66,9 @@ impl<'a> Decision<'a> {
             "upstream={upstream}; attempts={attempts}; waited={waited}ms; breaker={breaker}; cache={cache}; effect={effect}; \
              generation={generation}"
         );
+        if let Some(caller) = caller {
+            let _ = write!(line, "; caller={caller}");
+        }
         if let Some(note) = note {
             let _ = write!(line, "; stopped={note}");
         }
@@ -90,11 +97,14 @@ mod tests {
             cache: "miss",
             effect: "done",
             generation: 3,
+            caller: None,
             note: None,
         };
         assert_eq!(
             decision.line(),
             "upstream=openai; attempts=2; waited=120ms; breaker=closed; cache=miss; effect=done; generation=3"
         );
+        let decision = Decision { caller: Some("ann"), note: Some("deadline"), ..decision };
+        assert!(decision.line().ends_with("; generation=3; caller=ann; stopped=deadline"));
     }
 }

@@ -21,6 +21,10 @@ pub(crate) const EFFECTS: HeaderName = HeaderName::from_static("seawall-effects"
 pub(crate) const DEADLINE: HeaderName = HeaderName::from_static("seawall-deadline");
 /// See [`EFFECTS`].
 pub(crate) const PRIORITY: HeaderName = HeaderName::from_static("seawall-priority");
+/// A caller's key that is meant for us and for nobody behind us.
+pub(crate) const KEY: HeaderName = HeaderName::from_static("seawall-key");
+/// Where a caller's key may stand too, as it does for some providers.
+pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// See [`EFFECTS`].
 pub(crate) const FIRST_SEEN: HeaderName = HeaderName::from_static("seawall-first-seen");
 /// On an answer that was given before: it is not a new one.
@@ -45,7 +49,12 @@ pub(crate) fn do_retry(headers: &mut HeaderMap) {
 fn to_us(name: &str) -> bool {
     matches!(
         name,
-        "seawall-effects" | "seawall-deadline" | "seawall-tenant" | "seawall-priority" | "seawall-first-seen"
+        "seawall-effects"
+            | "seawall-deadline"
+            | "seawall-tenant"
+            | "seawall-priority"
+            | "seawall-first-seen"
+            | "seawall-key"
     )
 }
 

@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use crate::body::{BodyError, Outgoing};
 use crate::door::Door;
 use crate::presence::{Busy, Callers, Entered, Presence};
-use crate::proxy::call;
+use crate::proxy::{Place, call};
 use crate::scene::Slot;
 
 /// The largest head of a request, in bytes and in lines.
@@ -121,7 +121,8 @@ async fn connection(stream: TcpStream, slot: Slot, entered: Entered) {
             if callers.are_parting() && version < Version::HTTP_2 && !switches {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok::<_, Infallible>(answer.map(|body| Attended { body, busy, ends_with_it }))
+            let place = answer.extensions_mut().remove::<Place>();
+            Ok::<_, Infallible>(answer.map(|body| Attended { body, busy, ends_with_it, _place: place }))
         }
     });
     if http2 {
@@ -193,6 +194,8 @@ async fn speaks_http2(stream: &TcpStream) -> bool {
 struct Attended {
     body: Outgoing,
     busy: Busy,
+    /// Its caller has one call less to make while it lasts.
+    _place: Option<Place>,
     /// Its end is the connection's end, as in HTTP/1.0: then only a broken connection looks different from a whole body.
     ends_with_it: bool,
 }

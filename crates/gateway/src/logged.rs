@@ -66,6 +66,9 @@ pub(crate) fn ended(logs: &Logs, story: &Story, class: Class) {
         .count("attempts", story.attempts.len() as u64)
         .number("head_ms", millis(story.duration))
         .number("waited_ms", millis(story.waited));
+    if let Some(caller) = story.caller() {
+        line = line.text("caller", caller);
+    }
     if let Some(status) = story.status {
         line = line.count("status", status.into());
     }

@@ -2,6 +2,7 @@
 //!
 //! Everything here has been parsed and checked once; nothing downstream asks again.
 
+pub mod callers;
 pub mod health;
 
 use std::fmt;
@@ -38,6 +39,8 @@ pub struct Plan {
     pub admin: SocketAddr,
     /// Host names accepted beside the bound addresses, each `name:port` or `name`.
     pub hosts: Vec<String>,
+    /// Who may call; none where everybody may who reaches the port.
+    pub callers: Option<Arc<callers::Callers>>,
     /// The directory this instance owns while it runs; none for a gateway without a file.
     pub state: Option<PathBuf>,
     /// Threads, each with a runtime of its own. Zero is one for each core.

@@ -2,17 +2,18 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::header::HeaderMap;
 use http::{HeaderName, HeaderValue, Method, Request, Response, request};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
+use seawall::bulkhead::Permit;
 use seawall::effect::Ticket;
 use seawall::fallback::Served;
 use seawall::pipeline::Keys;
 use seawall::{Certainty, Code, Effects, Priority, Rejection};
-use seawall_core::units::parse_duration;
+use seawall_core::units::{format_duration, parse_duration};
 use seawall_core::{CallId, Instant};
 
 use crate::answer::{self, Keeping, WayBack};
@@ -25,10 +26,13 @@ use crate::entry::{Entry, enter};
 use crate::headers;
 use crate::house::{House, LiveRoute};
 use crate::once;
-use crate::record::{Record, refused_at_the_door};
+use crate::record::{Record, refused_at_the_door, round};
 use crate::refusal;
 use crate::story::{Names, Ring};
 use crate::upstream::Pool;
+
+/// Shorter waits are not worth telling.
+const NOTABLE: std::time::Duration = std::time::Duration::from_millis(1);
 
 /// One worker: its own connections to every upstream, and its own stories.
 #[derive(Debug)]
@@ -66,16 +70,12 @@ impl Worker {
 pub(crate) async fn call(worker: Arc<Worker>, request: Request<Incoming>) -> Response<Outgoing> {
     let id = CallId::new();
     let house = &worker.house;
-    let entry = if house.is_draining() {
-        Err(Rejection::new(Code::Draining).after(std::time::Duration::from_secs(1)))
-    } else {
-        enter(&request, house)
-    };
-    let entry = match entry {
-        Ok(entry) => entry,
-        Err(rejection) => {
-            refused_at_the_door(&worker, id, request.method(), request.uri().path(), &rejection);
-            let mut response = refusal::answer(&rejection, id, None);
+    let Admitted { entry, caller } = match admit(&request, house) {
+        Ok(admitted) => admitted,
+        Err(Turned { rejection, caller, addressed }) => {
+            refused_at_the_door(&worker, id, caller, request.method(), request.uri().path(), &rejection);
+            let dialect = addressed.map(|place| house.upstreams[place].plan.dialect.clone());
+            let mut response = refusal::answer(&rejection, id, dialect.as_deref());
             answer::name(&mut response, id, worker.undecided.clone());
             return response;
         }
@@ -84,6 +84,7 @@ pub(crate) async fn call(worker: Arc<Worker>, request: Request<Incoming>) -> Res
     let upgrade = headers::asks_for_upgrade(&parts.headers);
     let on_upgrade = if upgrade { parts.extensions.remove::<OnUpgrade>() } else { None };
     let mut record = Record::new(worker.clone(), id, entry.route, &parts.method, parts.uri.path());
+    record.caller = caller;
     let route = &house.routes[entry.route];
     record.effects = effects(&parts, &entry, route, house);
     if record.effects != Effects::Once {
@@ -101,6 +102,58 @@ pub(crate) async fn call(worker: Arc<Worker>, request: Request<Incoming>) -> Res
         }
     }
 }
+
+/// A request that may pass, and whose it is.
+struct Admitted {
+    entry: Entry,
+    caller: Option<usize>,
+}
+
+/// A request that may not pass.
+struct Turned {
+    rejection: Rejection,
+    caller: Option<usize>,
+    /// The upstream it wanted, in whose words it is told.
+    addressed: Option<usize>,
+}
+
+/// Finds the way of a request and whose it is, or refuses it.
+fn admit<B>(request: &Request<B>, house: &House) -> Result<Admitted, Turned> {
+    let turned = |rejection| Turned { rejection, caller: None, addressed: None };
+    if house.is_draining() {
+        let soon = std::time::Duration::from_secs(1);
+        return Err(turned(Rejection::new(Code::Draining).after(soon)));
+    }
+    let way = enter(request, house);
+    let Some(callers) = &house.callers else {
+        return way.map(|entry| Admitted { entry, caller: None }).map_err(turned);
+    };
+    let caller = match (callers.identify(request.headers()), &way) {
+        (Ok(caller), _) => caller,
+        // These are told to anybody; what there is to call here is not.
+        (Err(_), Err(rejection))
+            if matches!(rejection.code, Code::ForeignHost | Code::ForeignOrigin | Code::Malformed) =>
+        {
+            return Err(turned(rejection.clone()));
+        }
+        (Err(rejection), way) => {
+            house.ground.strangers.fetch_add(1, Ordering::Relaxed);
+            let addressed = way.as_ref().ok().map(|entry| house.routes[entry.route].to[0]);
+            return Err(Turned { addressed, ..turned(rejection) });
+        }
+    };
+    let known = |rejection| Turned { caller: Some(caller), ..turned(rejection) };
+    let entry = way.map_err(known)?;
+    callers.of(caller).may_take(entry.route).map_err(|rejection| {
+        let addressed = Some(house.routes[entry.route].to[0]);
+        Turned { addressed, ..known(rejection) }
+    })?;
+    Ok(Admitted { entry, caller: Some(caller) })
+}
+
+/// A caller's place among as many calls as it may have at once, for as long as its answer is under way.
+#[derive(Clone)]
+pub(crate) struct Place(#[allow(dead_code, reason = "holding it is its whole use")] Arc<Permit>);
 
 /// A request as it goes on: everything that does not change from one attempt, or one target, to the next.
 pub(crate) struct Errand {
@@ -144,6 +197,24 @@ async fn run(
     let request::Parts { method, mut headers, version, .. } = parts;
     let deadline = record.began + deadline(&headers, route);
     let (made, priority) = (client_retries(&headers), priority(&headers, route));
+    let live =
+        house.callers.as_ref().zip(record.caller).map(|(callers, caller)| (callers, callers.of(caller)));
+    let priority =
+        priority.unwrap_or_else(|| live.map_or_else(Priority::default, |(_, caller)| caller.priority));
+    let mut place = None;
+    if let Some((callers, caller)) = live {
+        // Before its credentials are looked at: this one is ours.
+        callers.strip(&mut headers);
+        let began = house.now();
+        match caller.admit(priority, deadline).await {
+            Ok(permit) => place = permit.map(|permit| Place(Arc::new(permit))),
+            Err(rejection) => return answer::refused(&worker, record, rejection),
+        }
+        let waited = house.now().since(began);
+        if waited >= NOTABLE {
+            record.note(format!("waited {} for a limit of {}", format_duration(round(waited)), caller.name));
+        }
+    }
     let first_seen = headers.get(headers::FIRST_SEEN).filter(|_| route.allow.first_seen).cloned();
     let credential = headers::credential(&headers, &house.ground.hasher);
     headers::strip_ours(&mut headers);
@@ -178,17 +249,21 @@ async fn run(
         reads,
         first_seen,
     };
-    if once {
-        // Boxed, like the next: most calls are on no such route, and its state is large.
-        return Box::pin(once::call(worker, record, errand, on_upgrade)).await;
+    // Boxed: most calls are on no such route, and its state is large.
+    let mut response = if once {
+        Box::pin(once::call(worker, record, errand, on_upgrade)).await
+    } else if route.cache.is_some() && cache::covers(route.method(), &errand.method) {
+        Box::pin(cache::call(worker, record, errand, on_upgrade)).await
+    } else {
+        let served = send_as_write(&worker, &record, &errand, None).await;
+        let coding = errand.coding(route);
+        let back = WayBack { method: &errand.method, on_upgrade, coding: coding.as_ref() };
+        answer::answer(&worker, record, served, back, Keeping::Off)
+    };
+    if let Some(place) = place {
+        response.extensions_mut().insert(place);
     }
-    if route.cache.is_some() && cache::covers(route.method(), &errand.method) {
-        return Box::pin(cache::call(worker, record, errand, on_upgrade)).await;
-    }
-    let served = send_as_write(&worker, &record, &errand, None).await;
-    let coding = errand.coding(route);
-    let back = WayBack { method: &errand.method, on_upgrade, coding: coding.as_ref() };
-    answer::answer(&worker, record, served, back, Keeping::Off)
+    response
 }
 
 /// The same for whatever may change something: what was kept of its path is not given again, unless nothing happened.
@@ -312,10 +387,10 @@ fn deadline(headers: &HeaderMap, route: &LiveRoute) -> std::time::Duration {
 }
 
 /// Who goes first where calls wait: what an allowed caller says.
-fn priority(headers: &HeaderMap, route: &LiveRoute) -> Priority {
+fn priority(headers: &HeaderMap, route: &LiveRoute) -> Option<Priority> {
     let asked = if route.allow.priority { text(headers, &headers::PRIORITY) } else { None };
     let word = |priority: &&Priority| asked == Some(priority.as_str());
-    Priority::ALL.iter().find(word).copied().unwrap_or_default()
+    Priority::ALL.iter().find(word).copied()
 }
 
 /// How often the client's own SDK has tried already.

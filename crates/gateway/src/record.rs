@@ -57,6 +57,8 @@ pub(crate) struct Record {
     pub(crate) trace: u128,
     pub(crate) began: Instant,
     pub(crate) route: usize,
+    /// Who calls, where callers are told apart.
+    pub(crate) caller: Option<usize>,
     pub(crate) effects: Effects,
     /// Where its effect stands, if it is one.
     pub(crate) effect: EffectWord,
@@ -100,6 +102,7 @@ impl Record {
             trace: 0,
             began,
             route,
+            caller: None,
             effects: Effects::Guarded,
             effect: EffectWord::None,
             method: method.clone(),
@@ -167,6 +170,12 @@ impl Record {
         self.notes().changed.unpacked.is_some()
     }
 
+    /// The name of who calls, where callers are told apart.
+    pub(crate) fn caller(&self) -> Option<&str> {
+        let callers = self.worker.house.callers.as_ref()?;
+        Some(&callers.of(self.caller?).name)
+    }
+
     /// The path as it came, cut where it was very long.
     pub(crate) fn path(&self) -> &str {
         &self.path
@@ -212,6 +221,7 @@ impl Record {
             names: self.worker.names.clone(),
             route: Some(self.route),
             upstream: Some(upstream),
+            caller: self.caller,
             method: std::mem::take(&mut self.method),
             path: std::mem::take(&mut self.path),
             effects: self.effects,
@@ -289,17 +299,26 @@ pub(crate) fn count_end(worker: &Worker, story: &Story, place: usize, class: Cla
         house.routes[route].meters[place].calls.of(class).inc();
         house.upstreams[upstream].meters.rate.record(now, class == Class::Ok);
     }
+    count_caller(worker, story.caller, class);
+}
+
+fn count_caller(worker: &Worker, caller: Option<usize>, class: Class) {
+    if let (Some(callers), Some(caller)) = (&worker.house.callers, caller) {
+        callers.of(caller).calls.of(class).inc();
+    }
 }
 
 /// A request that was refused at the door has a story too.
 pub(crate) fn refused_at_the_door(
     worker: &Worker,
     id: CallId,
+    caller: Option<usize>,
     method: &Method,
     path: &str,
     rejection: &Rejection,
 ) {
     worker.house.ground.rejections.of(rejection.code).inc();
+    count_caller(worker, caller, Class::Rejected);
     if let Some(logs) = &worker.house.plan.logs {
         logged::refused(logs, id, method, path, rejection);
     }
@@ -309,6 +328,7 @@ pub(crate) fn refused_at_the_door(
         names: worker.names.clone(),
         route: None,
         upstream: None,
+        caller,
         method: method.clone(),
         path: path[..path.floor_char_boundary(LONGEST_PATH)].into(),
         effects: Effects::for_method(method),
@@ -406,6 +426,6 @@ impl Sink for Record {
 }
 
 /// For people: whole milliseconds, at least one.
-fn round(span: Duration) -> Duration {
+pub(crate) fn round(span: Duration) -> Duration {
     Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1))
 }

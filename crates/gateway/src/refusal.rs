@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use seawall_core::provider::{Provider, Refusal};
 use seawall_core::{CallId, Certainty, Code, Policy, Rejection};
@@ -33,6 +33,9 @@ pub(crate) fn answer(
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    if rejection.code == Code::CallerUnknown {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"seawall\""));
+    }
     if let Some(wait) = rejection.retry_after {
         // Ceiling, not floor: a caller told to wait 0 s would spin.
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

@@ -354,7 +354,8 @@ pub(crate) fn names(bound: &[SocketAddr], hosts: &[String]) -> Vec<String> {
     let mut names = Vec::new();
     for address in bound {
         names.push(address.to_string());
-        if address.ip().is_loopback() {
+        // Whoever listens everywhere listens here too.
+        if address.ip().is_loopback() || address.ip().is_unspecified() {
             names
                 .extend(["localhost", "127.0.0.1", "[::1]"].map(|host| format!("{host}:{}", address.port())));
         }

@@ -24,6 +24,7 @@ pub(crate) const MOMENTS: usize = 64;
 pub(crate) struct Names {
     pub(crate) routes: Vec<Arc<str>>,
     pub(crate) upstreams: Vec<Arc<str>>,
+    pub(crate) callers: Vec<Arc<str>>,
 }
 
 /// One call, as far as its answer's head; how its body ended is added when it has.
@@ -37,6 +38,8 @@ pub(crate) struct Story {
     pub(crate) route: Option<usize>,
     /// The upstream asked last.
     pub(crate) upstream: Option<usize>,
+    /// Who called, where callers are told apart.
+    pub(crate) caller: Option<usize>,
     pub(crate) method: Method,
     pub(crate) path: Box<str>,
     pub(crate) effects: Effects,
@@ -84,6 +87,11 @@ pub(crate) struct Moment {
 }
 
 impl Story {
+    /// The caller's name.
+    pub(crate) fn caller(&self) -> Option<&str> {
+        self.caller.and_then(|place| self.names.callers.get(place)).map(|name| &**name)
+    }
+
     /// It waited, failed, was sent again or refused.
     pub(crate) fn notable(&self) -> bool {
         self.class != Class::Ok || self.attempts.len() > 1 || !self.moments.is_empty()

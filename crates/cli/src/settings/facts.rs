@@ -51,7 +51,9 @@ fn references(settings: &Settings) -> Vec<(Key, &SecretRef)> {
             all.push((Key::top("health").named(name).then("auth").then(form), reference));
         }
     }
-    all.extend(settings.callers.iter().map(|(name, reference)| (Key::top("callers").named(name), reference)));
+    for (name, caller) in &settings.callers {
+        all.push((caller.place(name), &caller.table.key));
+    }
     if let State::Redis(server) = &settings.state {
         let key = Key::top("state");
         all.extend(server.password.iter().map(|reference| (key.then("password"), reference)));

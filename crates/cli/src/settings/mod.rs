@@ -5,6 +5,7 @@
 //!                                                            └─► Plan (secrets fetched, files read)
 //! ```
 
+mod callers;
 mod check;
 mod draw;
 mod facts;
@@ -50,6 +51,7 @@ pub(crate) use schema::{is_secret, schema};
 pub(crate) use vault::FILE as VAULT_FILE;
 pub(crate) use wire::{Memory, Place, Ready, plan, ready};
 
+use callers::Caller;
 use health::Health;
 use later::{Carbon, Job};
 pub(crate) use once::Effects;
@@ -72,8 +74,8 @@ pub(crate) struct Settings {
     pub(crate) admin: Listen,
     /// Host names accepted beside the bound addresses, each `name` or `name:port`.
     pub(crate) hosts: Vec<Host>,
-    /// Who may call, each with a key of their own. Needed outside loopback.
-    pub(crate) callers: BTreeMap<String, SecretRef>,
+    /// Who may call, each with a key of their own. Needed outside loopback; without any everybody may.
+    pub(crate) callers: BTreeMap<String, Caller>,
     /// The token that opens the admin port. Needed outside loopback.
     pub(crate) admin_token: Option<SecretRef>,
     /// A directory of this instance's own, or a Redis: its URL, or a table. Default `./seawall-state`.

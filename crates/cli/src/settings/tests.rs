@@ -37,7 +37,11 @@ fn said(text: &str) -> Vec<String> {
     match read(text) {
         Err(findings) => lines(findings),
         Ok((loaded, mut findings)) => {
-            let (_, more) = plan(&loaded, &|name| (name == "SET").then(|| "hunter2".to_owned()));
+            let (_, more) = plan(&loaded, &|name| match name {
+                "SET" => Some("hunter2".to_owned()),
+                "LONG" => Some("correct-horse-battery-staple".to_owned()),
+                _ => None,
+            });
             more.0.into_iter().for_each(|finding| findings.add(finding));
             lines(findings)
         }

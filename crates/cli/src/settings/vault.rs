@@ -3,10 +3,12 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use schemars::JsonSchema;
 use seawall_config::{Resolved, SecretError};
 use seawall_core::clock::wall_now;
+use seawall_core::secret::Secret;
 use seawall_security::vault::{Name, Sources, Vault as Opened, VaultError, Worry};
 use serde::Deserialize;
 
@@ -58,13 +60,7 @@ impl<'w> Opener<'w> {
 
     /// A value, with what should be seen to before long.
     pub(super) fn fetch(&self, name: &str) -> Result<Resolved, SecretError> {
-        let refused = |why: &dyn std::fmt::Display| SecretError { message: why.to_string() };
-        let vault = self.vault.get_or_init(|| {
-            let key_file = self.settings.vault.key_file.clone();
-            let sources = Sources { key_file, environment: self.environment };
-            Opened::open(&self.settings.vault_file(), &sources)
-        });
-        let vault = vault.as_ref().map_err(|why| refused(why))?;
+        let vault = self.opened()?;
         let name: Name = name.parse().map_err(|why| refused(&why))?;
         let now = wall_now();
         let secret = vault.get(&name, now).map_err(|why| refused(&why))?;
@@ -75,9 +71,28 @@ impl<'w> Opener<'w> {
         Ok(Resolved { secret, warning })
     }
 
+    /// Every value that is good now and until when, the current one first: two while one takes over from the other.
+    pub(super) fn accepted(&self, name: &str) -> Result<Vec<(Secret, Option<SystemTime>)>, SecretError> {
+        let (vault, name) = (self.opened()?, name.parse::<Name>().map_err(|why| refused(&why))?);
+        vault.accepted_until(&name, wall_now()).map_err(|why| refused(&why))
+    }
+
+    fn opened(&self) -> Result<&Opened, SecretError> {
+        let vault = self.vault.get_or_init(|| {
+            let key_file = self.settings.vault.key_file.clone();
+            let sources = Sources { key_file, environment: self.environment };
+            Opened::open(&self.settings.vault_file(), &sources)
+        });
+        vault.as_ref().map_err(|why| refused(why))
+    }
+
     pub(super) fn into_uses(self) -> Uses {
         Uses { vault: self.vault.into_inner().and_then(Result::ok), names: self.names.into_inner() }
     }
+}
+
+fn refused(why: &dyn std::fmt::Display) -> SecretError {
+    SecretError { message: why.to_string() }
 }
 
 /// What was fetched from the vault.

@@ -11,6 +11,7 @@ use seawall_config::SecretRef;
 use seawall_core::Code;
 use seawall_core::provider::{Http, Provider};
 use seawall_core::secret::Secret;
+use seawall_gateway::plan::callers::{self, Callers, Reach};
 use seawall_gateway::plan::{self, Alerts, Allow, Calling, Credential, Plan};
 use seawall_packs::rules::Ruled;
 use seawall_policy::Invalid;
@@ -19,6 +20,7 @@ use seawall_signals::logs::Secrets;
 use seawall_store::redis::{Identity, RedisOptions};
 use seawall_store::sealed::SealKey;
 
+use super::callers::Table;
 use super::finding::Weight;
 use super::health::origin;
 use super::state::State;
@@ -114,6 +116,7 @@ pub(crate) fn ready(loaded: &Loaded, environment: Environment<'_>, secrets: &Sec
         listen: settings.listen.0,
         admin: settings.admin.0,
         hosts: settings.hosts.iter().map(|host| host.0.clone()).collect(),
+        callers: wiring.callers(),
         state: match &settings.state {
             State::Directory(path) => Some(path.clone()),
             State::Redis(_) => None,
@@ -156,6 +159,59 @@ impl Wiring<'_> {
         SealKey::new(&secret).map_err(|why| self.unready(&key, Code::SecretMissing, why)).ok()
     }
 
+    /// Those who may call and whose keys could be had; none where everybody may.
+    fn callers(&mut self) -> Option<Arc<Callers>> {
+        let settings = &self.loaded.settings;
+        if settings.callers.is_empty() {
+            return None;
+        }
+        let mut callers = match Callers::new() {
+            Ok(callers) => callers,
+            Err(invalid) => {
+                self.invalid(&Key::top("callers"), &invalid);
+                return None;
+            }
+        };
+        for (name, caller) in &settings.callers {
+            let key = caller.place(name);
+            let Table { key: reference, limits, queue, routes, upstreams, priority } = &caller.table;
+            let Some(keys) = self.accepted(&key, reference) else { continue };
+            let names = |names: &Option<Vec<String>>| {
+                names.as_ref().map(|names| names.iter().map(|name| Arc::from(name.as_str())).collect())
+            };
+            let planned = plan::callers::Caller {
+                name: Arc::from(name.as_str()),
+                limits: planned(limits),
+                queue: queue.clone(),
+                reach: Reach { routes: names(routes), upstreams: names(upstreams) },
+                priority: *priority,
+            };
+            if let Err(invalid) = callers.add(planned, &keys) {
+                self.unready(&key, Code::SecretMissing, invalid.message.to_string());
+            }
+        }
+        Some(Arc::new(callers))
+    }
+
+    /// Every value of a secret that is good now.
+    fn accepted(&mut self, key: &Key, reference: &SecretRef) -> Option<Vec<callers::Key>> {
+        // What is worth saying of the current one is said.
+        let current = self.secret(key, reference)?;
+        let SecretRef::Vault(name) = reference else {
+            return Some(vec![callers::Key { secret: current, until: None }]);
+        };
+        match self.vault.accepted(name) {
+            Ok(all) => {
+                all.iter().for_each(|(secret, _)| _ = self.secrets.learn(secret));
+                Some(all.into_iter().map(|(secret, until)| callers::Key { secret, until }).collect())
+            }
+            Err(why) => {
+                self.unready(key, Code::SecretMissing, why.message);
+                None
+            }
+        }
+    }
+
     fn place(&mut self) -> Place {
         let settings = &self.loaded.settings;
         let server = match &settings.state {
@@ -185,20 +241,13 @@ impl Wiring<'_> {
         let key = Key::top("upstream").named(name);
         let spoken = provider(upstream.provider);
         let ruled = || Arc::new(Ruled::new(spoken.clone(), upstream.rules.clone())) as Arc<dyn Provider>;
-        let limits = upstream.limits.iter().filter_map(|limit| match limit {
-            Limit::Requests { quota, per } => {
-                Some(plan::Limit::Requests { quota: *quota, per: per.as_ref().map(|per| per.0.clone()) })
-            }
-            Limit::Concurrent(size, adaptive) => Some(plan::Limit::Concurrent(size.get(), adaptive.clone())),
-            Limit::Later(_) => None,
-        });
         plan::Upstream {
             name: Arc::from(name),
             url: upstream.url.0.clone(),
             dialect: upstream.errors.map_or_else(|| spoken.clone(), provider),
             provider: if upstream.rules.is_empty() { spoken.clone() } else { ruled() },
             auth: upstream.auth.as_ref().and_then(|auth| self.credential(&key, auth)),
-            limits: limits.collect(),
+            limits: planned(&upstream.limits),
             queue: upstream.queue.clone(),
             learn: upstream.learn,
             breaker: upstream.breaker.clone(),
@@ -347,6 +396,17 @@ impl Wiring<'_> {
         let origin = key.value_place(&self.loaded.tree);
         self.findings.add(Finding { weight, code, origin, key: key.to_string(), message, advice });
     }
+}
+
+fn planned(limits: &[Limit]) -> Vec<plan::Limit> {
+    let planned = limits.iter().filter_map(|limit| match limit {
+        Limit::Requests { quota, per } => {
+            Some(plan::Limit::Requests { quota: *quota, per: per.as_ref().map(|per| per.0.clone()) })
+        }
+        Limit::Concurrent(size, adaptive) => Some(plan::Limit::Concurrent(size.get(), adaptive.clone())),
+        Limit::Later(_) => None,
+    });
+    planned.collect()
 }
 
 fn provider(pack: Pack) -> Arc<dyn Provider> {

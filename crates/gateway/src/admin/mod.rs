@@ -18,6 +18,7 @@ mod views;
 pub(crate) use stories::timestamp;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -27,6 +28,7 @@ use axum::middleware;
 use axum::response::Response;
 use seawall::{Code, Rejection};
 use seawall_core::CallId;
+use seawall_core::audit::{Audit, Entry};
 use tokio::sync::watch;
 
 use crate::body::Outgoing;
@@ -57,6 +59,10 @@ impl Board {
 
 /// How often the last minute's durations are looked at.
 const TICK: Duration = Duration::from_secs(5);
+/// How soon it is written down that somebody came without a key.
+const LOOK: Duration = Duration::from_secs(1);
+/// And how seldom, while they keep coming.
+const STRANGERS: Duration = Duration::from_secs(60);
 /// A lever's body is a name and a reason.
 const LARGEST_BODY: usize = 64 * 1024;
 
@@ -74,16 +80,35 @@ pub(crate) async fn serve(listener: std::net::TcpListener, board: Board, mut pha
             let _ = house.ground.audit.flush();
         }
     };
+    let counted = board.clone();
+    let counting = strangers(&counted);
     let pages = page::keep_up(board.clone(), phase.clone());
     let checks = board.house().ground.health.clone();
     let serving = axum::serve(listener, router(board)).into_future();
     let over = async { while phase.changed().await.is_ok() && *phase.borrow() != Phase::Over {} };
     tokio::select! {
         () = ticking => {}
+        () = counting => {}
         () = pages => {}
         () = checks.watch() => {}
         _ = serving => {}
         () = over => {}
+    }
+}
+
+/// Writes down how many came without a key that is known, seldom enough that they cannot fill the trail.
+async fn strangers(board: &Board) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let house = board.house();
+        let count = house.ground.strangers.swap(0, Ordering::Relaxed);
+        if count == 0 {
+            continue;
+        }
+        let entry =
+            Entry::open("caller.unknown", "data port").because("no key that is known here came with them");
+        let _ = house.ground.audit.note(entry.with("requests", count));
+        tokio::time::sleep(STRANGERS).await;
     }
 }
 

@@ -108,6 +108,7 @@ fn tell(house: &House, story: &Story) -> Call {
         state: if running { "running".into() } else { certainty.to_string() },
         upstream: upstream(story.upstream),
         route: story.route.map_or(String::new(), |route| story.names.routes[route].to_string()),
+        caller: story.caller().unwrap_or_default().to_owned(),
         method: story.method.to_string(),
         path: story.path.to_string(),
         effects: story.effects.to_string(),

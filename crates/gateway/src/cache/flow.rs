@@ -147,7 +147,8 @@ async fn key(record: &Record, errand: &Errand) -> Option<Key> {
     let body = errand.body.whole(patience.min(house.now().until(errand.deadline))).await?;
     let Errand { entry, method, headers, reads, .. } = errand;
     let reads = reads.as_ref().map(Reads::asked);
-    Some(answers.key(&Question { route: record.route, entry, method, headers, reads, body: &body }, house))
+    let (route, caller) = (record.route, record.caller());
+    Some(answers.key(&Question { route, caller, entry, method, headers, reads, body: &body }, house))
 }
 
 /// How a call failed, in the words of a refusal, where an old answer may be better than that.
@@ -192,6 +193,7 @@ fn count(record: &Record, result: CacheResult) {
 fn refresh(worker: &Arc<Worker>, before: &Record, errand: Errand, lead: Lead<Key, Arc<Kept>>) {
     let house = &worker.house;
     let mut record = Record::new(worker.clone(), CallId::new(), before.route, &errand.method, before.path());
+    record.caller = before.caller;
     record.effects = before.effects;
     record.note(format!("fetched anew behind {}, which was given an old answer", before.id));
     let deadline = record.began + house.routes[before.route].deadline;

@@ -77,6 +77,8 @@ impl std::fmt::Debug for Secret {
 /// What is asked.
 pub(super) struct Question<'a> {
     pub(super) route: usize,
+    /// Who asks, where callers are told apart.
+    pub(super) caller: Option<&'a str>,
     pub(super) entry: &'a Entry,
     pub(super) method: &'a Method,
     pub(super) headers: &'a HeaderMap,
@@ -86,15 +88,17 @@ pub(super) struct Question<'a> {
 }
 
 impl Answers {
-    /// The key of a question: route, upstream, method, path and query, every header that may make a difference
+    /// The key of a question: route, caller, upstream, method, path and query, every header that may make a difference
     /// (credentials among them, and those that a limit tells callers apart by), the body, and how often the path was
     /// written to.
     pub(super) fn key(&self, question: &Question<'_>, house: &House) -> Key {
-        let Question { route, entry, method, headers, reads, body } = question;
+        let Question { route, caller, entry, method, headers, reads, body } = question;
         let mut digest = Digest(Context::with_key(&self.secret.0));
         // By their names: places change when a configuration does. An upstream that moves is another one.
         let addressed = &house.upstreams[entry.addressed].plan;
         digest.field(house.routes[*route].name.as_bytes());
+        digest.number(usize::from(caller.is_some()));
+        digest.field(caller.unwrap_or("").as_bytes());
         digest.field(addressed.name.as_bytes());
         digest.field(addressed.url.to_string().as_bytes());
         digest.number(usize::from(entry.bare));

@@ -1,7 +1,7 @@
 //! What outlives a configuration.
 
 use std::collections::hash_map::RandomState;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
@@ -23,6 +23,8 @@ pub(crate) struct Ground {
     pub(crate) registry: Registry,
     /// Refusals at the door, before any upstream is known.
     pub(crate) rejections: Arc<CounterBy<Code>>,
+    /// Requests without a key that is known, since somebody wrote down how many.
+    pub(crate) strangers: Arc<AtomicU64>,
     /// The stories of every worker, and of questions about doubts.
     pub(crate) rings: Arc<[Arc<Ring>]>,
     pub(crate) events: Channel,
@@ -74,6 +76,7 @@ impl Ground {
         registry.build_info(env!("CARGO_PKG_VERSION"));
         Ok(Self {
             rejections: Arc::new(names::rejections(&registry, "")),
+            strangers: Arc::default(),
             registry,
             // One more than there are workers: questions about doubts have stories too.
             rings: (0..=workers).map(|_| Arc::default()).collect(),

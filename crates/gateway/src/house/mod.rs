@@ -1,5 +1,6 @@
 //! The live state of a gateway: its upstreams' policies, its routes, its counters and its memory of calls.
 
+mod callers;
 mod ground;
 mod health;
 mod routes;
@@ -23,6 +24,7 @@ use crate::decision::Decision;
 use crate::plan::Plan;
 use crate::story::Names;
 
+pub(crate) use callers::LiveCallers;
 pub(crate) use ground::Ground;
 pub(crate) use health::Health;
 use routes::Building;
@@ -39,6 +41,8 @@ pub(crate) struct House {
     pub(crate) ground: Ground,
     pub(crate) upstreams: Vec<LiveUpstream>,
     pub(crate) routes: Vec<LiveRoute>,
+    /// Who may call; none where everybody may.
+    pub(crate) callers: Option<LiveCallers>,
     /// What was answered and may be answered again, where a route keeps anything.
     pub(crate) answers: Option<Arc<Answers>>,
     /// How everything stands.
@@ -83,13 +87,23 @@ impl House {
         for place in 0..upstreams.len() {
             routes.push(LiveRoute::plain(place, &mut building)?);
         }
+        let callers = match &plan.callers {
+            Some(callers) => {
+                let before = old.and_then(|old| old.callers.as_ref());
+                Some(LiveCallers::new(callers, before, (&routes, &upstreams), &ground, &mut updates)?)
+            }
+            None => None,
+        };
         let by_name = plan.upstreams.iter().enumerate().map(|(place, up)| (up.name.clone(), place)).collect();
         let answers = match old.and_then(|old| old.answers.clone()) {
             Some(answers) => Some(answers),
             None => Answers::new(&plan.routes, &ground.clock)?,
         };
         let health = Health::new(&ground.health, &upstreams);
-        Ok((Self { plan, ground, upstreams, routes, answers, health, by_name, plain, names }, updates))
+        Ok((
+            Self { plan, ground, upstreams, routes, callers, answers, health, by_name, plain, names },
+            updates,
+        ))
     }
 
     /// From now on its checks are those that are looked at: the last thing that may be refused.
@@ -109,11 +123,12 @@ impl House {
         observers
     }
 
-    /// What routes and upstreams are called, for stories.
+    /// What routes, upstreams and callers are called, for stories.
     pub(crate) fn named(&self) -> Names {
         Names {
             routes: self.routes.iter().map(|route| route.name.clone()).collect(),
             upstreams: self.upstreams.iter().map(|up| up.plan.name.clone()).collect(),
+            callers: self.callers.as_ref().map_or(Vec::new(), LiveCallers::names),
         }
     }
 

@@ -73,13 +73,25 @@ impl Asked {
             Some(key) => (key, true),
             None => (record.id.to_string(), false),
         };
-        Ok(Self { key, brought, owner: headers::owner(&errand.headers), print, age })
+        Ok(Self { key, brought, owner: owner(record, &errand.headers), print, age })
     }
 
     /// The same as the guard reads it.
     pub(super) fn wish(&self) -> Wish<'_> {
         Wish { id: &self.key, scope: &self.owner, occurrence: 0, print: self.print, age: self.age }
     }
+}
+
+/// Whose key it is: the caller's who is known by name, and of that one whoever stands behind it.
+fn owner(record: &Record, headers: &HeaderMap) -> Vec<u8> {
+    let mut owner = Vec::new();
+    if let Some(caller) = record.caller() {
+        owner.extend_from_slice(b"caller ");
+        owner.extend_from_slice(&(caller.len() as u64).to_be_bytes());
+        owner.extend_from_slice(caller.as_bytes());
+    }
+    owner.extend(headers::owner(headers));
+    owner
 }
 
 fn no_whole_body(errand: &Errand) -> Rejection {

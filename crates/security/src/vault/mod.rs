@@ -138,10 +138,20 @@ impl Vault {
 
     /// Every value that is accepted now, the current one first: two while one takes over from another.
     pub fn accepted(&self, name: &Name, now: SystemTime) -> Result<Vec<Secret>, VaultError> {
+        Ok(self.accepted_until(name, now)?.into_iter().map(|(secret, _)| secret).collect())
+    }
+
+    /// The same with the moment each of them ends, where that is known already: for whoever keeps them for longer.
+    pub fn accepted_until(
+        &self,
+        name: &Name,
+        now: SystemTime,
+    ) -> Result<Vec<(Secret, Option<SystemTime>)>, VaultError> {
         let now = when::from_wall(now);
         self.current(name, now)?;
         let valid = self.body.entries.get(name).map(|entry| entry.valid(now)).unwrap_or_default();
-        valid.into_iter().map(|version| self.value(name, version)).collect()
+        let value = |version: &Version| Ok((self.value(name, version)?, version.ends().map(when::to_wall)));
+        valid.into_iter().map(value).collect()
     }
 
     /// The value as a Fernet token under the vault's first key, and nothing else inside: what another program decrypts

@@ -133,10 +133,10 @@ const ALL: [BuiltIn; 15] = [
     ),
     alert(
         "strangers_refused",
-        "sum by (code) (increase(rejections_total{code=~'SW0017|SW0018|SW0019'}[10m])) > 10",
+        "sum by (code) (increase(rejections_total{code=~'SW0017|SW0018|SW0019|SW0050'}[10m])) > 10",
         (0, 60),
         Severity::Warning,
-        "requests for foreign hosts or from foreign pages are refused: somebody is trying doors",
+        "requests for foreign hosts, from foreign pages or without a key are refused: somebody is trying doors",
     ),
 ];
 

@@ -2,7 +2,7 @@
 //!
 //! | metric | counts or shows |
 //! |---|---|
-//! | [`CALLS`], [`CALL_DURATION`] | calls and how long they took, from arrival to the response's head |
+//! | [`CALLS`], [`CALLER_CALLS`], [`CALL_DURATION`] | calls and how long they took, from arrival to the response's head |
 //! | [`ATTEMPTS`], [`RETRIES`], [`RETRY_BUDGET_EXHAUSTED`] | what it took to answer them |
 //! | [`BREAKER_STATE`], [`BREAKER_OPEN`], [`BREAKER_TRANSITIONS`] | circuit breakers |
 //! | [`COMPRESS_BYTES`] | bodies that changed their coding |
@@ -26,6 +26,13 @@ pub const CALLS: Family<Counter, 3> = Family::counter(
     "seawall_calls_total",
     "Calls answered, by the class of their outcome.",
     ["upstream", "route", "outcome"],
+);
+
+/// `seawall_caller_calls_total{caller,outcome}`; see [`caller_calls`].
+pub const CALLER_CALLS: Family<Counter, 2> = Family::counter(
+    "seawall_caller_calls_total",
+    "Calls of those who may call, by the class of their outcome.",
+    ["caller", "outcome"],
 );
 
 /// `seawall_call_duration_seconds{upstream,route}`.
@@ -309,6 +316,7 @@ pub const ALL: &[Described] = &[
     BULKHEAD_IN_FLIGHT.describe(),
     CACHE.describe(),
     CALL_DURATION.describe(),
+    CALLER_CALLS.describe(),
     CALLS.describe(),
     COMPRESS_BYTES.describe(),
     CONFIG_GENERATION.describe(),
@@ -352,6 +360,12 @@ pub fn is_known(name: &str) -> bool {
 pub fn calls(registry: &Registry, upstream: &str, route: &str) -> CounterBy<Class> {
     let (upstream, route) = (upstream.to_owned(), route.to_owned());
     CALLS.by(registry, move |class: Class| [upstream.clone(), route.clone(), class.to_string()])
+}
+
+/// The calls of one caller, by outcome.
+pub fn caller_calls(registry: &Registry, caller: &str) -> CounterBy<Class> {
+    let caller = caller.to_owned();
+    CALLER_CALLS.by(registry, move |class: Class| [caller.clone(), class.to_string()])
 }
 
 /// The attempts sent to one upstream, by result.

@@ -23,6 +23,9 @@ pub struct Call {
     pub upstream: String,
     /// The route it took; empty for an upstream's defaults.
     pub route: String,
+    /// Who called, by the name in the configuration; empty where callers are not told apart.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub caller: String,
     /// The request's method.
     pub method: String,
     /// The request's path, without the query, which may hold secrets.

@@ -150,6 +150,7 @@ fn a_call_tells_its_story_in_order() {
         then: then.into(),
     };
     let call = Call {
+        caller: String::new(),
         id: "01936b1e-7c1a-7000-8000-000000000001".into(),
         state: "done".into(),
         upstream: "openai".into(),

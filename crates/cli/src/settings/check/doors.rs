@@ -15,11 +15,8 @@ pub(super) fn check(checking: &mut Checking<'_>) {
         let advice = "write two addresses that differ, such as \"127.0.0.1:7070\" and \"127.0.0.1:7071\"";
         checking.error(&Key::top(key), format!("listen and admin are the same port {port}"), advice);
     }
-    door(checking, "listen", settings.listen, ("callers", !settings.callers.is_empty()));
+    data_port(checking);
     door(checking, "admin", settings.admin, ("admin_token", settings.admin_token.is_some()));
-    if !settings.callers.is_empty() {
-        checking.unbuilt(&Key::top("callers"), "callers are not told apart");
-    }
     if settings.admin_token.is_some() {
         checking.unbuilt(&Key::top("admin_token"), "the admin port asks for no token");
     }
@@ -78,6 +75,30 @@ fn server(checking: &mut Checking<'_>) {
     }
 }
 
+/// Outside loopback callers need keys, and a name to call it by.
+fn data_port(checking: &mut Checking<'_>) {
+    let settings = &checking.loaded.settings;
+    let ip = settings.listen.0.ip();
+    if ip.is_loopback() {
+        return;
+    }
+    let key = Key::top("listen");
+    if settings.callers.is_empty() {
+        open_to_all(checking, "listen", settings.listen, "callers");
+        return;
+    }
+    if ip.is_unspecified() && settings.hosts.is_empty() {
+        let message = "callers on other machines have no name for it that is accepted";
+        checking.warning(&key, message, "write hosts = [\"NAME\"], the name they call it by");
+    }
+}
+
+fn open_to_all(checking: &mut Checking<'_>, name: &str, address: Listen, key: &str) {
+    let message = format!("{} can be reached from outside, and nobody is asked for a key", address.0.ip());
+    let advice = format!("write a loopback address such as \"127.0.0.1:{}\", or add {key}", address.0.port());
+    checking.add(Weight::Error, Code::NotLoopback, &Key::top(name), message, advice);
+}
+
 /// Outside loopback a door needs keys, and keys are not built yet.
 fn door(checking: &mut Checking<'_>, name: &str, address: Listen, (key, has_keys): (&str, bool)) {
     let ip = address.0.ip();
@@ -87,9 +108,6 @@ fn door(checking: &mut Checking<'_>, name: &str, address: Listen, (key, has_keys
     if has_keys {
         checking.unbuilt(&Key::top(name), "only loopback addresses are served");
     } else {
-        let message = format!("{ip} can be reached from outside, and nobody is asked for a key");
-        let advice =
-            format!("write a loopback address such as \"127.0.0.1:{}\", or add {key}", address.0.port());
-        checking.add(Weight::Error, Code::NotLoopback, &Key::top(name), message, advice);
+        open_to_all(checking, name, address, key);
     }
 }

@@ -1,6 +1,7 @@
 //! What only shows when everything is looked at together: names that lead nowhere, routes that tie, times that contradict.
 
 mod alerts;
+mod callers;
 mod calling;
 mod doors;
 mod health;
@@ -17,6 +18,7 @@ use super::{Finding, Findings, Key, Loaded};
 pub(super) fn check(loaded: &Loaded) -> Findings {
     let mut checking = Checking { loaded, findings: Findings::default() };
     doors::check(&mut checking);
+    callers::check(&mut checking);
     calling::defaults(&mut checking);
     upstreams::check(&mut checking);
     routes::check(&mut checking);

@@ -60,7 +60,7 @@ fn doors(checking: &mut Checking<'_>, key: &Key, upstream: &Upstream) {
     }
 }
 
-fn limits(checking: &mut Checking<'_>, key: &Key, limits: &[Limit]) {
+pub(super) fn limits(checking: &mut Checking<'_>, key: &Key, limits: &[Limit]) {
     let key = key.then("limits");
     for (place, limit) in limits.iter().enumerate() {
         let at = key.item(place);

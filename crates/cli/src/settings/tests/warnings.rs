@@ -192,10 +192,30 @@ fn what_is_shared_in_vain_is_odd() {
 }
 
 #[test]
+fn a_data_port_without_a_name_is_odd_and_served() {
+    let text = format!("listen = '0.0.0.0:7070'\ncallers.ann = 'env:LONG'\n{UP}");
+    let at = "f:1:10: listen:";
+    odd(
+        &text,
+        &[&format!(
+            "{at} callers on other machines have no name for it that is accepted, write hosts = [\"NAME\"], the name they \
+             call it by"
+        )],
+    );
+    odd(&format!("hosts = ['seawall']\n{text}"), &[]);
+    let (loaded, findings) = read(&text).unwrap();
+    assert!(!findings.stop(Purpose::Serve));
+    let long = "0123456789abcdef0123";
+    let (plan, findings) = crate::settings::plan(&loaded, &|_| Some(long.to_owned()));
+    assert!(findings.0.is_empty(), "{findings:?}");
+    assert_eq!(plan.callers.unwrap().whose(long.as_bytes()), Some(0));
+}
+
+#[test]
 fn what_is_not_built_yet_is_named_at_its_place_and_stops_serving() {
     let text = "\
-listen = '0.0.0.0:7070'
-callers = { ana = 'env:SET' }
+admin = '0.0.0.0:7071'
+hosts = ['seawall']
 admin_token = 'env:SET'
 state = 'redis://127.0.0.1:6379/0?namespace=prod'
 [upstream.a]
@@ -208,13 +228,12 @@ allow = ['seawall-effects', 'seawall-tenant']
     odd(
         text,
         &[
-            "f:1:1: listen: SW0090 not available yet: only loopback addresses are served, remove it to serve",
-            "f:2:1: callers: SW0090 not available yet: callers are not told apart, remove it to serve",
+            "f:1:1: admin: SW0090 not available yet: only loopback addresses are served, remove it to serve",
             "f:3:1: admin_token: SW0090 not available yet: the admin port asks for no token, remove it to serve",
             "f:7:11: upstream.a.limits[0]: SW0090 not available yet: no tokens are counted, remove it to serve",
             "f:10:29: route.r.allow[1]: SW0090 not available yet: seawall-tenant is not listened to, remove it to serve",
         ],
     );
     let (_, findings) = read(text).unwrap();
-    assert_eq!(findings.split(Purpose::Serve).0.len(), 5, "each of them stops serving");
+    assert_eq!(findings.split(Purpose::Serve).0.len(), 4, "each of them stops serving");
 }
