@@ -155,6 +155,11 @@ pub enum Fact {
         /// What, in words.
         what: Arc<str>,
     },
+    /// Something that operators will want to look at later is not kept, or not sent on.
+    SignalTrouble {
+        /// What, in words.
+        what: Arc<str>,
+    },
     /// The journal noted something about an effect that an operator should know.
     Effect {
         /// The effect's name for people.

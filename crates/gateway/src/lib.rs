@@ -29,6 +29,7 @@ mod owned;
 pub mod plan;
 mod presence;
 mod proxy;
+mod recall;
 mod record;
 mod refusal;
 pub mod route;

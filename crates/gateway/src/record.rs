@@ -420,6 +420,7 @@ impl Sink for Record {
             | Fact::AuditTrouble { .. }
             | Fact::Alert { .. }
             | Fact::AlertTrouble { .. }
+            | Fact::SignalTrouble { .. }
             | Fact::Lever { .. } => {}
         }
     }

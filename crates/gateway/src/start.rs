@@ -27,6 +27,7 @@ use crate::once;
 use crate::owned::{self, Lock, Sockets};
 use crate::plan::{self, Plan, Upstream};
 use crate::proxy::Worker;
+use crate::recall::Recall;
 use crate::scene::{Asked, Past, Scene, Slot};
 use crate::upstream::{Http2, Options, Origin, Pool, Tls};
 
@@ -129,7 +130,8 @@ pub fn start_on(plan: Plan, sockets: Sockets) -> Result<Gateway, StartError> {
     let journal_runtime = runtime()?;
     let fleet =
         plan.fleet.as_ref().map(|fleet| join(fleet, &journal_runtime)).transpose().map_err(invalid)?;
-    let ground = Ground::new(&plan.journal, fleet, count, channel, audit).map_err(invalid)?;
+    let recall = Recall::open(plan.state.as_deref(), channel.clone());
+    let ground = Ground::new((&plan.journal, recall), fleet, count, channel, audit).map_err(invalid)?;
     let (house, _) = House::new(plan, names, ground, None).map_err(invalid)?;
     house.look(None).map_err(invalid)?;
     let (house, bound) = (Arc::new(house), [listen, admin]);
@@ -288,6 +290,8 @@ impl Gateway {
             let _ = over.send(true);
             let _ = thread.join();
         }
+        // The last, for whoever counted has ended.
+        house.ground.recall.end(&house.ground.registry);
         Stopped { unfinished }
     }
 }

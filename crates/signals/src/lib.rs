@@ -18,3 +18,4 @@ pub mod view;
 
 mod place;
 mod slot;
+mod whole;

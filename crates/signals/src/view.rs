@@ -26,7 +26,7 @@ pub use call::{Attempt, Call, Calls, Moment, Refusal};
 pub use config::{Configured, Version};
 pub use effect::{Effect, EffectVerdict, Effects};
 pub use health::{Check, Checks, Foretold, Past};
-pub use series::{Run, Series};
+pub use series::{Run, Series, Stretch};
 pub use short::{
     Budgets, Config, Copied, Detailed, Item, Jobs, Probe, Pulled, Quieted, Reloaded, Section, Standing,
 };

@@ -311,7 +311,9 @@ fn told(event: &Event, spent: &mut Quiet) -> Option<String> {
         Fact::FailedOver { from, to, why } => Some(format!("failed over from {from} to {to} ({why})")),
         Fact::Degraded { level, why } => Some(format!("degraded to {level} ({why})")),
         Fact::HealthMoved { to, why } => Some(format!("health {to} ({why})")),
-        Fact::AuditTrouble { what } | Fact::AlertTrouble { what } => Some(what.to_string()),
+        Fact::AuditTrouble { what } | Fact::AlertTrouble { what } | Fact::SignalTrouble { what } => {
+            Some(what.to_string())
+        }
         Fact::Alert { to, severity, why } if ["active", "resolved", "lost"].contains(to) => {
             Some(format!("alert ({severity}) {why}"))
         }

@@ -17,6 +17,8 @@ use seawall_signals::view::{Run, Series};
 use serde::Deserialize;
 use serde_json::json;
 
+mod steps;
+
 use super::openapi::Says;
 use super::{Board, refused};
 
@@ -32,6 +34,8 @@ pub(super) struct Asked {
     span: Option<String>,
     /// What to make of it; without it the points themselves.
     over: Option<String>,
+    /// `1m`, `1h` or `1d` from one point to the next.
+    step: Option<String>,
     /// `json` or `csv`; without it what is accepted.
     format: Option<String>,
 }
@@ -43,7 +47,12 @@ pub(super) fn described(says: Says) -> Says {
     let over = "^(avg|sum|min|max|count|last|increase|rate|p(100|[0-9]{1,2}(\\.[0-9]{1,6})?))$";
     let span = duration_schema(&mut schemars::SchemaGenerator::default());
     says.needs("metric", "Its name, with or without `seawall_`.", json!({ "enum": metrics }))
-        .asks("span", "How far back: \"1s\" to \"1d\"; an hour where nothing is said.", span.into())
+        .asks(
+            "span",
+            "How far back: \"1s\" to \"1d\", an hour where nothing is said; \"31d\" of hours and \"400d\" of days.",
+            span.into(),
+        )
+        .asks("step", "Minutes, hours or days; minutes where nothing is said.", json!({ "enum": ["1m", "1h", "1d"] }))
         .asks(
             "over",
             "What to make of its points: `p95` is a percentile; the points themselves where nothing is said.",
@@ -61,6 +70,8 @@ pub(super) fn tick(board: &Board) {
     let house = board.house();
     let mut kept = house.ground.kept.lock().unwrap_or_else(PoisonError::into_inner);
     kept.tick(now(), || house.ground.registry.gather());
+    drop(kept);
+    house.ground.recall.tick();
 }
 
 pub(super) async fn series(
@@ -78,6 +89,11 @@ pub(super) async fn series(
             return refused(&malformed(format!("format: {shown:?} is none: write json or csv")));
         }
     };
+    match steps::wanted(asked.step.as_deref()) {
+        Ok(None) => {}
+        Ok(Some(step)) => return steps::answer(&board, &asked, step, csv),
+        Err(rejection) => return refused(&rejection),
+    }
     match found(&board, &asked) {
         Ok(found) if csv => ([(CONTENT_TYPE, "text/csv; charset=utf-8")], table(&found)).into_response(),
         Ok(found) => Json(listed(found)).into_response(),
@@ -97,7 +113,8 @@ fn malformed(why: String) -> Rejection {
     Rejection::new(Code::Malformed).because(why)
 }
 
-fn found(board: &Board, asked: &Asked) -> Result<Found, Rejection> {
+/// The metric that is asked for, which somebody counts.
+fn metric(asked: &Asked) -> Result<String, Rejection> {
     let missing =
         || malformed("metric is missing: write ?metric=seawall_calls_total, see /metrics".to_owned());
     let metric = asked.metric.as_deref().filter(|metric| !metric.is_empty()).ok_or_else(missing)?;
@@ -106,6 +123,11 @@ fn found(board: &Board, asked: &Asked) -> Result<Found, Rejection> {
         let shown: String = metric.chars().take(80).collect();
         return Err(malformed(format!("metric: nobody counts {shown:?}: see /metrics")));
     }
+    Ok(metric)
+}
+
+fn found(board: &Board, asked: &Asked) -> Result<Found, Rejection> {
+    let metric = metric(asked)?;
     let day = POINTS as u64 * STEP;
     let span = match asked.span.as_deref() {
         None => 3600,
@@ -136,6 +158,7 @@ fn listed(found: Found) -> Series {
             labels,
             value: found.over.map(|over| over.of(&points).filter(number)),
             points: found.over.is_none().then(listed),
+            steps: None,
         }
     };
     Series {
@@ -146,12 +169,17 @@ fn listed(found: Found) -> Series {
     }
 }
 
+/// A series in a cell of a table.
+fn title(id: &Id) -> String {
+    let labels: Vec<String> = id.labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+    quoted(&format!("{}{{{}}}", id.name, labels.join(",")))
+}
+
 /// RFC 4180: a line for each point, or for each series.
 fn table(found: &Found) -> String {
     let mut out = if found.over.is_some() { "series,value\r\n" } else { "series,time,value\r\n" }.to_owned();
     for (id, points) in &found.series {
-        let labels: Vec<String> = id.labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
-        let name = quoted(&format!("{}{{{}}}", id.name, labels.join(",")));
+        let name = title(id);
         match found.over {
             Some(over) => {
                 let value = over.of(points).map(|value| value.to_string()).unwrap_or_default();

@@ -15,6 +15,7 @@ use seawall_signals::metrics::{CounterBy, Observer, Registry, names};
 use seawall_signals::series::Kept;
 
 use crate::once::Journal;
+use crate::recall::Recall;
 use crate::story::Ring;
 
 /// What outlives a configuration. Clones share all of it.
@@ -30,8 +31,10 @@ pub(crate) struct Ground {
     pub(crate) events: Channel,
     /// Who pulled which lever, and why.
     pub(crate) audit: Arc<Trail>,
-    /// The last day of the metrics.
+    /// The last day of the metrics, and the hours and days before.
     pub(crate) kept: Arc<Mutex<Kept>>,
+    /// How they outlive this process.
+    pub(crate) recall: Arc<Recall>,
     /// What is looked at, and how it stands.
     pub(crate) health: health::Registry,
     /// What must not happen twice.
@@ -52,7 +55,7 @@ pub(crate) struct Ground {
 impl Ground {
     /// For `workers` workers.
     pub(crate) fn new(
-        journal: &crate::plan::Journal,
+        (journal, recall): (&crate::plan::Journal, Recall),
         fleet: Option<Fleet>,
         workers: usize,
         events: Channel,
@@ -82,7 +85,8 @@ impl Ground {
             rings: (0..=workers).map(|_| Arc::default()).collect(),
             events,
             audit,
-            kept: Arc::default(),
+            kept: recall.kept(),
+            recall: Arc::new(recall),
             health,
             journal,
             fleet,

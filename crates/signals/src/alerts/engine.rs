@@ -19,11 +19,11 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::board::Board;
 use super::calendar::Calendar;
-use super::file::{self, Found};
 use super::meters::Meters;
 use super::{Failure, Notice, Outlet, Unsilenced};
 use crate::metrics::Registry;
 use crate::view;
+use crate::whole::{self, Found};
 
 /// The file in a state directory.
 pub const FILE: &str = "alerts.state";
@@ -290,7 +290,7 @@ impl Shared {
             }
             (board.save(self.calendar.now()), board.changed)
         };
-        let ended = tokio::task::spawn_blocking(move || file::write(&path, &bytes)).await;
+        let ended = tokio::task::spawn_blocking(move || whole::write(&path, &bytes)).await;
         let ended = ended.unwrap_or_else(|_| Err(io::Error::other("the write was given up")));
         lock(&self.board).written = generation;
         self.ready.notify_waiters();
@@ -357,7 +357,7 @@ fn remembered(
     now: Instant,
     troubles: &mut Vec<String>,
 ) -> Option<Board> {
-    let bytes = match file::read(path) {
+    let bytes = match whole::read(path) {
         Found::Nothing => return None,
         Found::Whole(bytes) => bytes,
         Found::Before(bytes, why) => {

@@ -20,7 +20,6 @@ mod builtin;
 mod calendar;
 pub mod channel;
 mod engine;
-mod file;
 mod key;
 mod lane;
 mod meters;

@@ -45,6 +45,7 @@ fn place(fact: &Fact) -> (Stream, Level, &'static str) {
         Fact::Alert { to: "resolved", .. } => (App, Info, "an alert moved"),
         Fact::Alert { .. } => (App, Warn, "an alert moved"),
         Fact::AlertTrouble { .. } => (App, Error, "somebody may not hear of an alert"),
+        Fact::SignalTrouble { .. } => (App, Warn, "signals are not kept, or not sent on"),
         Fact::Effect { note, .. } if note.is_grave() => (App, Error, "an effect is in doubt"),
         Fact::Effect { .. } => (App, Info, "an effect was noted"),
         Fact::Lever { .. } => (Audit, Info, "a lever was pulled"),
@@ -82,7 +83,9 @@ fn told<'l>(line: Line<'l>, fact: &Fact) -> Line<'l> {
         Fact::HealthMoved { to, why } => line.text("to", to).text("why", why),
         Fact::PaceChanged { share, why } => line.number("share", *share).text("why", why),
         Fact::SizeChanged { size } => line.count("size", (*size).into()),
-        Fact::AuditTrouble { what } | Fact::AlertTrouble { what } => line.text("what", what),
+        Fact::AuditTrouble { what } | Fact::AlertTrouble { what } | Fact::SignalTrouble { what } => {
+            line.text("what", what)
+        }
         Fact::Alert { to, severity, why } => line.text("to", to).text("severity", severity).text("why", why),
         Fact::Effect { label, note } => line.text("effect", label).shown("note", note),
         Fact::Lever { action, by, reason } => {

@@ -1,9 +1,10 @@
-//! The last day of every metric, a point a minute, and what can be asked of it.
+//! The last day of every metric, a point a minute, and the hours and days before.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::metrics::{Gathered, Value};
+use super::steps::{Step, Steps, Stretch};
+use crate::metrics::{Gathered, Kind, Value};
 
 /// Points kept of each series: a day of minutes.
 pub const POINTS: usize = 24 * 60;
@@ -21,13 +22,15 @@ pub struct Id {
     pub labels: Vec<(Arc<str>, Arc<str>)>,
 }
 
-/// The last day, in at most 10 MB.
+/// The last day in at most 10 MB, and what came before in at most 5.
 #[derive(Debug, Default)]
 pub struct Kept {
     /// When each point was, in seconds since 1970, the oldest first.
     moments: VecDeque<u64>,
     /// The values of each series, aligned at their end; what was not there is no number.
     series: BTreeMap<Id, VecDeque<f64>>,
+    /// The hours and days.
+    steps: Steps,
     refused: u64,
 }
 
@@ -40,108 +43,32 @@ pub struct Point {
     pub value: f64,
 }
 
-/// What can be made of the points of one series.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Over {
-    /// Their mean.
-    Avg,
-    /// Their sum.
-    Sum,
-    /// The smallest.
-    Min,
-    /// The largest.
-    Max,
-    /// How many.
-    Count,
-    /// The latest.
-    Last,
-    /// By how much a counter grew; one that began anew counts from there.
-    Increase,
-    /// By how much a counter grew in a second.
-    Rate,
-    /// So large a share of them, from 0 to 1, was no larger.
-    Percentile(f64),
+/// A series with its present value.
+pub(super) struct Present {
+    pub(super) id: Id,
+    pub(super) value: f64,
+    /// Does it only grow?
+    pub(super) counts: bool,
 }
 
-impl Over {
-    /// Reads `avg`, `sum`, `min`, `max`, `count`, `last`, `increase`, `rate`, or a percentile such as `p95` or `p99.9`.
-    pub fn parse(word: &str) -> Result<Self, String> {
-        Ok(match word {
-            "avg" => Self::Avg,
-            "sum" => Self::Sum,
-            "min" => Self::Min,
-            "max" => Self::Max,
-            "count" => Self::Count,
-            "last" => Self::Last,
-            "increase" => Self::Increase,
-            "rate" => Self::Rate,
-            other => {
-                let plain = |number: &&str| number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-                let share =
-                    other.strip_prefix('p').filter(plain).and_then(|number| number.parse::<f64>().ok());
-                match share.filter(|share| (0.0..=100.0).contains(share)) {
-                    Some(share) => Self::Percentile(share / 100.0),
-                    None => {
-                        let shown: String = other.chars().take(40).collect();
-                        return Err(format!(
-                            "{shown:?} cannot be asked: write avg, sum, min, max, count, last, increase, rate or p95"
-                        ));
-                    }
-                }
-            }
-        })
-    }
-
-    /// The number; none where there are too few points for one.
-    pub fn of(self, points: &[Point]) -> Option<f64> {
-        let values = || points.iter().map(|point| point.value);
-        let (first, last) = (points.first()?, points.last()?);
-        Some(match self {
-            Self::Avg => values().sum::<f64>() / points.len() as f64,
-            Self::Sum => values().sum(),
-            Self::Min => values().fold(f64::INFINITY, f64::min),
-            Self::Max => values().fold(f64::NEG_INFINITY, f64::max),
-            Self::Count => points.len() as f64,
-            Self::Last => last.value,
-            Self::Increase => grown(points)?,
-            Self::Rate => {
-                let span = last.at.saturating_sub(first.at);
-                (span > 0).then(|| grown(points)).flatten()? / span as f64
-            }
-            Self::Percentile(share) => {
-                let mut sorted: Vec<f64> = values().collect();
-                sorted.sort_by(f64::total_cmp);
-                // The nearest rank.
-                let rank = (share * sorted.len() as f64).ceil().max(1.0) as usize;
-                *sorted.get(rank.min(sorted.len()) - 1)?
-            }
-        })
-    }
-}
-
-/// By how much a counter grew; a fall is a counter that began anew.
-fn grown(points: &[Point]) -> Option<f64> {
-    let step = |pair: &[Point]| {
-        if pair[1].value >= pair[0].value { pair[1].value - pair[0].value } else { pair[1].value }
-    };
-    (points.len() > 1).then(|| points.windows(2).map(step).sum())
-}
-
-/// Every series of what was gathered, with its present value.
-fn flat(gathered: &[Gathered]) -> Vec<(Id, f64)> {
+/// Every series of what was gathered.
+fn flat(gathered: &[Gathered]) -> Vec<Present> {
     let mut all = Vec::new();
     for family in gathered {
         for sample in &family.samples {
             let labels = family.labels.iter().zip(sample.values.iter());
             let labels: Vec<(Arc<str>, Arc<str>)> =
                 labels.map(|(name, value)| (Arc::from(&**name), Arc::from(&**value))).collect();
-            let id = |end: &str| Id { name: format!("{}{end}", family.name), labels: labels.clone() };
+            let mut push = |end: &str, value: f64, counts: bool| {
+                let id = Id { name: format!("{}{end}", family.name), labels: labels.clone() };
+                all.push(Present { id, value, counts });
+            };
             match &sample.value {
-                Value::Count(count) => all.push((id(""), *count as f64)),
-                Value::Number(number) => all.push((id(""), *number)),
+                Value::Count(count) => push("", *count as f64, true),
+                Value::Number(number) => push("", *number, family.kind == Kind::Counter),
                 Value::Durations(snapshot) => {
-                    all.push((id("_sum"), snapshot.sum_nanos() as f64 / 1e9));
-                    all.push((id("_count"), snapshot.count() as f64));
+                    push("_sum", snapshot.sum_nanos() as f64 / 1e9, true);
+                    push("_count", snapshot.count() as f64, true);
                 }
             }
         }
@@ -150,37 +77,51 @@ fn flat(gathered: &[Gathered]) -> Vec<(Id, f64)> {
 }
 
 impl Kept {
-    /// Takes a point of every series, if a minute has passed since the last; `now` is in seconds since 1970. A clock that
-    /// was set back begins a new day.
+    /// Takes a point of every series, if another minute has begun since the last; `now` is in seconds since 1970. Of a clock
+    /// that was set back, the minutes it is yet to see again are forgotten.
     pub fn tick(&mut self, now: u64, gather: impl FnOnce() -> Vec<Gathered>) {
         match self.moments.back() {
-            Some(last) if now < *last => *self = Self::default(),
-            Some(last) if now - last < STEP => return,
+            Some(last) if now < *last => self.set_back(now),
+            Some(last) if now / STEP == last / STEP => return,
             _ => {}
         }
-        self.moments.push_back(now);
-        if self.moments.len() > POINTS {
-            self.moments.pop_front();
-        }
+        push(&mut self.moments, now);
         for values in self.series.values_mut() {
-            values.push_back(f64::NAN);
-            if values.len() > POINTS {
-                values.pop_front();
-            }
+            push(values, f64::NAN);
         }
-        for (id, value) in flat(&gather()) {
-            if let Some(values) = self.series.get_mut(&id) {
-                if let Some(last) = values.back_mut() {
-                    *last = value;
-                }
-            } else if self.series.len() < SERIES {
-                self.series.insert(id, VecDeque::from([value]));
+        let mut present = flat(&gather());
+        present.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        self.steps.see(now, &present);
+        let new = side_by_side(&mut self.series, &present, |values, one| {
+            if let Some(last) = values.back_mut() {
+                *last = one.value;
+            }
+        });
+        for one in new {
+            if self.series.len() < SERIES {
+                self.series.insert(one.id.clone(), VecDeque::from([one.value]));
             } else {
                 self.refused = self.refused.saturating_add(1);
             }
         }
         // Nothing of it was there for a day.
         self.series.retain(|_, values| values.iter().any(|value| !value.is_nan()));
+    }
+
+    /// Takes a last look, in the middle of a minute, so that what was counted in it is not lost to the hours.
+    pub fn end(&mut self, now: u64, gathered: &[Gathered]) {
+        let mut present = flat(gathered);
+        present.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        self.steps.see(now, &present);
+    }
+
+    fn set_back(&mut self, now: u64) {
+        let left = self.moments.partition_point(|moment| *moment < now);
+        let ahead = self.moments.len() - left;
+        self.moments.truncate(left);
+        for values in self.series.values_mut() {
+            values.truncate(values.len().saturating_sub(ahead));
+        }
     }
 
     /// Every series of a metric, each with its points of the last `span` seconds before `now`, the oldest first, and its present
@@ -198,18 +139,70 @@ impl Kept {
                 found.insert(id.clone(), points);
             }
         }
-        for (id, value) in
-            flat(present).into_iter().filter(|(id, value)| id.name == metric && !value.is_nan())
-        {
+        let present = flat(present).into_iter().filter(|own| own.id.name == metric && !own.value.is_nan());
+        for Present { id, value, .. } in present {
             found.entry(id).or_default().push(Point { at: now, value });
         }
         found.into_iter().collect()
+    }
+
+    /// Every series of a metric in steps: those of the last `span` seconds before `now`, the oldest first, the one that has begun
+    /// included. What was before a restart is there too.
+    pub fn steps(&self, metric: &str, step: Step, span: u64, now: u64) -> Vec<(Id, Vec<Stretch>)> {
+        self.steps.of(metric, step, now.saturating_sub(span), now)
+    }
+
+    /// The hours and days as bytes, for [`Kept::restored`]; the minutes are not among them.
+    pub fn save(&self) -> Vec<u8> {
+        self.steps.save()
+    }
+
+    /// Goes on from what was saved. Says what is wrong with bytes that nobody saved.
+    pub fn restored(saved: &[u8]) -> Result<Self, String> {
+        Ok(Self { steps: Steps::restored(saved)?, ..Self::default() })
     }
 
     /// How often a series found no room.
     pub fn refused(&self) -> u64 {
         self.refused
     }
+}
+
+/// Brings each present value to what is known of its series, both in order, and gives back those of which nothing is. A walk
+/// along both: a thousand searches a minute would be seen.
+pub(super) fn side_by_side<'p, T>(
+    known: &mut BTreeMap<Id, T>,
+    present: &'p [Present],
+    mut meet: impl FnMut(&mut T, &Present),
+) -> Vec<&'p Present> {
+    let mut known = known.iter_mut().peekable();
+    let mut new = Vec::new();
+    for one in present {
+        let mut found = false;
+        while let Some((id, own)) = known.next_if(|(id, _)| **id <= one.id) {
+            if *id == one.id {
+                meet(own, one);
+                found = true;
+                break;
+            }
+        }
+        if !found {
+            new.push(one);
+        }
+    }
+    new
+}
+
+/// Pushes a value where a day of them has room, and no more than that.
+fn push<T>(values: &mut VecDeque<T>, value: T) {
+    while values.len() >= POINTS {
+        values.pop_front();
+    }
+    if values.len() == values.capacity() {
+        // Not twice as much: a day of eight hundred series is most of what all of this may take.
+        values.reserve_exact((POINTS - values.len()).min(values.len() / 4 + 16));
+    }
+    values.push_back(value);
 }
 
 #[cfg(test)]

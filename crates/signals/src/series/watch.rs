@@ -13,7 +13,7 @@ use crate::metrics::{Gathered, Kind, Sample, Value};
 const FINEST: u64 = 720;
 
 /// Samples that are kept altogether: sixteen bytes each. Series that come later are seen, and not remembered.
-const MOST: usize = 500_000;
+const MOST: usize = 250_000;
 
 /// The metrics some rules need, sampled about every second.
 ///
@@ -165,7 +165,7 @@ impl Watch {
             let zero = before.map(|at| Point { at, value: 0.0 });
             for point in zero.into_iter().chain([Point { at: now, value }]) {
                 match self.kept < self.most {
-                    true => ring.points.push(point),
+                    true => ring.push(point),
                     false => self.refused += 1,
                 }
                 self.kept = (self.kept + 1).min(self.most);
@@ -198,11 +198,19 @@ fn apart(span: Duration) -> u64 {
 }
 
 impl Ring {
+    fn push(&mut self, point: Point) {
+        if self.points.len() == self.points.capacity() {
+            // Not twice as much: of what is bounded the bound is meant.
+            self.points.reserve_exact(self.points.len() / 8 + 8);
+        }
+        self.points.push(point);
+    }
+
     fn forget(&mut self, before: Instant) {
         self.expired = self.points.partition_point(|point| point.at < before);
         if self.expired * 2 > self.points.len() {
             self.points.drain(..self.expired);
-            self.points.shrink_to(self.points.len() * 2);
+            self.points.shrink_to(self.points.len() + self.points.len() / 4);
             self.expired = 0;
         }
     }

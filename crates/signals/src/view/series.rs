@@ -1,4 +1,4 @@
-//! What a metric was in the last day.
+//! What a metric was in the last day, and in the hours and days before.
 
 use std::collections::BTreeMap;
 
@@ -34,4 +34,35 @@ pub struct Run {
     /// Seconds since 1970, and what it was then. Only where nothing was to be made of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub points: Option<Vec<(u64, Option<f64>)>>,
+    /// Its hours or days. Only where those were asked for, and nothing was to be made of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Vec<Stretch>>,
+}
+
+/// An hour or a day of a series.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Stretch {
+    /// When it began, in seconds since 1970.
+    pub at: u64,
+    /// Points that were taken.
+    pub count: Option<f64>,
+    /// Their mean.
+    pub avg: Option<f64>,
+    /// Their sum.
+    pub sum: Option<f64>,
+    /// The smallest.
+    pub min: Option<f64>,
+    /// The largest.
+    pub max: Option<f64>,
+    /// The latest.
+    pub last: Option<f64>,
+    /// By how much a counter grew.
+    pub increase: Option<f64>,
+    /// Half of them were no larger.
+    pub p50: Option<f64>,
+    /// 95 of 100 were no larger.
+    pub p95: Option<f64>,
+    /// 99 of 100 were no larger.
+    pub p99: Option<f64>,
 }

@@ -31,7 +31,7 @@ fn secret_values_are_found_wherever_they_stand() {
 fn fields_with_telling_names_and_texts_that_look_like_keys_are_hidden() {
     let (logs, _, paper) = on_paper(Options { redact: vec!["iban".into()], ..Options::default() });
     traced(&logs, || {
-        let span = tracing::info_span!("call", api_key = "canary-1", password = 4711);
+        let span = tracing::info_span!("call", api_key = "canary-1", password = 47_114_711);
         let _inside = span.enter();
         tracing::info!(
             authorization = "canary-2",
@@ -43,7 +43,7 @@ fn fields_with_telling_names_and_texts_that_look_like_keys_are_hidden() {
         tracing::info!("curl -H 'Authorization: Bearer canary-5-canary-5' sk-canary0123456789abcdef");
     });
     let text = paper.text();
-    assert!(!text.contains("canary") && !text.contains("4711"), "{text}");
+    assert!(!text.contains("canary") && !text.contains("47114711"), "{text}");
     let written = lines(&text);
     assert_eq!((&written[0]["authorization"], &written[0]["tokens"]), (&"[secret]".into(), &99.into()));
 }

@@ -2,6 +2,7 @@ use proptest::prelude::{ProptestConfig, prop, prop_assert, proptest};
 
 use super::*;
 use crate::metrics::{Registry, names};
+use crate::series::Over;
 
 fn points(values: &[f64]) -> Vec<Point> {
     values.iter().enumerate().map(|(n, value)| Point { at: n as u64 * STEP, value: *value }).collect()

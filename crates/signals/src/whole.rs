@@ -15,7 +15,7 @@ const LARGEST: u64 = 64 << 20;
 
 /// What was found.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(crate) enum Found {
     /// There is none.
     Nothing,
     /// The latest.
@@ -26,7 +26,7 @@ pub(super) enum Found {
     Broken(String),
 }
 
-pub(super) fn read(path: &Path) -> Found {
+pub(crate) fn read(path: &Path) -> Found {
     match (one(path), one(&beside(path, "before"))) {
         (Ok(Some(bytes)), _) => Found::Whole(bytes),
         (Ok(None), Ok(None)) => Found::Nothing,
@@ -58,7 +58,7 @@ fn one(path: &Path) -> Result<Option<Vec<u8>>, String> {
     }
 }
 
-pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     private_directory(directory)?;
     let new = beside(path, "new");
