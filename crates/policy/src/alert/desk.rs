@@ -29,6 +29,9 @@ pub struct Present<'a, K> {
     pub active: bool,
     /// Was everybody asked to be silent about it?
     pub silenced: bool,
+    /// Is another alert active that says the same or more? Then that it is active need not be said; to those who know of it
+    /// its end is.
+    pub quieted: bool,
 }
 
 /// What was last said of an alert that is not known to be over.
@@ -63,6 +66,8 @@ pub struct Notice<K> {
 pub enum Held {
     /// It is silenced.
     Silenced,
+    /// Another alert says the same or more.
+    Quieted,
     /// Others of its group may join it.
     Gathering {
         /// Until then.
@@ -138,9 +143,10 @@ impl<K: Ord + Clone> Desk<K> {
                 (false, Some(_)) => What::Resolved,
                 (false, None) => continue,
             };
-            match alert.silenced {
-                true => held.push((alert.key.clone(), Held::Silenced)),
-                false => due.entry(alert.group).or_default().push((alert.key.clone(), what)),
+            match (alert.silenced, alert.quieted && what != What::Resolved) {
+                (true, _) => held.push((alert.key.clone(), Held::Silenced)),
+                (false, true) => held.push((alert.key.clone(), Held::Quieted)),
+                (false, false) => due.entry(alert.group).or_default().push((alert.key.clone(), what)),
             }
         }
         let mut notices = Vec::new();

@@ -15,6 +15,7 @@ mod desk;
 mod language;
 mod machine;
 mod options;
+mod quiet;
 #[cfg(test)]
 mod tests;
 
@@ -23,3 +24,4 @@ pub use desk::{Desk, Group, Held, Notice, Present, Told, What};
 pub use language::{Condition, LONGEST, Labels, Need, ParseError, Point, Reading, SPAN, Samples};
 pub use machine::{BLIND, Machine, Moved, Phase, Seen};
 pub use options::{Delivery, NoData, Options, Rule, Severity};
+pub use quiet::{Quiet, circle};

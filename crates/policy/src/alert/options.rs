@@ -5,7 +5,7 @@ use std::time::Duration;
 use seawall_core::units::{self, format_duration};
 use serde::{Deserialize, Serialize};
 
-use super::Condition;
+use super::{Condition, Quiet};
 use crate::Invalid;
 
 seawall_core::words! {
@@ -60,6 +60,10 @@ pub struct Options {
     pub summary: Option<String>,
     /// Alerts of one group share notices. Default: each rule is a group.
     pub group: Option<String>,
+    /// Alerts that say the same or more: while one of them is active, nobody is told of this one. A name, like "breaker_open",
+    /// means those that agree in every label both have; "breaker_open{breaker=check}" those whose label breaker is our label
+    /// check. Default none.
+    pub quiet_while: Vec<String>,
     /// Channels by name. Default none: it is shown, and sent where a channel asks for all.
     pub send: Vec<String>,
     /// Switches it off.
@@ -89,6 +93,8 @@ pub struct Rule {
     pub summary: String,
     /// The group whose notices it shares.
     pub group: String,
+    /// While one of these is active nobody is told.
+    pub quiet_while: Vec<Quiet>,
     /// Channels by name.
     pub send: Vec<String>,
 }
@@ -103,6 +109,9 @@ impl Rule {
 
 /// Longer than this nobody waits to be told.
 const DAY: Duration = Duration::from_secs(86_400);
+
+/// The most alerts that make one quiet.
+const QUIETERS: usize = 16;
 
 /// The longest summary.
 const SUMMARY: usize = 1024;
@@ -123,6 +132,13 @@ impl Options {
                 let message = format!("{} is longer than a day: write \"1d\" or less", format_duration(span));
                 return Err(Invalid::new(key, message));
             }
+        }
+        if self.quiet_while.len() > QUIETERS {
+            let message = format!("names more than {QUIETERS} alerts: write those that matter");
+            return Err(Invalid::new("quiet_while", message));
+        }
+        for text in &self.quiet_while {
+            Quiet::parse(text).map_err(|wrong| Invalid::new("quiet_while", wrong))?;
         }
         if self.summary.as_ref().is_some_and(|summary| summary.len() > SUMMARY) {
             return Err(Invalid::new("summary", format!("is longer than {SUMMARY} bytes: write it shorter")));
@@ -146,6 +162,11 @@ impl Options {
             no_data: self.no_data.or(base.no_data),
             summary: self.summary.or(base.summary.filter(|_| !own)),
             group: self.group.or(base.group),
+            quiet_while: if self.quiet_while.is_empty() && !own {
+                base.quiet_while
+            } else {
+                self.quiet_while
+            },
             send: if self.send.is_empty() { base.send } else { self.send },
             off: self.off || base.off,
         }
@@ -166,7 +187,9 @@ impl Options {
         })?;
         let read =
             |key, text: &str| Condition::parse(text).map_err(|wrong| Invalid::new(key, wrong.to_string()));
+        let quiet = |text: &String| Quiet::parse(text).map_err(|wrong| Invalid::new("quiet_while", wrong));
         Ok(Some(Rule {
+            quiet_while: self.quiet_while.iter().map(quiet).collect::<Result<_, _>>()?,
             name: name.to_owned(),
             when: read("when", &text)?,
             until: self.until.as_deref().map(|text| read("until", text)).transpose()?,

@@ -29,6 +29,8 @@ pub(super) struct Board {
     pub(super) lanes: Vec<Lane>,
     pub(super) silences: Vec<Silence>,
     pub(super) traces: BTreeMap<Key, Trace>,
+    /// Active alerts that nobody is told of while another, by its id, is active too.
+    pub(super) quieted: BTreeMap<Key, String>,
     watch: Watch,
     /// Grows with everything that has to be written down.
     pub(super) changed: u64,
@@ -66,6 +68,7 @@ impl Board {
             lanes,
             silences: Vec::new(),
             traces: BTreeMap::new(),
+            quieted: BTreeMap::new(),
             watch,
             changed: 0,
             written: 0,
@@ -104,6 +107,7 @@ impl Board {
             self.beat = now;
         }
         self.unsilence(now);
+        self.quiet(now);
         for lane in 0..self.lanes.len() {
             for lost in self.lanes[lane].expire(now) {
                 self.lost(lane, &lost, now);
@@ -145,35 +149,36 @@ impl Board {
     /// What there is to say on a channel goes into its queue; of what is held back the reason is noted once.
     fn speak(&mut self, place: usize, now: Instant) {
         let lane = &self.lanes[place];
-        let mut alerts: Vec<(Key, String, bool, bool)> = Vec::new();
+        let mut alerts: Vec<(Key, String, bool, (bool, bool))> = Vec::new();
         let mut seen: BTreeSet<Key> = BTreeSet::new();
         for ruled in self.rules.iter().filter(|ruled| ruled.lanes.contains(&place)) {
             for (labels, alert) in ruled.book.alerts() {
                 let key = Key { rule: ruled.name.clone(), labels: labels.clone() };
                 let active = alert.machine.phase().is_active();
                 if active || lane.desk.told().contains_key(&key) {
-                    let silenced = self.is_silenced(&key);
-                    alerts.push((
-                        key.clone(),
-                        group(lane.grouping, &ruled.rule.group, &key),
-                        active,
-                        silenced,
-                    ));
+                    let hushed = (self.is_silenced(&key), self.quieted.contains_key(&key));
+                    alerts.push((key.clone(), group(lane.grouping, &ruled.rule.group, &key), active, hushed));
                     seen.insert(key);
                 }
             }
         }
         // Told, and now gone: a rule that was taken away, or an alert that was over for so long that it was forgotten.
         for key in lane.desk.told().keys().filter(|key| !seen.contains(key)) {
-            alerts.push((key.clone(), group(lane.grouping, &key.rule, key), false, self.is_silenced(key)));
+            alerts.push((
+                key.clone(),
+                group(lane.grouping, &key.rule, key),
+                false,
+                (self.is_silenced(key), false),
+            ));
         }
         let present: Vec<Present<'_, Key>> = alerts
             .iter()
-            .map(|(key, group, active, silenced)| Present {
+            .map(|(key, group, active, (silenced, quieted))| Present {
                 key,
                 group,
                 active: *active,
                 silenced: *silenced,
+                quieted: *quieted,
             })
             .collect();
         let lane = &mut self.lanes[place];
@@ -243,7 +248,8 @@ impl Board {
             let until = |until: Instant| timestamp(millis(until));
             let what = match why {
                 Held::Silenced => "not told: it is silenced".to_owned(),
-                Held::Gathering { .. } => continue,
+                // Said once, when it began, and not for each channel.
+                Held::Gathering { .. } | Held::Quieted => continue,
                 Held::Cooling { until: end } => {
                     format!("not told before {}: its group was spoken of lately", until(*end))
                 }
@@ -340,7 +346,7 @@ impl Board {
         true
     }
 
-    fn trace(&mut self, key: &Key, now: Instant, what: String) {
+    pub(super) fn trace(&mut self, key: &Key, now: Instant, what: String) {
         self.traces.entry(key.clone()).or_default().push(now, what);
     }
 

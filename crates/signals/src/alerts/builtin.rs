@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use seawall_policy::Invalid;
-use seawall_policy::alert::{Options, Rule, Severity};
+use seawall_policy::alert::{Options, Rule, Severity, circle};
 
 struct BuiltIn {
     name: &'static str,
@@ -152,6 +152,14 @@ pub const BUILT_IN: [&str; ALL.len()] = {
 };
 
 impl BuiltIn {
+    /// An upstream's breaker and the check that hears of its calls bear the upstream's name, and see the same failures.
+    fn quiet_while(&self) -> &'static [&'static str] {
+        match self.name {
+            "health_failing" => &["breaker_open{breaker=check}"],
+            _ => &[],
+        }
+    }
+
     fn options(&self) -> Options {
         Options {
             when: Some(self.when.to_owned()),
@@ -159,13 +167,15 @@ impl BuiltIn {
             keep_for: Some(Duration::from_secs(self.keep_for)),
             severity: Some(self.severity),
             summary: Some(self.summary.to_owned()),
+            quiet_while: self.quiet_while().iter().map(|&other| other.to_owned()).collect(),
             ..Options::default()
         }
     }
 }
 
 /// The rules of a configuration, the built-in ones among them, in the order of their names. What is written about a
-/// built-in one is laid over it, key by key. Refuses the first that is wrong, with its name.
+/// built-in one is laid over it, key by key. Refuses the first that is wrong, with its name,
+/// and rules that make each other quiet.
 pub fn rules(written: impl IntoIterator<Item = (String, Options)>) -> Result<Vec<Rule>, (String, Invalid)> {
     let mut all: std::collections::BTreeMap<String, Options> =
         ALL.iter().map(|own| (own.name.to_owned(), own.options())).collect();
@@ -177,5 +187,14 @@ pub fn rules(written: impl IntoIterator<Item = (String, Options)>) -> Result<Vec
         Ok(rule) => rule.map(Ok),
         Err(invalid) => Some(Err((name, invalid))),
     };
-    all.into_iter().filter_map(rule).collect()
+    let rules: Vec<Rule> = all.into_iter().filter_map(rule).collect::<Result<_, _>>()?;
+    match circle(&rules).as_deref() {
+        Some([first, others @ ..]) => {
+            let others: Vec<&str> = others.iter().chain([first]).map(String::as_str).collect();
+            let message =
+                format!("leads back to {first} by {}: take one of them out", others.join(", then "));
+            Err((first.clone(), Invalid::new("quiet_while", message)))
+        }
+        _ => Ok(rules),
+    }
 }

@@ -20,6 +20,7 @@ mod builtin;
 mod calendar;
 pub mod channel;
 mod engine;
+mod hush;
 mod key;
 mod lane;
 mod meters;

@@ -73,6 +73,7 @@ impl Board {
                 reason: silence.reason.clone(),
                 until: timestamp(millis(silence.until)),
             }),
+            quieted_by: self.quieted.get(key).cloned(),
             send: ruled.lanes.iter().map(|place| self.lanes[*place].name.to_string()).collect(),
             why: self.traces.get(key).map(|trace| trace.lines().map(why).collect()).unwrap_or_default(),
         }

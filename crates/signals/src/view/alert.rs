@@ -50,6 +50,9 @@ pub struct Alert {
     /// Who silenced it, until when and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silenced: Option<Silenced>,
+    /// The active alert that says the same or more, while which nobody is told of this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quieted_by: Option<String>,
     /// The channels that hear of it.
     pub send: Vec<String>,
     /// Why somebody was told, or was not, the oldest first.

@@ -1,7 +1,7 @@
 //! Alerts: conditions that cannot be read, metrics that nobody counts, channels that lead nowhere.
 
 use seawall_policy::Invalid;
-use seawall_policy::alert::{Condition, Options};
+use seawall_policy::alert::{Condition, Options, Quiet};
 use seawall_signals::alerts::BUILT_IN;
 use seawall_signals::metrics::names;
 
@@ -21,6 +21,7 @@ pub(super) fn check(checking: &mut Checking<'_>) {
             }
         }
     }
+    circle(checking);
     for (name, channel) in &settings.channel {
         let key = Key::top("channel").named(name);
         named(checking, &key, name);
@@ -39,6 +40,18 @@ pub(super) fn check(checking: &mut Checking<'_>) {
     }
 }
 
+/// Alerts that make each other quiet: what is wrong with each by itself has been said.
+fn circle(checking: &mut Checking<'_>) {
+    let written = checking.loaded.settings.alert.iter();
+    let written = written.map(|(name, options)| (name.clone(), options.clone()));
+    if let Err((name, invalid)) = seawall_signals::alerts::rules(written)
+        && invalid.key == "quiet_while"
+        && invalid.message.starts_with("leads back")
+    {
+        invalid_at(checking, &Key::top("alert").named(&name), &invalid);
+    }
+}
+
 fn named(checking: &mut Checking<'_>, key: &Key, name: &str) {
     if !is_name(name) {
         checking.error(key, format!("{name:?} cannot be a name"), "write a name of a-z, 0-9, _ and -");
@@ -54,6 +67,16 @@ fn rule(checking: &mut Checking<'_>, key: &Key, name: &str, alert: &Options) {
         let advice = choose(name, built_in.iter(), "alert");
         let message = "there is no condition, and no built-in alert of that name";
         return checking.error(&key.then("when"), message, format!("write when = \"…\", or {advice}"));
+    }
+    for (place, text) in alert.quiet_while.iter().enumerate() {
+        let Ok(quiet) = Quiet::parse(text) else { continue };
+        let written = &checking.loaded.settings.alert;
+        if !BUILT_IN.contains(&quiet.rule()) && !written.contains_key(quiet.rule()) {
+            let all: Vec<String> = written.keys().cloned().chain(BUILT_IN.map(str::to_owned)).collect();
+            let advice = choose(quiet.rule(), all.iter(), "alert");
+            let message = format!("no alert {:?}", quiet.rule());
+            checking.error(&key.then("quiet_while").item(place), message, advice);
+        }
     }
     for (at, text) in [("when", &alert.when), ("until", &alert.until)] {
         let needs =

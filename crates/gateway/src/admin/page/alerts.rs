@@ -77,6 +77,7 @@ fn row(alert: &Alert) -> Row {
         (None, Some(left), _) if alert.state == "pending" => {
             format!("fires in {}", words::seconds(left.max(0.0).ceil() as u64))
         }
+        (None, ..) if let Some(other) = &alert.quieted_by => format!("quiet while {other} is active"),
         (None, _, Some(last)) => last.what.clone(),
         (None, _, None) if alert.send.is_empty() => "sent to nobody".to_owned(),
         (None, _, None) => String::new(),

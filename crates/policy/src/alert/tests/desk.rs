@@ -7,7 +7,7 @@ fn delivery(batch: u64, cooldown: u64) -> Delivery {
 }
 
 fn alert<'a>(key: &'a u8, group: &'a str, active: bool) -> Present<'a, u8> {
-    Present { key, group, active, silenced: false }
+    Present { key, group, active, silenced: false, quieted: false }
 }
 
 type Said = Vec<(String, Vec<(u8, What)>)>;
@@ -176,6 +176,7 @@ fn run(
                 group: groups[usize::from(*key) / 2],
                 active: active[usize::from(*key)],
                 silenced: silenced[usize::from(*key)],
+                quieted: false,
             })
             .collect();
         for notice in desk.step(options, &present, at(now)).0 {

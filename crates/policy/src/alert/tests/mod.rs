@@ -4,6 +4,7 @@ mod language;
 mod machine;
 mod options;
 mod promtool;
+mod quiet;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
