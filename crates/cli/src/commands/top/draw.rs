@@ -5,6 +5,7 @@ use std::time::Duration;
 use seawall_core::units::format_duration;
 use seawall_signals::view::{Board, BreakerState, Call, Effect, Health, History, Upstream, share};
 
+use super::ill;
 use crate::output::{Paint, painted, plain};
 
 /// The widest sparkline.
@@ -30,7 +31,7 @@ impl Line {
         Self::new(text)
     }
 
-    fn and(mut self, text: impl Into<String>, paint: Option<Paint>) -> Self {
+    pub(super) fn and(mut self, text: impl Into<String>, paint: Option<Paint>) -> Self {
         self.0.push((text.into(), paint));
         self
     }
@@ -74,6 +75,8 @@ pub(super) fn draw(board: &Board, width: usize, height: usize) -> Vec<Line> {
     ];
     lines.extend(upstreams(board, width));
     lines.extend(limits(board));
+    lines.extend(ill::alerts(&board.alerts));
+    lines.extend(ill::checks(&board.health));
     if !board.doubts.is_empty() || board.doubts_failing.is_some() {
         lines.push(Line::default());
         lines.push(heading("in doubt"));
@@ -89,7 +92,7 @@ pub(super) fn draw(board: &Board, width: usize, height: usize) -> Vec<Line> {
     lines
 }
 
-fn heading(text: &str) -> Line {
+pub(super) fn heading(text: &str) -> Line {
     Line::default().and(text, Some(Paint::Bold))
 }
 
@@ -239,7 +242,7 @@ fn millis(millis: f64) -> String {
     }
 }
 
-fn seconds(seconds: u64) -> String {
+pub(super) fn seconds(seconds: u64) -> String {
     format_duration(Duration::from_secs(seconds))
 }
 
@@ -258,6 +261,25 @@ mod tests {
             "upstreams": [{"name": "exchange", "state": "failing", "url": "http://x", "breaker": "open",
                 "waiting": 0, "total": 900, "in_flight": 0, "last_minute": 120, "success_rate": 0.5, "p95_ms": 1500.0}],
             "breakers": [], "retries": [],
+            "health": [
+                {"name": "disk", "state": "degraded", "kind": "disk", "critical": false, "since_seconds": 90,
+                 "failures": 3, "looks": 12, "why": "93 % is used\u{1b}[2J", "seconds_ago": 4.2,
+                 "foretold": [{"what": "measured", "limit": 1.0, "fails_in_seconds": 7200.0, "earliest_seconds": 3600.0,
+                    "latest_seconds": 10800.0, "per_hour": 0.02, "quality": 0.9}]},
+                {"name": "exchange", "state": "healthy", "kind": "calls", "critical": true, "since_seconds": 4,
+                 "failures": 0, "looks": 12}],
+            "alerts": [
+                {"id": "breaker_open:exchange", "name": "breaker_open", "state": "active", "severity": "error",
+                 "summary": "a breaker is open", "when": "x > 0", "since": "2026-11-21T14:02:00Z", "send": ["ops"],
+                 "why": [{"at": "2026-11-21T14:02:02Z", "what": "ops: told (204, 11ms)"}]},
+                {"id": "calls_slow:exchange", "name": "calls_slow", "state": "pending", "severity": "warning",
+                 "summary": "slow", "when": "x > 0", "since": "2026-11-21T14:02:00Z", "send": [],
+                 "fires_in_seconds": 109.4},
+                {"id": "health_failing:exchange", "name": "health_failing", "state": "active", "severity": "error",
+                 "summary": "fails", "when": "x > 0", "send": [], "quieted_by": "breaker_open:exchange"},
+                {"id": "disk_full", "name": "disk_full", "state": "silenced", "severity": "critical", "send": [],
+                 "summary": "full", "when": "x > 0",
+                 "silenced": {"by": "ann", "reason": "lunch", "until": "2026-11-21T15:00:00Z"}}],
             "limits": [
                 {"name": "exchange", "upstream": "exchange", "state": "ok", "rate": "500/min", "remaining": 100,
                  "capacity": 500, "waiting": 0},
@@ -293,6 +315,17 @@ mod tests {
         );
         let all = lines.join("\n");
         assert!(all.contains("exchange 500/min, 100 left") && !all.contains("32 at once"), "{all}");
+        for line in [
+            "  active     error     breaker_open:exchange  since 14:02:00  ops: told (204, 11ms)",
+            "  pending    warning   calls_slow:exchange  since 14:02:00  fires in 1m50s",
+            "  active     error     health_failing:exchange  quiet while breaker_open:exchange is active",
+            "  silenced   critical  disk_full  silenced by ann until 15:00:00 UTC: lunch",
+            "  degraded   disk  for 1m30s  93 % is used [2J",
+            "    fails in 2h if it goes on like this (1h to 3h)",
+        ] {
+            assert!(lines.iter().any(|own| own == line), "{line}\n{all}");
+        }
+        assert!(!all.contains("  healthy"), "upstreams that are well have lines of their own");
         assert!(all.contains("in-doubt     00  seawall:effect:orders: [2J  unknown"), "{all}");
         assert!(all.contains("  14:02:05  exchange     502 unknown"), "{all}");
         assert!(!all.contains(['\u{1b}', '\u{7}']), "what comes from traffic moves no cursor");

@@ -1,6 +1,7 @@
 //! `seawall top`: the first screen of the dashboard, in a terminal, once a second.
 
 mod draw;
+mod ill;
 mod screen;
 
 use std::io::{self, IsTerminal, Read};
