@@ -31,6 +31,12 @@ impl CallId {
         bytes[..6].iter().fold(0, |millis, byte| millis << 8 | u64::from(*byte))
     }
 
+    /// Its last half, which is never zero: the id of the call's span.
+    pub fn low(&self) -> u64 {
+        let bytes = self.0.as_bytes();
+        bytes[8..].iter().fold(0, |low, byte| low << 8 | u64::from(*byte))
+    }
+
     /// Writes the 36 characters of the text form, without allocating.
     pub fn encode<'b>(&self, buffer: &'b mut [u8; 36]) -> &'b str {
         self.0.hyphenated().encode_lower(buffer)

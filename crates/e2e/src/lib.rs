@@ -114,6 +114,7 @@ impl Rig {
                 fleet: None,
                 health: Vec::new(),
                 logs: None,
+                otlp: None,
             },
         }
     }

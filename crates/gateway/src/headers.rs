@@ -166,8 +166,18 @@ pub(crate) fn owner(headers: &HeaderMap) -> Vec<u8> {
     if owner.is_empty() { of("cookie") } else { owner }
 }
 
-/// Continues the caller's trace with a span of ours, or begins one whose id is the call's. Gives the trace's id.
-pub(crate) fn trace(headers: &mut HeaderMap, call: CallId) -> u128 {
+/// The trace a call belongs to; all zero where it belongs to none. The call's own span has the last half of its id.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Trace {
+    pub(crate) id: u128,
+    /// The caller's span; zero where the trace begins here.
+    pub(crate) parent: u64,
+    /// Whoever began it wants it to be kept.
+    pub(crate) sampled: bool,
+}
+
+/// Continues the caller's trace with a span of ours, or begins one whose id is the call's.
+pub(crate) fn trace(headers: &mut HeaderMap, call: CallId) -> Trace {
     let mut id = [0; 36];
     call.encode(&mut id);
     let mut digits = id.iter().filter(|digit| **digit != b'-');
@@ -176,15 +186,18 @@ pub(crate) fn trace(headers: &mut HeaderMap, call: CallId) -> u128 {
         next[place] = digits.next_back().copied().unwrap_or(b'0');
     }
     next.copy_within(19..35, 36);
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).unwrap_or(0);
+    let mut parent = 0;
     if let Some(old) = headers.get(TRACEPARENT).map(HeaderValue::as_bytes).filter(|old| well_formed(old)) {
         next[3..35].copy_from_slice(&old[3..35]);
         next[53..].copy_from_slice(&old[53..]);
+        parent = old[36..52].iter().fold(0, |id, byte| id << 4 | u64::from(digit(byte)));
     }
     if let Ok(value) = HeaderValue::from_bytes(&next) {
         headers.insert(TRACEPARENT, value);
     }
-    let digit = |byte: &u8| char::from(*byte).to_digit(16).unwrap_or(0);
-    next[3..35].iter().fold(0, |id, byte| id << 4 | u128::from(digit(byte)))
+    let id = next[3..35].iter().fold(0, |id, byte| id << 4 | u128::from(digit(byte)));
+    Trace { id, parent, sampled: digit(&next[54]) & 1 == 1 }
 }
 
 fn well_formed(bytes: &[u8]) -> bool {
@@ -244,14 +257,17 @@ mod tests {
     fn a_trace_is_continued_or_begun() {
         let call = CallId::new();
         let mut h = headers(&[("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")]);
-        assert_eq!(trace(&mut h, call), 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c);
+        let id = 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c;
+        let parent = 0xb7ad_6b71_6920_3331;
+        assert_eq!(trace(&mut h, call), Trace { id, parent, sampled: false });
         let continued = h["traceparent"].to_str().unwrap().to_owned();
         assert!(continued.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && continued.ends_with("-00"));
         assert!(!continued.contains("b7ad6b7169203331"));
         for nonsense in ["", "00-é", "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"] {
             let mut h = HeaderMap::new();
             h.insert("traceparent", HeaderValue::from_bytes(nonsense.as_bytes()).unwrap());
-            let id = trace(&mut h, call);
+            let Trace { id, parent, sampled } = trace(&mut h, call);
+            assert!(parent == 0 && sampled);
             assert_eq!(format!("{id:032x}"), call.to_string().replace('-', ""));
             let begun = h["traceparent"].to_str().unwrap();
             assert!(

@@ -34,6 +34,7 @@ mod record;
 mod refusal;
 pub mod route;
 mod scene;
+mod spans;
 mod sse;
 mod start;
 mod story;

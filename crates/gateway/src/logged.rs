@@ -56,7 +56,7 @@ pub(crate) fn ended(logs: &Logs, story: &Story, class: Class) {
     let (upstream, route) =
         (name(&story.names.upstreams, story.upstream), name(&story.names.routes, story.route));
     let line = logs.line(Stream::Performance, Level::Info, "a call ended").call(story.id);
-    let mut line = traced(line, story.trace)
+    let mut line = traced(line, story.trace.id)
         .text("upstream", &upstream)
         .text("route", &route)
         .text("method", story.method.as_str())
@@ -81,7 +81,7 @@ pub(crate) fn ended(logs: &Logs, story: &Story, class: Class) {
         Class::Rejected => (Level::Warn, "a call was refused"),
         _ => (Level::Error, "a call failed"),
     };
-    let line = traced(logs.line(Stream::App, level, what).call(story.id), story.trace);
+    let line = traced(logs.line(Stream::App, level, what).call(story.id), story.trace.id);
     let line = line.text("upstream", &upstream).text("class", class.as_str());
     match (&story.refusal, story.attempts.last().and_then(|last| last.failure.as_deref())) {
         (Some(refusal), _) => {

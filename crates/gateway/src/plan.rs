@@ -21,12 +21,14 @@ use seawall::{breaker, compress, fleet, hedge, retry, timeout};
 use seawall_core::Effects;
 use seawall_core::effect::Note;
 use seawall_core::provider::Provider;
+use seawall_core::secret::Secret;
 use seawall_core::store::Store;
 use seawall_core::units::Size;
 use seawall_policy::alert::Rule;
 use seawall_policy::limiter::{Queue, Quota};
 use seawall_signals::alerts::Outlet;
 use seawall_signals::logs::Logs;
+use seawall_signals::otlp;
 
 use crate::route::Pattern;
 
@@ -63,6 +65,8 @@ pub struct Plan {
     pub fleet: Option<Fleet>,
     /// Where calls are written down, if anywhere.
     pub logs: Option<Logs>,
+    /// Where traces and metrics are sent, if anywhere.
+    pub otlp: Option<otlp::Options<Secret>>,
     /// What is looked at beside real calls.
     pub health: Vec<health::Check>,
 }

@@ -14,8 +14,10 @@ use seawall_policy::fallback::Doubt;
 use smallvec::SmallVec;
 
 use crate::compress::Changed;
+use crate::headers::Trace;
 use crate::logged;
 use crate::proxy::Worker;
+use crate::spans::Told;
 use crate::story::{Attempt, MOMENTS, Moment, Story};
 
 /// Paths are cut to this length in stories.
@@ -53,8 +55,8 @@ pub(crate) struct Record {
     /// Whose call it is. The worker's own count of holders is nobody else's: no other core fights over it.
     pub(crate) worker: Arc<Worker>,
     pub(crate) id: CallId,
-    /// The trace it belongs to; zero before that is known.
-    pub(crate) trace: u128,
+    /// The trace it belongs to; none before that is known.
+    pub(crate) trace: Trace,
     pub(crate) began: Instant,
     pub(crate) route: usize,
     /// Who calls, where callers are told apart.
@@ -99,7 +101,7 @@ impl Record {
         Self {
             worker,
             id,
-            trace: 0,
+            trace: Trace::default(),
             began,
             route,
             caller: None,
@@ -146,7 +148,7 @@ impl Record {
         up.feed.heard(verdict.lesson());
         if let Some(logs) = &self.worker.house.plan.logs {
             let which = (&*up.plan.name, notes.attempts.len() + 1);
-            logged::attempt(logs, (self.id, self.trace), which, (status, verdict), failure.as_deref());
+            logged::attempt(logs, (self.id, self.trace.id), which, (status, verdict), failure.as_deref());
         }
         if notes.attempts.len() < MOMENTS {
             let at = began.since(self.began);
@@ -289,11 +291,14 @@ impl Drop for Record {
 }
 
 /// A call is over: counted once, by how it ended.
-pub(crate) fn count_end(worker: &Worker, story: &Story, place: usize, class: Class, now: Instant) {
+pub(crate) fn count_end(worker: &Worker, story: &Arc<Story>, place: usize, class: Class, now: Instant) {
     let house = &worker.house;
     worker.in_flight.fetch_sub(1, Ordering::Relaxed);
     if let Some(logs) = &house.plan.logs {
         logged::ended(logs, story, class);
+    }
+    if let Some(otlp) = house.otlp.as_ref().filter(|otlp| otlp.options().traces && story.trace.sampled) {
+        otlp.offer(Box::new(Told::of(story, class, otlp.options().paths)));
     }
     if let (Some(route), Some(upstream)) = (story.route, story.upstream) {
         house.routes[route].meters[place].calls.of(class).inc();
@@ -324,7 +329,7 @@ pub(crate) fn refused_at_the_door(
     }
     worker.ring.keep(Arc::new(Story {
         id,
-        trace: 0,
+        trace: Trace::default(),
         names: worker.names.clone(),
         route: None,
         upstream: None,

@@ -291,6 +291,9 @@ impl Gateway {
             let _ = thread.join();
         }
         // The last, for whoever counted has ended.
+        if let Some(otlp) = &house.otlp {
+            otlp.stop();
+        }
         house.ground.recall.end(&house.ground.registry);
         Stopped { unfinished }
     }

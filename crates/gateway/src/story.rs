@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use crate::body::Ending;
 use crate::compress::Changed;
+use crate::headers::Trace;
 
 /// Ordinary calls remembered by each worker.
 const ORDINARY: usize = 512;
@@ -31,8 +32,8 @@ pub(crate) struct Names {
 #[derive(Debug)]
 pub(crate) struct Story {
     pub(crate) id: CallId,
-    /// The trace it belongs to; zero where it has none.
-    pub(crate) trace: u128,
+    /// The trace it belongs to, if to any.
+    pub(crate) trace: Trace,
     pub(crate) names: Arc<Names>,
     /// None where the request was refused before it had one.
     pub(crate) route: Option<usize>,

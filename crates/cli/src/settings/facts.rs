@@ -68,6 +68,10 @@ fn references(settings: &Settings) -> Vec<(Key, &SecretRef)> {
         all.extend(channel.password.iter().map(|reference| (key.then("password"), reference)));
         all.extend(channel.slack.iter().map(|reference| (key.then("slack"), reference)));
     }
+    if let Some(otlp) = &settings.otlp {
+        let key = Key::top("otlp").then("headers");
+        all.extend(otlp.headers.iter().map(|(name, reference)| (key.named(name), reference)));
+    }
     if let Some(carbon) = &settings.carbon {
         let sources = [("electricity_maps", &carbon.electricity_maps), ("uk", &carbon.uk)];
         for (name, source) in sources {

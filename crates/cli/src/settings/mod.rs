@@ -38,6 +38,7 @@ use seawall_core::units;
 use seawall_policy::alert;
 use seawall_signals::alerts::channel;
 use seawall_signals::logs;
+use seawall_signals::otlp;
 use serde::Deserialize;
 
 pub(crate) use draw::{Drawn, draw};
@@ -96,6 +97,8 @@ pub(crate) struct Settings {
     pub(crate) route: BTreeMap<String, Route>,
     /// What is written down, and where; without it nothing is.
     pub(crate) logs: Option<logs::Options>,
+    /// Where traces and metrics are sent; without it nowhere.
+    pub(crate) otlp: Option<otlp::Options<SecretRef>>,
     /// What is looked at every so often, by name.
     pub(crate) health: BTreeMap<String, Health>,
     /// When somebody is told.
@@ -126,6 +129,7 @@ impl Default for Settings {
             upstream: BTreeMap::new(),
             route: BTreeMap::new(),
             logs: None,
+            otlp: None,
             health: BTreeMap::new(),
             alert: BTreeMap::new(),
             channel: BTreeMap::new(),

@@ -96,6 +96,7 @@ mod tests {
             "upstream.a.auth.value",
             "channel.ops.secret",
             "channel.ops.slack",
+            "otlp.headers.authorization",
             "health.vectors.auth.value",
             "carbon.electricity_maps.token",
         ] {

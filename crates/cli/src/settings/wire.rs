@@ -17,6 +17,7 @@ use seawall_packs::rules::Ruled;
 use seawall_policy::Invalid;
 use seawall_signals::alerts::{self, channel};
 use seawall_signals::logs::Secrets;
+use seawall_signals::otlp;
 use seawall_store::redis::{Identity, RedisOptions};
 use seawall_store::sealed::SealKey;
 
@@ -137,6 +138,7 @@ pub(crate) fn ready(loaded: &Loaded, environment: Environment<'_>, secrets: &Sec
         // Opened with the journal.
         fleet: None,
         health: wiring.health(),
+        otlp: wiring.otlp(),
         // Opened by whoever serves.
         logs: None,
     };
@@ -327,6 +329,13 @@ impl Wiring<'_> {
             }
         }
         checks
+    }
+
+    /// Where traces and metrics are sent, if every secret could be had.
+    fn otlp(&mut self) -> Option<otlp::Options<Secret>> {
+        let options = self.loaded.settings.otlp.clone()?;
+        let key = Key::top("otlp").then("headers");
+        options.resolve(|name, secret| self.secret(&key.named(name), &secret))
     }
 
     /// The rules of everybody and those that were written, and the channels whose secrets could be had.

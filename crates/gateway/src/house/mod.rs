@@ -15,8 +15,9 @@ use seawall::breaker::Breaker;
 use seawall::bulkhead::Bulkhead;
 use seawall::{Effects, Invalid};
 use seawall_core::Instant;
-use seawall_core::event::{Channel, Event};
+use seawall_core::event::{Channel, Event, Sink};
 use seawall_signals::metrics::{Observer, Registry, names};
+use seawall_signals::otlp::Exporter;
 use seawall_signals::view::BreakerState;
 
 use crate::cache::Answers;
@@ -47,10 +48,25 @@ pub(crate) struct House {
     pub(crate) answers: Option<Arc<Answers>>,
     /// How everything stands.
     pub(crate) health: Health,
+    /// Where traces and metrics are sent.
+    pub(crate) otlp: Option<Exporter>,
     by_name: HashMap<Arc<str>, usize>,
     /// Index of the first route that stands for an upstream without one.
     plain: usize,
     names: Vec<String>,
+}
+
+/// Sends traces and metrics: the one there is, where nothing about it has changed.
+fn exporter(plan: &Plan, ground: &Ground, old: Option<&House>) -> Result<Option<Exporter>, Invalid> {
+    let Some(options) = &plan.otlp else { return Ok(None) };
+    let before = old.and_then(|old| old.otlp.as_ref());
+    if let Some(same) = before.filter(|before| before.options().is(options)) {
+        return Ok(Some(same.clone()));
+    }
+    let sink: Arc<dyn Sink> = Arc::new(ground.events.clone());
+    let told = Some((sink, ground.clock.clone()));
+    let started = Exporter::start(options.clone(), &ground.registry, told);
+    started.map(Some).map_err(|error| Invalid::new("otlp", error.to_string()))
 }
 
 /// What a new configuration changes in a policy that goes on: done when all of it is known to be sound.
@@ -100,8 +116,9 @@ impl House {
             None => Answers::new(&plan.routes, &ground.clock)?,
         };
         let health = Health::new(&ground.health, &upstreams);
+        let otlp = exporter(&plan, &ground, old)?;
         Ok((
-            Self { plan, ground, upstreams, routes, callers, answers, health, by_name, plain, names },
+            Self { plan, ground, upstreams, routes, callers, answers, health, otlp, by_name, plain, names },
             updates,
         ))
     }

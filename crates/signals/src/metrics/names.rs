@@ -14,6 +14,7 @@
 //! | [`FLEET_MEMBERS`], [`FLEET_SHARED`] | gateways that share, and whether they do |
 //! | [`HEALTH_STATUS`], [`HEALTH_FAILS_IN`], [`LOG_LINES_LOST`] | health checks, and the log itself |
 //! | [`JOB_ATTEMPTS`], [`JOB_RETRIES`], [`JOB_BLOCKS`] | attempts of jobs; beside them the last hour in gauges |
+//! | [`OTLP_EXPORTS`], [`OTLP_SPANS_DROPPED`] | what a collector was sent |
 //! | [`CONFIG_GENERATION`], [`EVENTS_DROPPED`], [`SERIES_DROPPED`], [`BUILD_INFO`] | seawall itself |
 
 use seawall_core::{Class, Code};
@@ -289,6 +290,20 @@ pub const EVENTS_DROPPED: Family<Counter, 0> = Family::counter(
     [],
 );
 
+/// `seawall_otlp_exports_total{signal,result}`: `traces` or `metrics`, `sent` or `failed`.
+pub const OTLP_EXPORTS: Family<Counter, 2> = Family::counter(
+    "seawall_otlp_exports_total",
+    "Requests to an OpenTelemetry collector, by what was sent and whether it was taken.",
+    ["signal", "result"],
+);
+
+/// `seawall_otlp_spans_dropped_total`.
+pub const OTLP_SPANS_DROPPED: Family<Counter, 0> = Family::counter(
+    "seawall_otlp_spans_dropped_total",
+    "Calls whose spans found the queue to the collector full, or were given up.",
+    [],
+);
+
 /// `seawall_series_dropped_total{metric}`; the registry counts it by itself.
 pub const SERIES_DROPPED: Family<Counter, 1> = Family::counter(
     "seawall_series_dropped_total",
@@ -339,6 +354,8 @@ pub const ALL: &[Described] = &[
     JOB_SUCCESS_RATIO.describe(),
     LIMITER_WAIT.describe(),
     LOG_LINES_LOST.describe(),
+    OTLP_EXPORTS.describe(),
+    OTLP_SPANS_DROPPED.describe(),
     REJECTIONS.describe(),
     RETRIES.describe(),
     RETRY_BUDGET_EXHAUSTED.describe(),

@@ -32,6 +32,13 @@ pub(super) fn check(checking: &mut Checking<'_>) {
     if let Err((key, message, advice)) = settings.reload.check() {
         checking.error(&Key::top("reload").then(key), message, advice);
     }
+    if let Some(otlp) = &settings.otlp {
+        calling::invalid(checking, &Key::top("otlp"), otlp.check());
+        if otlp.endpoint.is_open() && !otlp.headers.is_empty() {
+            let message = "whoever is on the way can read its headers";
+            checking.warning(&Key::top("otlp").then("endpoint"), message, "write an https URL");
+        }
+    }
     let vault = &settings.vault;
     for (key, file) in [("file", &vault.file), ("key_file", &vault.key_file)] {
         if file.as_deref().is_some_and(|file| file.as_os_str().is_empty()) {

@@ -28,6 +28,13 @@ impl Address {
         self.0.port_u16().unwrap_or(if self.is_tls() { 443 } else { 80 })
     }
 
+    /// What is at a path below it.
+    pub(crate) fn at(&self, path: &str) -> Result<Self, String> {
+        let base = self.0.path().trim_end_matches('/');
+        let authority = self.0.authority().map_or("", |authority| authority.as_str());
+        format!("{}://{authority}{base}{path}", self.0.scheme_str().unwrap_or("https")).parse()
+    }
+
     /// Can whoever sits on the way read what is sent there?
     pub fn is_open(&self) -> bool {
         let host = self.host().trim_start_matches('[').trim_end_matches(']');

@@ -27,11 +27,11 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// How long a receiver may take.
 #[derive(Clone, Copy)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     /// To connect, TLS included.
-    pub(super) connect: Duration,
+    pub(crate) connect: Duration,
     /// From a connection to the whole answer.
-    pub(super) answer: Duration,
+    pub(crate) answer: Duration,
 }
 
 impl Default for Patience {
@@ -41,15 +41,15 @@ impl Default for Patience {
 }
 
 /// Posts to one place.
-pub(super) struct Client {
+pub(crate) struct Client {
     address: Address,
-    pub(super) patience: Patience,
+    pub(crate) patience: Patience,
     tls: Option<Arc<ClientConfig>>,
 }
 
 impl Client {
     /// Believes Mozilla's authorities, and those in `extra` beside them.
-    pub(super) fn new(address: Address, extra: Option<&[u8]>) -> Result<Self, String> {
+    pub(crate) fn new(address: Address, extra: Option<&[u8]>) -> Result<Self, String> {
         let tls = if address.is_tls() { Some(Arc::new(config(extra)?)) } else { None };
         Ok(Self { address, patience: Patience::default(), tls })
     }
@@ -60,6 +60,18 @@ impl Client {
         headers: &[(&'static str, String)],
         body: Bytes,
     ) -> Result<StatusCode, Failure> {
+        let mut all = HeaderMap::with_capacity(headers.len() + 1);
+        all.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        for (name, value) in headers {
+            let value =
+                HeaderValue::from_str(value).map_err(|_| Failure::refused(format!("{name} is no header")))?;
+            all.insert(HeaderName::from_static(name), value);
+        }
+        self.send(&all, body).await
+    }
+
+    /// Posts anything.
+    pub(crate) async fn send(&self, headers: &HeaderMap, body: Bytes) -> Result<StatusCode, Failure> {
         let connection = timeout(self.patience.connect, self.connect()).await;
         let stream = match connection {
             Ok(Ok(stream)) => stream,
@@ -82,11 +94,7 @@ impl Client {
         Ok(Box::new(stream.map_err(|error| format!("TLS failed: {}", plain(&error)))?))
     }
 
-    fn request(
-        &self,
-        headers: &[(&'static str, String)],
-        body: Bytes,
-    ) -> Result<Request<Full<Bytes>>, Failure> {
+    fn request(&self, headers: &HeaderMap, body: Bytes) -> Result<Request<Full<Bytes>>, Failure> {
         let uri = self.address.uri();
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let authority = uri.authority().map_or("", |authority| authority.as_str());
@@ -94,15 +102,12 @@ impl Client {
             .method(Method::POST)
             .uri(path)
             .header(header::HOST, authority)
-            .header(header::CONTENT_TYPE, "application/json")
             .header(header::USER_AGENT, concat!("seawall/", env!("CARGO_PKG_VERSION")))
             .header(header::CONNECTION, "close")
             .body(Full::new(body))
             .map_err(|_| Failure::refused("its URL cannot be asked for"))?;
         for (name, value) in headers {
-            let value =
-                HeaderValue::from_str(value).map_err(|_| Failure::refused(format!("{name} is no header")))?;
-            request.headers_mut().insert(HeaderName::from_static(name), value);
+            request.headers_mut().insert(name, value.clone());
         }
         Ok(request)
     }

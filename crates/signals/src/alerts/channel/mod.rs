@@ -2,7 +2,7 @@
 
 mod address;
 mod email;
-mod http;
+pub(crate) mod http;
 mod local;
 mod options;
 mod sign;

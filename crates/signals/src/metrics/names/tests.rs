@@ -61,6 +61,8 @@ fn full() -> Registry {
     HEALTH_FAILS_IN.with(&registry, ["database"]).set(3600.0);
     HEALTH_STATUS.with(&registry, ["database"]).set(0.5);
     LOG_LINES_LOST.with(&registry, ["full"]).inc();
+    OTLP_EXPORTS.with(&registry, ["traces", "sent"]).inc();
+    OTLP_SPANS_DROPPED.with(&registry, []).inc();
     for n in 0..61 {
         RETRY_BUDGET_EXHAUSTED.with(&registry, [&n.to_string()]);
     }
@@ -106,6 +108,8 @@ fn the_list_is_the_published_one() {
         "seawall_job_success_ratio{job_type}",
         "seawall_limiter_wait_seconds{upstream}",
         "seawall_log_lines_lost_total{reason}",
+        "seawall_otlp_exports_total{signal,result}",
+        "seawall_otlp_spans_dropped_total{}",
         "seawall_rejections_total{upstream,policy,code}",
         "seawall_retries_total{upstream,reason}",
         "seawall_retry_budget_exhausted_total{upstream}",

@@ -1,0 +1,219 @@
+//! The thread that sends: spans as they come, metrics at their interval.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use seawall_core::Clock;
+use seawall_core::clock::wall_now;
+use seawall_core::event::{Event, Fact, Sink};
+use seawall_core::secret::Secret;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use super::metric::{self, When};
+use super::{Options, Traced, span};
+use crate::alerts::Failure;
+use crate::alerts::channel::http::{Client, Patience};
+use crate::metrics::{Counter, Registry, names};
+
+/// Calls whose spans are sent at once.
+const BATCH: usize = 512;
+/// How long the first of them waits for others.
+const GATHER: Duration = Duration::from_secs(1);
+/// Attempts at one batch, with twice the pause between them each time.
+const ATTEMPTS: u32 = 4;
+/// The first pause.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The longest, also where a collector asks for more.
+const LONGEST: Duration = Duration::from_secs(30);
+/// For what is left at the end.
+const LAST: Duration = Duration::from_secs(2);
+
+/// One of the two things that are sent.
+struct Signal {
+    client: Client,
+    sent: Counter,
+    failed: Counter,
+}
+
+pub(super) struct Runner {
+    options: Arc<Options<Secret>>,
+    headers: HeaderMap,
+    registry: Registry,
+    traces: Signal,
+    metrics: Signal,
+    dropped: Counter,
+    began: u64,
+    told: Option<(Arc<dyn Sink>, Arc<dyn Clock>)>,
+    /// Said once, until it works again.
+    failing: AtomicBool,
+}
+
+fn nanos() -> u64 {
+    let since = wall_now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Runner {
+    pub(super) fn new(
+        options: &Arc<Options<Secret>>,
+        registry: &Registry,
+        told: Option<(Arc<dyn Sink>, Arc<dyn Clock>)>,
+    ) -> Result<Self, String> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+        for (name, value) in &options.headers {
+            // What is wrong with a secret is said without it.
+            let mut value = HeaderValue::from_str(value.expose())
+                .map_err(|_| format!("the value of the header {name} cannot stand in a header"))?;
+            value.set_sensitive(true);
+            let name = HeaderName::try_from(name.as_str()).map_err(|error| error.to_string())?;
+            headers.insert(name, value);
+        }
+        let signal = |word: &'static str| {
+            let mut client = Client::new(options.endpoint.at(&format!("/v1/{word}"))?, None)?;
+            client.patience = Patience { connect: Duration::from_secs(5), answer: Duration::from_secs(10) };
+            let count = |result| names::OTLP_EXPORTS.with(registry, [word, result]);
+            Ok::<_, String>(Signal { client, sent: count("sent"), failed: count("failed") })
+        };
+        Ok(Self {
+            options: options.clone(),
+            headers,
+            traces: signal("traces")?,
+            metrics: signal("metrics")?,
+            dropped: names::OTLP_SPANS_DROPPED.with(registry, []),
+            registry: registry.clone(),
+            began: nanos(),
+            told,
+            failing: AtomicBool::new(false),
+        })
+    }
+
+    /// Until it is stopped, and a little longer for what is left.
+    pub(super) async fn run(
+        self,
+        mut waiting: mpsc::Receiver<Box<dyn Traced>>,
+        mut stopped: watch::Receiver<bool>,
+    ) {
+        // What is under way when it is stopped is tried once more, and not forgotten.
+        let mut left = Vec::with_capacity(BATCH);
+        {
+            let (traces, metrics) = (self.send_traces(&mut waiting, &mut left), self.send_metrics());
+            tokio::select! {
+                ((), ()) = async { tokio::join!(traces, metrics) } => {}
+                _ = stopped.wait_for(|stopped| *stopped) => {}
+            }
+        }
+        while let Ok(traced) = waiting.try_recv() {
+            left.push(traced);
+        }
+        let unsent = AtomicU64::new(left.len() as u64);
+        let traces = async {
+            for batch in left.chunks(BATCH) {
+                if self.post(&self.traces, self.body(&spans(batch))).await.is_err() {
+                    return;
+                }
+                unsent.fetch_sub(batch.len() as u64, Ordering::Relaxed);
+            }
+        };
+        let metrics = async {
+            if self.options.metrics {
+                // Whoever collects has heard most of it already.
+                let _ = self.metrics_once().await;
+            }
+        };
+        let _ = timeout(LAST, async { tokio::join!(traces, metrics) }).await;
+        self.dropped.add(unsent.into_inner());
+    }
+
+    async fn send_traces(
+        &self,
+        waiting: &mut mpsc::Receiver<Box<dyn Traced>>,
+        batch: &mut Vec<Box<dyn Traced>>,
+    ) {
+        loop {
+            if waiting.recv_many(batch, BATCH).await == 0 {
+                return;
+            }
+            if batch.len() < BATCH {
+                sleep(GATHER).await;
+                while batch.len() < BATCH
+                    && let Ok(traced) = waiting.try_recv()
+                {
+                    batch.push(traced);
+                }
+            }
+            let body = self.body(&spans(batch));
+            if !self.deliver(body).await {
+                self.dropped.add(batch.len() as u64);
+            }
+            batch.clear();
+        }
+    }
+
+    fn body(&self, spans: &[super::Span]) -> Bytes {
+        span::request(&self.options.service, spans).into()
+    }
+
+    /// Tries for a while; false where it was given up.
+    async fn deliver(&self, body: Bytes) -> bool {
+        let mut pause = PAUSE;
+        for attempt in 1..=ATTEMPTS {
+            match self.post(&self.traces, body.clone()).await {
+                Ok(()) => return true,
+                Err(failure) if failure.refused || attempt == ATTEMPTS => return false,
+                Err(failure) => sleep(failure.after.unwrap_or_default().max(pause).min(LONGEST)).await,
+            }
+            pause *= 2;
+        }
+        false
+    }
+
+    async fn send_metrics(&self) {
+        if !self.options.metrics {
+            return std::future::pending().await;
+        }
+        let mut tick = interval(self.options.interval);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            let _ = self.metrics_once().await;
+        }
+    }
+
+    async fn metrics_once(&self) -> Result<(), Failure> {
+        let when = When { began: self.began, now: nanos() };
+        let body = metric::request(&self.options.service, &self.registry.gather(), when);
+        self.post(&self.metrics, body.into()).await
+    }
+
+    async fn post(&self, signal: &Signal, body: Bytes) -> Result<(), Failure> {
+        match signal.client.send(&self.headers, body).await {
+            Ok(_) => {
+                signal.sent.inc();
+                self.failing.store(false, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(failure) => {
+                signal.failed.inc();
+                if let (false, Some((sink, clock))) = (self.failing.swap(true, Ordering::Relaxed), &self.told)
+                {
+                    let what =
+                        format!("{} does not take what it is sent: {}", self.options.endpoint, failure.why);
+                    let fact = Fact::SignalTrouble { what: what.into() };
+                    sink.offer(Event { at: clock.now(), name: "otlp".into(), fact });
+                }
+                Err(failure)
+            }
+        }
+    }
+}
+
+fn spans(batch: &[Box<dyn Traced>]) -> Vec<super::Span> {
+    let mut spans = Vec::with_capacity(batch.len() * 2);
+    batch.iter().for_each(|traced| traced.spans(&mut spans));
+    spans
+}
