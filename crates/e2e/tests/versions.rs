@@ -144,90 +144,152 @@ async fn whatever_was_in_force_is_kept_with_when_who_and_why_and_a_start_that_ch
 async fn a_rollback_is_in_force_in_the_file_in_the_trail_and_after_a_restart() {
     let Some(stage) = Stage::new().await else { return };
     let mut seawall = stage.start().await;
+    let first = stage.text();
     stage.write(&stage.with(THREE));
     generation(&seawall, 2).await;
-    let back = ["config", "rollback", "1", "--by", "ann", "--reason", "three is down", "--admin"];
-    let (code, _, said) = stage.run(&[&back[..], &[&seawall.admin]].concat());
-    assert!(code == 0 && said.contains("configuration 3 is in force"), "{said}");
-    assert!(said.contains("upstream.three: removed"), "{said}");
-    assert_eq!(stage.text(), stage.with(""), "in the file too");
-    let rolled = "3|rollback|ann|three is down|in-force";
-    assert_eq!(told(&config(&seawall).await)[0], rolled);
-    let audit = client::get(&format!("http://{}/api/v1/audit", seawall.admin)).await.unwrap().text();
-    assert!(audit.contains("lever.rollback") && audit.contains("config.in-force"), "{audit}");
-    let unsound = post(&seawall, "rollback", json!({ "by": "ann", "reason": "x", "to": 9 })).await;
-    assert_eq!(unsound.status, 404, "{}", unsound.text());
-    assert_eq!(post(&seawall, "rollback", json!(["ann", "x", 1])).await.status, 400);
+    let signed = |to: Value| json!({ "by": "ann", "reason": "three is down", "to": to });
+    for (body, status, code, words) in [
+        (json!({ "to": 1 }), 400, "SW0023", "by"),
+        (json!({ "by": "ann", "reason": "x" }), 400, "SW0015", "to"),
+        (signed(json!("first")), 400, "SW0015", "to"),
+        (signed(json!(7)), 404, "SW0030", "there is no version 7: there are 1 to 2"),
+        (signed(json!(2)), 422, "SW0026", "version 2 says what is in force already"),
+        (json!({ "by": "ann", "reason": "x", "to": 1, "sha256": "00" }), 422, "SW0026", "another instance"),
+    ] {
+        let refused = post(&seawall, "rollback", body.clone()).await;
+        let problem = refused.json().unwrap();
+        assert_eq!((refused.status, problem["code"].as_str().unwrap()), (status, code), "{body} {problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(words), "{problem}");
+    }
+    assert_eq!(config(&seawall).await["generation"], 2);
+    let url = format!("http://{}", seawall.admin);
+    let (code, _, said) =
+        stage.run(&["config", "rollback", "1", "--by", "ann", "--reason", "three is down", "--admin", &url]);
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("upstream.three: removed") && said.contains("configuration 3 is in force"),
+        "{said}"
+    );
+    assert_eq!(stage.text(), first, "the file says so too");
+    let all = config(&seawall).await;
+    assert_eq!(told(&all)[0], "3|rollback|ann|three is down|in-force");
+    assert_eq!(
+        (&all["generation"], &all["versions"][0]["again"], &all["warning"]),
+        (&json!(3), &json!(1), &Value::Null)
+    );
+    assert_eq!(client::get(&seawall.url("/three/x")).await.unwrap().status, 404);
+    assert_eq!(client::get(&seawall.url("/up/x")).await.unwrap().status, 200);
+    let audit = client::get(&format!("{url}/api/v1/audit")).await.unwrap().json().unwrap();
+    let entries = audit["audit"].as_array().unwrap();
+    let found = |kind: &str| entries.iter().find(|entry| entry["kind"] == kind).unwrap();
+    assert_eq!(found("lever.rollback")["by"], "ann");
+    let in_force = found("config.in-force");
+    assert_eq!(
+        (in_force["by"].as_str(), &in_force["data"]["version"]),
+        (Some("ann"), &json!(3)),
+        "{in_force}"
+    );
+    assert!(in_force["data"]["told"].as_str().unwrap().contains("upstream.three: removed"), "{in_force}");
+
+    // What we wrote is no change to take up, now or after a restart.
     seawall.signal("-TERM").await;
-    assert!(seawall.ended().await.success());
+    seawall.ended().await;
     let seawall = stage.start().await;
-    assert_eq!(told(&config(&seawall).await)[0], rolled, "a restart does not undo it");
+    assert_eq!(told(&config(&seawall).await)[0], "3|rollback|ann|three is down|in-force");
+    assert_eq!(client::get(&seawall.url("/three/x")).await.unwrap().status, 404);
 }
 
 #[tokio::test]
 async fn what_nobody_had_kept_is_put_aside_before_it_is_written_over() {
     let Some(stage) = Stage::new().await else { return };
-    let seawall = stage.start().await;
+    let mut seawall = stage.start().await;
     stage.write(&stage.with(THREE));
     generation(&seawall, 2).await;
-    stage.write("this is = no configuration [\n");
-    let back = post(&seawall, "rollback", json!({ "by": "ann", "reason": "quick", "to": 1 })).await;
+    let broken = stage.with("limit = 1 # sk-never-in-a-version\n");
+    stage.write(&broken);
+    seawall.said("nothing has changed").await;
+    let back = post(&seawall, "rollback", json!({ "by": "ann", "reason": "x", "to": 1 })).await;
     assert_eq!(back.status, 200, "{}", back.text());
-    let replaced = fs::read_to_string(stage.home.path().join("seawall.toml.replaced")).unwrap();
-    assert_eq!((replaced.as_str(), stage.text()), ("this is = no configuration [\n", stage.with("")));
+    assert_eq!(stage.text(), stage.with(""));
+    let aside = stage.home.path().join("seawall.toml.replaced");
+    assert_eq!(fs::read_to_string(aside).unwrap(), broken, "beside the file, as it was");
+    for entry in fs::read_dir(stage.home.path().join("state/versions")).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        assert!(!text.contains("never-in-a-version"), "what was never sound is in no version");
+    }
+    assert_eq!(config(&seawall).await["versions"].as_array().unwrap().len(), 3);
 }
 
 #[tokio::test]
 async fn where_the_file_cannot_be_written_it_is_in_force_all_the_same_and_that_is_said() {
     let Some(stage) = Stage::new().await else { return };
-    let folder = stage.home.path().join("conf");
-    fs::create_dir(&folder).unwrap();
-    fs::rename(stage.file(), folder.join("seawall.toml")).unwrap();
-    let mut moved = tokio::process::Command::new(&stage.binary);
-    moved.args(["serve", "-c", "conf/seawall.toml"]).current_dir(stage.home.path()).env_clear();
-    moved.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
-    moved.stderr(std::process::Stdio::piped()).kill_on_drop(true);
-    let seawall = Seawall::begin(moved).await;
-    let beside = folder.join("new");
-    fs::write(&beside, stage.with(THREE)).unwrap();
-    fs::rename(beside, folder.join("seawall.toml")).unwrap();
+    let mut seawall = stage.start().await;
+    stage.write(&stage.with(THREE));
     generation(&seawall, 2).await;
-    // Its place is gone: not even root can write there.
-    fs::remove_dir_all(&folder).unwrap();
-    let back = post(&seawall, "rollback", json!({ "by": "ann", "reason": "three is down", "to": 1 })).await;
+    fs::remove_file(stage.file()).unwrap();
+    let back = post(&seawall, "rollback", json!({ "by": "ann", "reason": "x", "to": 1 })).await;
     let told_back = back.json().unwrap();
-    assert_eq!((back.status, told_back["generation"].clone()), (200, json!(3)), "{}", back.text());
-    assert!(!told_back["warning"].as_str().unwrap().is_empty());
-    assert!(!config(&seawall).await["warning"].as_str().unwrap().is_empty());
+    assert_eq!((back.status, &told_back["generation"]), (200, &json!(3)), "{told_back}");
+    for warning in [&told_back["warning"], &config(&seawall).await["warning"]] {
+        let said = warning.as_str().unwrap();
+        assert!(said.starts_with("in force in memory only: seawall.toml cannot be written"), "{said}");
+    }
+    seawall.said("warning: in force in memory only").await;
+    let page = client::get(&format!("http://{}/", seawall.admin)).await.unwrap().text();
+    assert!(page.contains("in force in memory only"), "{page}");
+    assert_eq!(client::get(&seawall.url("/three/x")).await.unwrap().status, 404);
+    // As soon as there is a file again it counts.
+    stage.write(&stage.with(THREE));
+    generation(&seawall, 4).await;
+    assert_eq!(config(&seawall).await["warning"], Value::Null);
 }
 
 #[tokio::test]
 async fn where_nobody_serves_the_file_goes_back_by_itself() {
     let Some(stage) = Stage::new().await else { return };
+    let (code, _, said) = stage.run(&["config", "diff"]);
+    assert!(code == 1 && said.contains("no version was kept yet"), "{said}");
     let mut seawall = stage.start().await;
     stage.write(&stage.with(THREE));
     generation(&seawall, 2).await;
     seawall.signal("-TERM").await;
-    assert!(seawall.ended().await.success());
-    let (code, _, said) = stage.run(&["config", "rollback", "1", "--by", "ann", "--reason", "over"]);
-    assert!(code == 0 && said.contains("no seawall runs here"), "{said}");
-    assert_eq!(stage.text(), stage.with(""));
+    seawall.ended().await;
+
     stage.write(&stage.with(TWO));
     let (code, out, said) = stage.run(&["config", "diff"]);
-    assert!(code == 0 && out.contains("upstream.two: added"), "{out}{said}");
-    assert!(!out.contains("SECRET_OF_TWO"), "{out}");
-    let (code, _, said) = stage.run(&["config", "rollback", "1", "--by", " ", "--reason", "over"]);
-    assert!(code == 2 && said.contains("--by and --reason"), "{said}");
+    assert_eq!((code, out.as_str()), (0, "upstream.two: added\nupstream.three: removed\n"), "{said}");
+    stage.write(&stage.with("[upstream.renamed]\nurl = \"http://127.0.0.1:9\"\n"));
+    let (_, out, _) = stage.run(&["config", "diff"]);
+    let renamed =
+        "upstream.renamed: added, and says what upstream.three said: under a new name it is a new thing";
+    assert!(out.contains(renamed), "{out}");
+    let (_, out, _) = stage.run(&["config", "diff", "1", "2", "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["changes"], json!(["upstream.three: added"]));
+
+    let (code, _, _) = stage.run(&["config", "rollback", "1"]);
+    assert_eq!(code, 2, "who and why are needed");
+    let (code, _, said) = stage.run(&["config", "rollback", "1", "--by", "ann", "--reason", "quiet night"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("no seawall runs here"), "{said}");
+    assert_eq!(stage.text(), stage.with(""));
+    let (_, out, _) = stage.run(&["config", "versions"]);
+    assert!(
+        out.contains("rolled back to 1 by ann: quiet night") && out.contains("written over, never in force"),
+        "{out}"
+    );
+    let seawall = stage.start().await;
+    assert_eq!(told(&config(&seawall).await)[0], "4|rollback|ann|quiet night|in-force");
 }
 
 #[tokio::test]
 async fn the_first_screen_says_who_put_it_into_force_and_leads_to_a_form_that_goes_back() {
     let Some(stage) = Stage::new().await else { return };
     let seawall = stage.start().await;
-    stage.write(&stage.with(THREE));
-    generation(&seawall, 2).await;
     let page =
         async |path: &str| client::get(&format!("http://{}{path}", seawall.admin)).await.unwrap().text();
+    assert!(!page("/").await.contains("href=\"/config\">Roll back"), "there is nothing to go back to");
+    stage.write(&stage.with(THREE));
+    generation(&seawall, 2).await;
     let first = page("/").await;
     assert!(first.contains("Configuration 2") && first.contains("the file changed"), "{first}");
     assert!(first.contains("<a class=\"steer\" href=\"/config\">Roll back…</a>"), "{first}");
