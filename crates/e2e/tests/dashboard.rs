@@ -11,6 +11,7 @@ use seawall_gateway::plan::{Limit, Once};
 use seawall_testkit::client::{self, Answer, Client, Request};
 use seawall_testkit::{Reply, Script, Upstream};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 
 /// The text of a page, which every page should be.
 async fn page(gateway: &Running, path: &str) -> String {
@@ -495,6 +496,36 @@ async fn at_most_64_listen_at_once_and_whoever_leaves_makes_room() {
     eventually("a place is free again", async || Listening::begin(&gateway).await.ok().map(|_| ())).await;
     let (kind, _) = listening[0].next().await.unwrap();
     assert_eq!(kind, "status");
+}
+
+#[tokio::test]
+async fn a_thousand_who_want_to_listen_one_of_them_never_reading_cost_nobody_a_call() {
+    let (_up, gateway) = one(Reply::ok("ok")).await;
+    // Says what it wants, and never reads a byte of it.
+    let mut deaf = tokio::net::TcpStream::connect(gateway.gateway.admin()).await.unwrap();
+    let words = format!("GET /events HTTP/1.1\r\nhost: {}\r\n\r\n", gateway.gateway.admin());
+    deaf.write_all(words.as_bytes()).await.unwrap();
+    let (mut listening, mut refused) = (Vec::new(), 0);
+    for _ in 0..10 {
+        let crowd = (0..100).map(|_| Listening::begin(&gateway));
+        for began in futures_util::future::join_all(crowd).await {
+            match began {
+                Ok(one) => listening.push(one),
+                Err(answer) => {
+                    assert_eq!((answer.status, code(&answer).as_str()), (503, "SW0006"));
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!((63..=64).contains(&listening.len()) && listening.len() + refused == 1000, "{}", listening.len());
+    for _ in 0..20 {
+        assert_eq!(gateway.get("/up/x").await.status, 200);
+        assert_eq!(gateway.admin("/").await.status, 200);
+    }
+    let (kind, _) = listening[0].next().await.unwrap();
+    assert_eq!(kind, "status", "whoever reads hears");
+    drop(deaf);
 }
 
 #[tokio::test]
