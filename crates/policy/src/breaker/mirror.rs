@@ -313,6 +313,8 @@ impl Mirror {
         if self.lever.is_some() {
             return None;
         }
+        // What time alone does comes first: a hold that is over here may go on there.
+        let elapsed = machine.elapse(now);
         if let Some(probe) = said.probe {
             self.granted = Some((probe, now + UNUSED.min(self.options.lease / 2)));
         } else if standing.epoch != self.epoch {
@@ -336,10 +338,10 @@ impl Mirror {
             self.back.clear();
         } else if same {
             // Counted before anything was known: it is to be told.
-            return None;
+            return elapsed;
         } else if machine.shadow_state() == State::Open && self.run.first.max(self.run.last) > 0 {
             // It has opened on what the store has not been told yet.
-            return None;
+            return elapsed;
         }
         let followed = Followed {
             state,
@@ -349,7 +351,8 @@ impl Mirror {
         };
         let why = said.moved.map_or("the fleet moved it", seawall_core::fleet::breaker::Why::as_str);
         let moved = machine.follow(&followed, why, now);
-        (moved.from != moved.to).then_some(moved)
+        let from = elapsed.map_or(moved.from, |elapsed| elapsed.from);
+        (from != moved.to).then_some(Moved { from, ..moved })
     }
 
     /// Does the machine stand as that was said? Not while a lever is still to be told.

@@ -39,7 +39,7 @@ fn slips_of_the_pen_are_named_with_their_nearest_word() {
 fn callers_that_lead_nowhere_are_refused() {
     wrong(
         &format!("{UP}callers.Ann = 'env:LONG'"),
-        &["f:2:9: callers.Ann: \"Ann\" cannot be a name, write a name of a-z, 0-9, _ and -"],
+        &["f:2:15: callers.Ann: \"Ann\" cannot be a name, write a name of a-z, 0-9, _ and -"],
     );
     wrong(
         "callers.ann = 3",

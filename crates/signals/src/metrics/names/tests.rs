@@ -14,6 +14,7 @@ fn full() -> Registry {
     registry.build_info("0.1.0");
     for upstream in ["openai", "a \"strange\\name\"\n"] {
         Class::ALL.iter().for_each(|class| calls(&registry, upstream, "chat").of(*class).inc());
+        caller_calls(&registry, upstream).of(Class::Ok).inc();
         CALL_DURATION.with(&registry, [upstream, "chat"]).record(Duration::from_millis(120));
         attempts(&registry, upstream).of(Class::Ok).add(3);
         retries(&registry, upstream).of(Class::Overloaded).inc();
@@ -86,6 +87,7 @@ fn the_list_is_the_published_one() {
         "seawall_bulkhead_in_flight{upstream}",
         "seawall_cache_total{upstream,result}",
         "seawall_call_duration_seconds{upstream,route}",
+        "seawall_caller_calls_total{caller,outcome}",
         "seawall_calls_total{upstream,route,outcome}",
         "seawall_compress_bytes_total{upstream,direction,stage}",
         "seawall_config_generation{}",
