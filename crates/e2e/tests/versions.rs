@@ -315,3 +315,57 @@ async fn the_first_screen_says_who_put_it_into_force_and_leads_to_a_form_that_go
     assert!(after.contains("Version 3, in force") && after.contains("rolled back to 1 by ann"), "{after}");
     assert_eq!(stage.text(), stage.with(""));
 }
+
+#[tokio::test]
+async fn a_configuration_that_makes_something_worse_goes_back_by_itself_and_once() {
+    let Some(stage) = Stage::new().await else { return };
+    let broken = Upstream::start(Reply::status(500)).await.unwrap();
+    let more = "retry = \"off\"\nbreaker = \"off\"\n[reload]\nwatch = \"10s\"\n";
+    let good = stage.with(more);
+    let bad = good.replace(&stage.up.url(), &broken.url());
+    stage.write(&good);
+    let mut seawall = stage.start().await;
+    let calls = async |count: usize| {
+        for _ in 0..count {
+            client::get(&seawall.url("/up/x")).await.unwrap();
+        }
+    };
+    // As soon as it is known how things stood, there is something to compare with.
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    calls(60).await;
+    stage.write(&bad);
+    generation(&seawall, 2).await;
+    calls(40).await;
+    generation(&seawall, 3).await;
+    assert_eq!(stage.text(), good, "in the file too");
+    assert_eq!(client::get(&seawall.url("/up/x")).await.unwrap().status, 200);
+    let all = config(&seawall).await;
+    let story = told(&all)[0].clone();
+    assert!(story.starts_with("3|watch|seawall|up got worse: 0 of 60 calls failed before, "), "{story}");
+    assert_eq!(all["versions"][0]["again"], 1);
+    let admin = async |path: &str| client::get(&format!("http://{}{path}", seawall.admin)).await.unwrap();
+    assert!(admin("/metrics").await.text().contains("seawall_config_rollbacks_total{by=\"itself\"} 1"));
+    let audit = admin("/api/v1/audit").await.json().unwrap();
+    let entry =
+        audit["audit"].as_array().unwrap().iter().find(|entry| entry["kind"] == "config.in-force").unwrap();
+    assert_eq!(entry["by"], "seawall", "{entry}");
+    eventually("somebody is told", async || {
+        let alerts = admin("/api/v1/alerts").await.json()?;
+        let alert =
+            alerts["alerts"].as_array()?.iter().find(|one| one["name"] == "configuration_rolled_back")?;
+        (alert["state"] == "active").then_some(())
+    })
+    .await;
+
+    // Whoever wants it all the same has it.
+    stage.write(&bad);
+    seawall.said("it is not watched again").await;
+    let calls = async |count: usize| {
+        for _ in 0..count {
+            client::get(&seawall.url("/up/x")).await.unwrap();
+        }
+    };
+    calls(40).await;
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    assert_eq!((config(&seawall).await["generation"].clone(), stage.text()), (json!(4), bad));
+}

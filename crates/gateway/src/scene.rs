@@ -12,7 +12,7 @@ use seawall::Rejection;
 use seawall_core::Code;
 use seawall_core::event::{Event, Fact, Sink};
 use seawall_signals::alerts::Engine;
-use seawall_signals::metrics::Observer;
+use seawall_signals::metrics::{Observer, names as metrics};
 use seawall_signals::view::Version;
 
 use crate::body::Sending;
@@ -136,6 +136,11 @@ impl Scene {
         let generation = house.plan.generation;
         self.house.store(house);
         Ok(generation)
+    }
+
+    /// Counts a configuration that an earlier one took the place of.
+    pub(crate) fn went_back(&self, by: &'static str) {
+        metrics::CONFIG_ROLLBACKS.with(&self.house.load().ground.registry, [by]).inc();
     }
 
     /// Tells that somebody asked for another configuration, and what came of it.

@@ -15,6 +15,7 @@ use seawall_core::audit::{Audit as _, Class, Entry};
 use seawall_core::event::{Channel, Event};
 use seawall_signals::alerts::{Engine, Setup};
 use seawall_signals::audit::{self, Trail};
+use seawall_signals::history::Counts;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
@@ -233,6 +234,24 @@ impl Gateway {
     /// one then. Gives the number of the new configuration.
     pub fn reload(&self, plan: Plan) -> Result<u64, StartError> {
         self.scene.go_on(plan)
+    }
+
+    /// What every upstream has counted since the start, by name; under the empty name all of them with the calls that named
+    /// none, which count as failed.
+    pub fn counts(&self) -> Vec<(Arc<str>, Counts)> {
+        let house = self.scene.house.load();
+        let mut counts = house.counts();
+        let strays = house.strays();
+        let all = counts.iter().fold(Counts::default(), |all, (_, one)| all + *one);
+        let all = Counts { calls: all.calls.saturating_add(strays), failures: strays, ..all };
+        counts.push(("".into(), all));
+        counts
+    }
+
+    /// Tells that its configuration went back by itself, and counts it.
+    pub fn went_back(&self, by: Arc<str>, reason: Arc<str>) {
+        self.scene.went_back("itself");
+        self.tell("rollback", by, reason);
     }
 
     /// Shows what was in force before to whoever looks at the admin port.

@@ -21,6 +21,7 @@ mod top;
 mod trade;
 mod vault;
 mod view;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use seawall::fleet;
 use seawall_config::versions::{Cause, Deed, VersionError, Versions};
@@ -12,11 +13,14 @@ use seawall_config::{Node, differences};
 use seawall_core::audit::Entry;
 use seawall_core::{Code, Rejection};
 use seawall_gateway::{Asked, Gateway, InForce, Wish};
+use seawall_policy::probation::Counts;
+use tokio::time::Instant;
 
 use super::logging::Logging;
+use super::watch::{GoBack, Settled, Shape, Tally, Watch};
 use super::{Source, past, serve};
 use crate::output::{note, plain};
-use crate::settings::{Effects, Findings, Purpose, Settings, State, is_secret, load, schema};
+use crate::settings::{Effects, Findings, Loaded, Purpose, State, is_secret, load, schema};
 
 /// Changes told one by one; of more only the number is.
 const TOLD: usize = 20;
@@ -27,6 +31,7 @@ pub(super) struct Reread {
     /// As it is in force.
     text: String,
     tree: Node,
+    shape: Shape,
     file: PathBuf,
     /// What was opened at the start.
     opened: (State, fleet::Options, Effects),
@@ -38,6 +43,9 @@ pub(super) struct Reread {
     version: Option<u64>,
     /// What somebody must know about it.
     warning: Option<String>,
+    watch: Watch,
+    /// For how long a new one is watched.
+    span: Option<Duration>,
 }
 
 /// What another configuration is put into force for.
@@ -69,23 +77,40 @@ impl fmt::Display for Why {
 struct Next {
     text: String,
     tree: Node,
-    settings: Settings,
+    loaded: Loaded,
     changes: Vec<String>,
     generation: u64,
+    /// What was counted under the one before.
+    before: Tally,
 }
 
 impl Reread {
     pub(super) fn new(
         source: Source,
         (text, tree): (String, Node),
-        settings: &Settings,
+        loaded: &Loaded,
         logging: Logging,
     ) -> Self {
         let file = source.file();
         let seen = print(&file);
+        let settings = &loaded.settings;
         let opened = (settings.state.clone(), settings.fleet.clone(), settings.effects.clone());
         let versions = settings.versions();
-        Self { source, text, tree, file, opened, seen, logging, versions, version: None, warning: None }
+        Self {
+            source,
+            text,
+            tree,
+            shape: Shape::of(loaded),
+            file,
+            opened,
+            seen,
+            logging,
+            versions,
+            version: None,
+            warning: None,
+            watch: Watch::default(),
+            span: settings.reload.watch,
+        }
     }
 
     /// Keeps what it started with.
@@ -143,6 +168,11 @@ impl Reread {
             return Err(Rejection::new(Code::ConfigurationInvalid).because(same));
         }
         let next = self.next(gateway, kept.text)?;
+        Ok(self.gone_back(gateway, why, next, Some(to)))
+    }
+
+    /// An earlier one is in force: the file is to say so too.
+    fn gone_back(&mut self, gateway: &Gateway, why: &Why, next: Next, again: Option<u64>) -> InForce {
         let sound = |text: &str| {
             self.source.tree_of(text, &self.file).and_then(|tree| load(tree).map(|_| ())).is_ok()
         };
@@ -156,7 +186,38 @@ impl Reread {
         };
         // What we wrote is no change to take up.
         self.seen = print(&self.file);
-        Ok(self.moved(gateway, why, next, Some(to)))
+        self.moved(gateway, why, next, again)
+    }
+
+    /// Looks how what is in force does; goes back where it made something worse.
+    pub(super) fn look(&mut self, gateway: &Gateway) {
+        if self.span.is_none() {
+            return;
+        }
+        let (now, tally) = (Instant::now(), tally(gateway));
+        let found = self.watch.look(now, &tally);
+        self.watch.sample(self.span, now, &tally);
+        let Some(GoBack { settled, why }) = found else { return };
+        let why = Why { cause: Cause::Watch, by: "seawall".into(), reason: why.into() };
+        let done =
+            self.next(gateway, settled.text).map(|next| self.gone_back(gateway, &why, next, settled.version));
+        if self.told(&why, done).is_ok() {
+            gateway.went_back(why.by, why.reason);
+        }
+    }
+
+    /// Begins to watch what came into force, unless a person went back to it.
+    fn watched(&mut self, gateway: &Gateway, why: &Why, before: Tally, settled: Settled) {
+        if matches!(why.cause, Cause::Rollback | Cause::Watch) || settled.text == self.text {
+            if why.cause == Cause::Rollback {
+                self.watch.end();
+            }
+            return;
+        }
+        let begun = (&before, tally(gateway));
+        if !self.watch.begin(self.span, Instant::now(), begun, settled, (&self.text, &self.shape)) {
+            note("seawall: this configuration went back by itself before: it is not watched again");
+        }
     }
 
     /// Puts a text into force: nothing has changed before all of it is known to be sound.
@@ -178,17 +239,24 @@ impl Reread {
             }
         }
         let plan = serve::plan_of(&loaded, findings, &self.logging).map_err(refused)?;
+        let before = tally(gateway);
         let generation =
             gateway.reload(plan).map_err(|error| Rejection::new(error.code).because(error.message))?;
-        Ok(Next { text, tree, settings: loaded.settings, changes, generation })
+        Ok(Next { text, tree, loaded, changes, generation, before })
     }
 
     /// It is in force: from here on nothing fails.
     fn moved(&mut self, gateway: &Gateway, why: &Why, next: Next, again: Option<u64>) -> InForce {
-        let Next { text, tree, settings, changes, generation } = next;
-        (self.text, self.tree) = (text, tree);
+        let Next { text, tree, loaded, changes, generation, before } = next;
+        let settings = &loaded.settings;
+        let (version, shape) = (self.version, Shape::of(&loaded));
+        let former = std::mem::replace(&mut self.text, text);
+        let settled = Settled { version, text: former, shape: std::mem::replace(&mut self.shape, shape) };
+        self.tree = tree;
         self.versions = settings.versions();
+        self.span = settings.reload.watch;
         self.kept(gateway, why, generation, again);
+        self.watched(gateway, why, before, settled);
         let said = if why.by.is_empty() {
             ("seawall".into(), why.to_string().into())
         } else {
@@ -265,6 +333,12 @@ pub(super) fn answer(reread: Option<&mut Reread>, gateway: &Gateway, asked: Aske
     };
     // Whoever asked may have gone.
     let _ = answer.send(said);
+}
+
+/// What is counted of everybody so far.
+fn tally(gateway: &Gateway) -> Tally {
+    let counts = gateway.counts().into_iter();
+    counts.map(|(name, one)| (name, Counts { calls: one.calls, failed: one.failures })).collect()
 }
 
 /// Every problem, a line each.

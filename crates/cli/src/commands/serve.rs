@@ -51,7 +51,7 @@ impl Serve {
         };
         let logging = Logging::default();
         let (plan, memory) = ready(&loaded, findings, &logging)?;
-        let reread = Reread::new(self.source, (text, tree), &loaded.settings, logging.clone());
+        let reread = Reread::new(self.source, (text, tree), &loaded, logging.clone());
         let inherited = inherited(&plan, self.take_over)?;
         serve(plan, inherited, &At::Settings(&memory), Some(reread), logging, |gateway| {
             let (routes, upstreams) = draw(&loaded.settings);
@@ -179,6 +179,9 @@ pub(super) fn serve(
                         },
                     },
                     _ = looking.tick() => {
+                        if let Some(reread) = &mut reread {
+                            reread.look(&gateway);
+                        }
                         if let Some(reread) = reread.as_mut().filter(|reread| reread.has_changed()) {
                             let _ = reread.reload(&gateway, &Why::of(Cause::File));
                         }

@@ -126,6 +126,9 @@ pub(super) async fn ask(board: &Board, wish: Wish, signed: Signed) -> Result<InF
     board.asks.send(asked).map_err(|_| nobody())?;
     let late = |_| Rejection::new(Code::DeadlineExceeded).because("the configuration was not read in time");
     let in_force = timeout(PATIENCE, answered).await.map_err(late)?.map_err(|_| nobody())??;
+    if lever == "rollback" {
+        board.scene.went_back("person");
+    }
     board.scene.tell(lever, signed.by, signed.reason);
     Ok(in_force)
 }

@@ -10,7 +10,7 @@ use seawall::breaker::State as Breaking;
 use seawall::fleet::Source;
 use seawall_core::clock::wall_now;
 use seawall_core::units::format_duration;
-use seawall_core::{Class, Code, Instant};
+use seawall_core::{Code, Instant};
 use seawall_signals::history::Counts;
 use seawall_signals::metrics::Snapshot;
 use seawall_signals::rate::Recent;
@@ -364,20 +364,7 @@ pub(super) fn all_retries(board: &Board) -> Vec<Retry> {
 
 /// What every upstream has counted since the start, for its history.
 pub(super) fn counts(board: &Board) -> Vec<(Arc<str>, Counts)> {
-    let house = &board.house();
-    let mut counts: Vec<(Arc<str>, Counts)> = house
-        .upstreams
-        .iter()
-        .map(|up| (up.plan.name.clone(), Counts { retries: up.meters.retries.total(), ..Counts::default() }))
-        .collect();
-    for route in &house.routes {
-        for (to, meters) in route.to.iter().zip(&route.meters) {
-            let (all, well) = (meters.calls.total(), meters.calls.of(Class::Ok).get());
-            let one = Counts { calls: all, failures: all.saturating_sub(well), retries: 0 };
-            counts[*to].1 = counts[*to].1 + one;
-        }
-    }
-    counts
+    board.house().counts()
 }
 
 /// Whether no new calls are taken any more.

@@ -13,9 +13,10 @@ use std::sync::atomic::Ordering;
 use http::{HeaderValue, Method};
 use seawall::breaker::Breaker;
 use seawall::bulkhead::Bulkhead;
-use seawall::{Effects, Invalid};
+use seawall::{Class, Code, Effects, Invalid};
 use seawall_core::Instant;
 use seawall_core::event::{Channel, Event, Sink};
+use seawall_signals::history::Counts;
 use seawall_signals::metrics::{Observer, Registry, names};
 use seawall_signals::otlp::Exporter;
 use seawall_signals::view::BreakerState;
@@ -235,6 +236,33 @@ fn own_port(url: &http::Uri) -> u16 {
     url.port_u16().unwrap_or(if url.scheme_str() == Some("https") { 443 } else { 80 })
 }
 
+impl House {
+    /// What every upstream has counted since the start.
+    pub(crate) fn counts(&self) -> Vec<(Arc<str>, Counts)> {
+        let mut counts: Vec<(Arc<str>, Counts)> = self
+            .upstreams
+            .iter()
+            .map(|up| {
+                let counts = Counts { retries: up.meters.retries.total(), ..Counts::default() };
+                (up.plan.name.clone(), counts)
+            })
+            .collect();
+        for route in &self.routes {
+            for (to, meters) in route.to.iter().zip(&route.meters) {
+                let (all, well) = (meters.calls.total(), meters.calls.of(Class::Ok).get());
+                let one = Counts { calls: all, failures: all.saturating_sub(well), retries: 0 };
+                counts[*to].1 = counts[*to].1 + one;
+            }
+        }
+        counts
+    }
+
+    /// Calls that named no upstream.
+    pub(crate) fn strays(&self) -> u64 {
+        self.ground.rejections.of(Code::NoSuchUpstream).get()
+    }
+}
+
 /// What is read at the moment somebody asks.
 fn observe(registry: &Registry, upstreams: &[LiveUpstream], generation: u64) -> Vec<Observer> {
     let breakers: Vec<Breaker> = upstreams.iter().map(|up| up.breaker.clone()).collect();
@@ -254,5 +282,7 @@ fn observe(registry: &Registry, upstreams: &[LiveUpstream], generation: u64) -> 
         }
     }));
     names::CONFIG_GENERATION.with(registry, []).set(generation as f64);
+    // Visible at zero from the start: the first one is news.
+    let _ = ["person", "itself"].map(|by| names::CONFIG_ROLLBACKS.with(registry, [by]));
     observers
 }

@@ -25,7 +25,7 @@ const fn alert(
 }
 
 /// A metric of a part that is not there has no data, and such an alert is quiet.
-const ALL: [BuiltIn; 15] = [
+const ALL: [BuiltIn; 16] = [
     alert(
         "alerts_undelivered",
         "increase(alert_notices_total{result='dropped'}[1h]) > 0",
@@ -94,6 +94,13 @@ const ALL: [BuiltIn; 15] = [
         (0, 0),
         Severity::Info,
         "another configuration is in force: see `seawall config show`",
+    ),
+    alert(
+        "configuration_rolled_back",
+        "sum(increase(config_rollbacks_total{by='itself'}[10m])) > 0",
+        (0, 0),
+        Severity::Error,
+        "a configuration made something worse, and the one before came back by itself: see `seawall config versions`",
     ),
     alert(
         "effects_in_doubt",

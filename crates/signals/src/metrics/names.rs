@@ -15,7 +15,7 @@
 //! | [`HEALTH_STATUS`], [`HEALTH_FAILS_IN`], [`LOG_LINES_LOST`] | health checks, and the log itself |
 //! | [`JOB_ATTEMPTS`], [`JOB_RETRIES`], [`JOB_BLOCKS`] | attempts of jobs; beside them the last hour in gauges |
 //! | [`OTLP_EXPORTS`], [`OTLP_SPANS_DROPPED`] | what a collector was sent |
-//! | [`CONFIG_GENERATION`], [`EVENTS_DROPPED`], [`SERIES_DROPPED`], [`BUILD_INFO`] | seawall itself |
+//! | [`CONFIG_GENERATION`], [`CONFIG_ROLLBACKS`], [`EVENTS_DROPPED`], [`SERIES_DROPPED`], [`BUILD_INFO`] | seawall itself |
 
 use seawall_core::{Class, Code};
 
@@ -269,6 +269,13 @@ pub const CONFIG_GENERATION: Family<Gauge, 0> = Family::gauge(
     [],
 );
 
+/// `seawall_config_rollbacks_total{by}`.
+pub const CONFIG_ROLLBACKS: Family<Counter, 1> = Family::counter(
+    "seawall_config_rollbacks_total",
+    "Configurations that an earlier one took the place of, by who did it: person, or itself where it got worse.",
+    ["by"],
+);
+
 /// `seawall_fleet_members`; there where a gateway has a memory it could share.
 pub const FLEET_MEMBERS: Family<Gauge, 0> = Family::gauge(
     "seawall_fleet_members",
@@ -335,6 +342,7 @@ pub const ALL: &[Described] = &[
     CALLS.describe(),
     COMPRESS_BYTES.describe(),
     CONFIG_GENERATION.describe(),
+    CONFIG_ROLLBACKS.describe(),
     EFFECT_REPLAYS.describe(),
     EFFECT_WORDS_UNSAID.describe(),
     EFFECTS_IN_DOUBT.describe(),

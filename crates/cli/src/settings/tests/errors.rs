@@ -265,6 +265,8 @@ fn upstreams_that_cannot_be_are_refused() {
 fn a_past_of_nothing_is_refused() {
     let told = "f:1:15: reload.keep: 0 versions cannot be kept, write a number from 1 to 1000";
     wrong(&format!("reload.keep = 0\n{UP}"), &[told]);
+    let told = "f:1:16: reload.watch: 2s is out of range, write \"5s\" to \"10m\"";
+    wrong(&format!("reload.watch = '2s'\n{UP}"), &[told]);
 }
 
 #[test]
@@ -407,7 +409,7 @@ fn what_is_wrong_with_an_alert_is_named_with_its_column_and_what_to_write() {
         &[
             "f:1:1: alert.down.when: there is no condition, and no built-in alert of that name, write when = \"…\", or write one \
            of: alerts_undelivered, audit_trouble, breaker_open, budget_nearly_spent, calls_failing, calls_slow, \
-           calls_timing_out, carbon_high, configuration_changed, effects_in_doubt, failure_foretold, health_failing, jobs_interrupted, \
+           calls_timing_out, carbon_high, configuration_changed, configuration_rolled_back, effects_in_doubt, failure_foretold, health_failing, jobs_interrupted, \
            retries_exhausted, strangers_refused",
         ],
     );

@@ -56,6 +56,7 @@ fn full() -> Registry {
     ALERT_NOTICES_WAITING.with(&registry, ["ops"]).set(1.0);
     ALERTS_ACTIVE.with(&registry, ["critical"]).set(1.0);
     CONFIG_GENERATION.with(&registry, []).set(3.0);
+    CONFIG_ROLLBACKS.with(&registry, ["itself"]).inc();
     EVENTS_DROPPED.observe(&registry, |out| out.add(&[], 0.0)).keep();
     FLEET_MEMBERS.observe(&registry, |out| out.add(&[], 2.0)).keep();
     FLEET_SHARED.observe(&registry, |out| out.add(&[], 1.0)).keep();
@@ -91,6 +92,7 @@ fn the_list_is_the_published_one() {
         "seawall_calls_total{upstream,route,outcome}",
         "seawall_compress_bytes_total{upstream,direction,stage}",
         "seawall_config_generation{}",
+        "seawall_config_rollbacks_total{by}",
         "seawall_effect_replays_total{type}",
         "seawall_effect_words_unsaid{}",
         "seawall_effects_in_doubt{type}",
