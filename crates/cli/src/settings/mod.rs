@@ -5,6 +5,7 @@
 //!                                                            └─► Plan (secrets fetched, files read)
 //! ```
 
+mod age;
 mod callers;
 mod check;
 mod draw;

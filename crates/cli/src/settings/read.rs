@@ -6,7 +6,7 @@ use std::path::Path;
 use seawall_config::{Format, Node, Problem, Problems, from_node_all, load_str};
 
 use super::inherit::inherit;
-use super::{Findings, Key, Settings, check};
+use super::{Findings, Settings, age, check};
 
 /// Settings, and the tree they were read from.
 #[derive(Debug)]
@@ -29,24 +29,15 @@ pub(crate) fn tree_of(
 
 /// Reads settings and cross-checks them: settings with what is worth knowing about them, or what is wrong.
 pub(crate) fn load(tree: Node) -> Result<(Loaded, Findings), Findings> {
-    match tree.get("version").map(|version| &version.value) {
-        None | Some(seawall_config::Value::Int(1)) => {}
-        Some(other) => {
-            // Said before anything else: every key of another version may mean something else.
-            let kind = match other {
-                seawall_config::Value::Int(number) => format!("version {number} is not known"),
-                other => format!("expected a whole number, found {}", other.kind()),
-            };
-            let place = Key::top("version").value_place(&tree);
-            return Err(Problem::error(place, "version", kind).advise("write version = 1").into());
-        }
-    }
+    // Said before anything else: every key of another version may mean something else.
+    let (tree, aged) = age::of_today(tree, age::STEPS)?;
     // Once as it was written, so that a slip in [defaults] is named there and nowhere else; then as it is inherited.
     typed(&tree)?;
     let tree = inherit(tree);
     let settings = typed(&tree)?;
     let loaded = Loaded { settings, tree };
-    let findings = check::check(&loaded);
+    let mut findings = check::check(&loaded);
+    aged.into_iter().for_each(|finding| findings.add(finding));
     match findings.stop(super::Purpose::Check) {
         true => Err(findings),
         false => Ok((loaded, findings)),

@@ -5,6 +5,7 @@ mod health;
 mod layers;
 mod plans;
 mod sample;
+mod spellings;
 mod warnings;
 
 use seawall_config::{Format, load_str};

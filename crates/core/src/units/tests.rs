@@ -210,7 +210,42 @@ fn the_schema_is_a_string_with_a_pattern() {
     }
 }
 
+/// The pattern that an editor holds durations to.
+#[cfg(feature = "schema")]
+fn pattern() -> regex::Regex {
+    let schema = duration_schema(&mut schemars::SchemaGenerator::default());
+    regex::Regex::new(schema.get("pattern").and_then(serde_json::Value::as_str).unwrap()).unwrap()
+}
+
+#[cfg(feature = "schema")]
+#[test]
+fn the_pattern_takes_what_is_read_and_nothing_that_is_refused_for_its_form() {
+    let pattern = pattern();
+    for good in
+        ["0s", "20s", "1m30s", "1.5s", "1m0.25s", "72h", "1d2h3m4s5ms6us7ns", "3µs", "3μs", "0.5d", "1.0ns"]
+    {
+        assert!(parse_duration(good).is_ok() && pattern.is_match(good), "{good}");
+    }
+    for bad in [
+        "", "20", "s", "1s1m", "1s1s", "1.5m3s", "1,5s", "-1s", " 1s", "1s ", "1 s", ".5s", "1.s", "1w",
+        "1.5ns",
+    ] {
+        assert!(parse_duration(bad).is_err() && !pattern.is_match(bad), "{bad}");
+    }
+}
+
 proptest! {
+    /// Law: parser and pattern say the same, but for what is too long or too fine.
+    #[cfg(feature = "schema")]
+    #[test]
+    fn the_pattern_and_the_parser_agree(text in "([0-9]{1,4}(\\.[0-9]{1,2})?(d|h|m|s|ms|us|ns)){0,4}") {
+        let (read, fits) = (parse_duration(&text), pattern().is_match(&text));
+        match read {
+            Ok(_) => prop_assert!(fits, "{text}"),
+            Err(why) => prop_assert!(!fits || why.contains("longer than") || why.contains("finer than"), "{text}: {why}"),
+        }
+    }
+
     #[test]
     fn any_text_is_read_or_refused_but_never_breaks(text in ".{0,60}") {
         let _ = parse_duration(&text);
