@@ -80,6 +80,18 @@ pub struct Version {
     pub sha256: String,
 }
 
+impl Version {
+    /// Is this the text that was kept?
+    pub fn is_of(&self, text: &str) -> bool {
+        digest(text) == self.sha256
+    }
+}
+
+/// A moment as versions write it, to the second.
+pub fn moment(now: SystemTime) -> String {
+    stamp(now)
+}
+
 /// A version with what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
@@ -231,6 +243,21 @@ impl Versions {
             fs::remove_file(self.path(*old)).map_err(io)?;
         }
         Ok(Some(version))
+    }
+
+    /// Puts a version from elsewhere back under its number.
+    ///
+    /// Refuses a text that is not the one that was kept, and a number that is there.
+    pub fn lay_back(&self, version: &Version, text: &str) -> Result<(), VersionError> {
+        let path = self.path(version.number);
+        let io = |why: io::Error| VersionError::Io(format!("{} cannot be written: {why}", path.display()));
+        if !version.is_of(text) {
+            return Err(VersionError::Damaged(format!("version {} is not as it was kept", version.number)));
+        }
+        DirBuilder::new().mode(0o700).recursive(true).create(&self.directory).map_err(io)?;
+        let _lock = self.lock().map_err(io)?;
+        let written = Written { version: version.clone(), text: text.to_owned() };
+        write_new(&path, &serde_json::to_vec_pretty(&written).map_err(|why| io(why.into()))?).map_err(io)
     }
 
     /// One version.

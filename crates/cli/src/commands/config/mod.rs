@@ -1,6 +1,7 @@
 //! `seawall config`: what may be written, what is in effect, what was before, and the way back.
 
 mod back;
+mod backup;
 mod versions;
 
 use std::path::PathBuf;
@@ -32,6 +33,10 @@ enum Command {
     Diff(versions::Diff),
     /// Go back to an earlier version: through the running seawall, or in the file where none runs
     Rollback(back::Rollback),
+    /// Copy the configuration, its versions and the vault into one file, encrypted with the vault's key
+    Backup(backup::Backup),
+    /// Lay such a copy back where none of it is; or only see whether that could be done
+    Restore(backup::Restore),
 }
 
 impl Config {
@@ -49,6 +54,8 @@ impl Config {
             Command::Versions(command) => command.run()?,
             Command::Diff(command) => return command.run(),
             Command::Rollback(command) => command.run()?,
+            Command::Backup(command) => command.run()?,
+            Command::Restore(command) => command.run()?,
         }
         Ok(ExitCode::SUCCESS)
     }
