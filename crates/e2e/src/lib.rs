@@ -64,6 +64,7 @@ pub fn upstream(name: &str, url: &str) -> Upstream {
         ca: None,
         shadow: Shadow::NONE,
         http2_prior_knowledge: false,
+        proxy: None,
     }
 }
 

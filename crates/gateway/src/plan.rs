@@ -140,6 +140,23 @@ pub struct Upstream {
     pub ca: Option<Arc<[u8]>>,
     /// HTTP/2 without TLS.
     pub http2_prior_knowledge: bool,
+    /// What every connection to it goes through.
+    pub proxy: Option<Proxy>,
+}
+
+/// A proxy that opens tunnels.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// Where it is, over `http`.
+    pub url: Uri,
+    /// What it wants to see in `Proxy-Authorization`; marked sensitive, so that no debug print shows it.
+    pub credential: Option<HeaderValue>,
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy").field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 /// A header that proves to a provider who pays.

@@ -30,7 +30,7 @@ use crate::plan::{self, Plan, Upstream};
 use crate::proxy::Worker;
 use crate::recall::Recall;
 use crate::scene::{Asked, Past, Scene, Slot};
-use crate::upstream::{Http2, Options, Origin, Pool, Tls};
+use crate::upstream::{Http2, Options, Origin, Pool, Proxy, Tls};
 
 /// Where in a state directory the audit trail is.
 pub const AUDIT: &str = "audit";
@@ -357,8 +357,8 @@ pub(crate) fn pools(
             let kept = before.and_then(|worker| {
                 let place = worker.house.place(&upstream.name)?;
                 let old = &worker.house.upstreams[place].plan;
-                let same = (&old.url, &old.ca, old.http2_prior_knowledge)
-                    == (&upstream.url, &upstream.ca, upstream.http2_prior_knowledge);
+                let same = (&old.url, &old.ca, old.http2_prior_knowledge, &old.proxy)
+                    == (&upstream.url, &upstream.ca, upstream.http2_prior_knowledge, &upstream.proxy);
                 same.then(|| worker.pools[place].clone())
             });
             if let Some(kept) = kept {
@@ -370,7 +370,9 @@ pub(crate) fn pools(
             let origin = Origin::from_url(&upstream.url).map_err(|error| bad(error.to_string()))?;
             let tls = Tls::new(upstream.ca.as_deref()).map_err(|error| bad(error.to_string()))?;
             let http2 = if upstream.http2_prior_knowledge { Http2::PriorKnowledge } else { Http2::Auto };
-            Ok(Pool::new(origin, Options { http2, ..Options::default() }, &tls))
+            let proxy = upstream.proxy.as_ref().map(|proxy| Proxy::new(&proxy.url, proxy.credential.clone()));
+            let proxy = proxy.transpose().map_err(|error| bad(format!("proxy: {error}")))?;
+            Ok(Pool::through(proxy, origin, Options { http2, ..Options::default() }, &tls))
         })
         .collect()
 }

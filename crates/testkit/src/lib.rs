@@ -26,6 +26,7 @@ mod connection;
 mod framing;
 mod ledger;
 pub mod providers;
+mod proxy;
 mod reply;
 mod request;
 mod script;
@@ -33,6 +34,7 @@ mod upstream;
 mod wire;
 
 pub use ledger::{Execution, Ledger, max_in_window};
+pub use proxy::Proxy;
 pub use reply::{Action, Head, Reply, Version};
 pub use request::{Request, digest};
 pub use script::{Accept, Script};

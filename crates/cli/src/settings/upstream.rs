@@ -73,6 +73,18 @@ pub(crate) struct Upstream {
     /// HTTP/2 without TLS and without asking first.
     #[serde(default)]
     pub(crate) http2: bool,
+    /// A proxy that every connection goes through.
+    pub(crate) proxy: Option<Through>,
+}
+
+/// A proxy that opens tunnels (HTTP `CONNECT`).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Through {
+    /// Where it is: `http://proxy.example:3128`.
+    pub(crate) url: Url,
+    /// The secret it wants to see, which reads `user:password`.
+    pub(crate) auth: Option<SecretRef>,
 }
 
 fn plain() -> Pack {

@@ -25,7 +25,7 @@ use super::callers::Table;
 use super::finding::Weight;
 use super::health::origin;
 use super::state::State;
-use super::upstream::{Auth, Limit, Upstream};
+use super::upstream::{Auth, Limit, Through, Upstream};
 use super::vault::{Opener, Uses};
 use super::words::{Listened, Pack, Shared};
 use super::{Finding, Findings, Key, Loaded};
@@ -266,7 +266,25 @@ impl Wiring<'_> {
             shadow: upstream.shadow,
             ca: upstream.ca.as_deref().and_then(|path| self.certificates(&key.then("ca"), path)),
             http2_prior_knowledge: upstream.http2,
+            proxy: upstream.proxy.as_ref().and_then(|through| self.proxy(&key.then("proxy"), through)),
         }
+    }
+
+    fn proxy(&mut self, key: &Key, through: &Through) -> Option<plan::Proxy> {
+        let url = through.url.0.clone();
+        let Some(reference) = &through.auth else { return Some(plan::Proxy { url, credential: None }) };
+        let key = key.then("auth");
+        let secret = self.secret(&key, reference)?;
+        if !secret.expose().contains(':') {
+            self.unready(&key, Code::SecretMissing, "is not of the form user:password".to_owned());
+            return None;
+        }
+        let word = base64(secret.expose().as_bytes());
+        // As it is sent.
+        self.secrets.learn(&Secret::new(word.clone()));
+        let mut value = HeaderValue::from_str(&format!("Basic {word}")).ok()?;
+        value.set_sensitive(true);
+        Some(plan::Proxy { url, credential: Some(value) })
     }
 
     fn credential(&mut self, key: &Key, auth: &Auth) -> Option<Credential> {

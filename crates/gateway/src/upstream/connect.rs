@@ -12,7 +12,7 @@ use tokio_rustls::TlsConnector;
 use super::error::{SendErrorKind, chain};
 use super::origin::Origin;
 use super::wire::{Line, OpenGuard, Socket, Wire};
-use super::{Http2, Options, RequestBody, Tls, http1, http2};
+use super::{Http2, Options, Proxy, RequestBody, Tls, http1, http2};
 
 /// What no request was sent on, because it did not come to be.
 pub(super) struct ConnectError {
@@ -29,6 +29,7 @@ pub(super) enum Opened<B> {
 /// Knows how to reach one origin.
 pub(super) struct Connector {
     origin: Origin,
+    proxy: Option<Proxy>,
     tls: Option<TlsConnector>,
     always_http2: bool,
     http2: hyper::client::conn::http2::Builder<TokioExecutor>,
@@ -36,7 +37,13 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn new(origin: Origin, options: &Options, tls: &Tls, open: Arc<AtomicUsize>) -> Self {
+    pub(super) fn new(
+        origin: Origin,
+        proxy: Option<Proxy>,
+        options: &Options,
+        tls: &Tls,
+        open: Arc<AtomicUsize>,
+    ) -> Self {
         let offered: &[&[u8]] = match options.http2 {
             Http2::Auto => &[b"h2", b"http/1.1"],
             Http2::PriorKnowledge => &[b"h2"],
@@ -48,6 +55,7 @@ impl Connector {
             tls: origin.https().then(|| TlsConnector::from(tls.offering(offered))),
             always_http2: options.http2 == Http2::PriorKnowledge,
             origin,
+            proxy,
             http2,
             open,
         }
@@ -62,9 +70,13 @@ impl Connector {
     ) -> Result<Opened<B>, ConnectError> {
         let addresses = self.addresses(stage).await?;
         stage.enter("connection to");
-        let (socket, open) = self.reach(&addresses, deadline).await?;
+        let (mut socket, open) = self.reach(&addresses, deadline).await?;
         // Fails only on a socket that is gone, which the first write will tell.
         let _ = socket.set_nodelay(true);
+        if let Some(proxy) = &self.proxy {
+            stage.enter("tunnel of its proxy to");
+            proxy.tunnel(&mut socket, &self.origin).await?;
+        }
         let wire = Wire::new(socket);
         let socket = Socket::new(Arc::clone(&wire), open);
         let (line, http2) = self.secure(socket, stage).await?;
@@ -81,15 +93,17 @@ impl Connector {
     }
 
     async fn addresses(&self, stage: &mut Stage) -> Result<Vec<SocketAddr>, ConnectError> {
-        if let Some(address) = self.origin.address() {
-            return Ok(vec![SocketAddr::new(address, self.origin.port())]);
+        // The proxy, where there is one: it finds the origin itself.
+        let origin = self.proxy.as_ref().map_or(&self.origin, Proxy::origin);
+        if let Some(address) = origin.address() {
+            return Ok(vec![SocketAddr::new(address, origin.port())]);
         }
         stage.enter("address for");
         let failed = |why: String| ConnectError {
             kind: SendErrorKind::Resolve,
-            message: format!("no address for {}: {why}", self.origin.host()),
+            message: format!("no address for {}: {why}", origin.host()),
         };
-        let found: Vec<SocketAddr> = lookup_host((self.origin.host(), self.origin.port()))
+        let found: Vec<SocketAddr> = lookup_host((origin.host(), origin.port()))
             .await
             .map_err(|error| failed(error.to_string()))?
             .collect();

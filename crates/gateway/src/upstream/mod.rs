@@ -24,6 +24,7 @@ mod origin;
 mod progress;
 mod reply;
 mod tls;
+mod tunnel;
 mod wire;
 
 use std::error::Error as StdError;
@@ -47,6 +48,7 @@ pub use origin::{Origin, OriginError};
 pub use progress::Progress;
 pub use reply::{Reply, ReplyError};
 pub use tls::{Tls, TlsError};
+pub use tunnel::Proxy;
 
 /// How often idle connections are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -129,6 +131,11 @@ impl<B: RequestBody> fmt::Debug for Pool<B> {
 impl<B: RequestBody> Pool<B> {
     /// Opens nothing yet.
     pub fn new(origin: Origin, options: Options, tls: &Tls) -> Self {
+        Self::through(None, origin, options, tls)
+    }
+
+    /// The same, with every connection through a tunnel that a proxy opens.
+    pub fn through(proxy: Option<Proxy>, origin: Origin, options: Options, tls: &Tls) -> Self {
         // hyper (HTTP/2) panics below this.
         let options = Options { max_header_bytes: options.max_header_bytes.max(8 * 1024), ..options };
         let spoken = match (options.http2, origin.https()) {
@@ -138,7 +145,7 @@ impl<B: RequestBody> Pool<B> {
         };
         let open = Arc::default();
         Self(Arc::new(Inner {
-            connector: Connector::new(origin.clone(), &options, tls, Arc::clone(&open)),
+            connector: Connector::new(origin.clone(), proxy, &options, tls, Arc::clone(&open)),
             origin,
             options,
             idle: Mutex::new(Idle::new()),

@@ -27,6 +27,12 @@ struct Parts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginError(String);
 
+impl OriginError {
+    pub(super) fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+}
+
 impl fmt::Display for OriginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -54,6 +54,14 @@ fn doors(checking: &mut Checking<'_>, key: &Key, upstream: &Upstream) {
         let message = "certificates are not looked at for an http URL";
         checking.warning(&key.then("ca"), message, "write an https url, or remove it");
     }
+    if let Some(through) = &upstream.proxy {
+        let at = key.then("proxy.url");
+        if through.url.0.scheme_str() != Some("http") {
+            checking.error(&at, "a proxy is spoken to over http", "write \"http://host:port\"");
+        } else if through.url.0.path() != "/" {
+            checking.error(&at, "a proxy has no path", "write \"http://host:port\"");
+        }
+    }
     if upstream.http2 && scheme == Some("https") {
         let message = "TLS agrees on HTTP/2 by itself";
         checking.warning(&key.then("http2"), message, "remove it; it is for http URLs");

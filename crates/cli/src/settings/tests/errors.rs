@@ -262,6 +262,23 @@ fn upstreams_that_cannot_be_are_refused() {
 }
 
 #[test]
+fn a_proxy_is_an_http_address_and_its_password_a_reference() {
+    let with = |proxy: &str| format!("[upstream.a]\nurl = 'https://a'\nproxy = {proxy}");
+    wrong(
+        &with("{ url = 'https://p:1' }"),
+        &["f:3:17: upstream.a.proxy.url: a proxy is spoken to over http, write \"http://host:port\""],
+    );
+    wrong(
+        &with("{ url = 'http://p:1/x' }"),
+        &["f:3:17: upstream.a.proxy.url: a proxy has no path, write \"http://host:port\""],
+    );
+    wrong(
+        &with("{ url = 'http://p:1', auth = 'ann:hunter2' }"),
+        &["f:3:38: upstream.a.proxy.auth: a literal key is refused: write vault:NAME, env:NAME or file:PATH"],
+    );
+}
+
+#[test]
 fn a_past_of_nothing_is_refused() {
     let told = "f:1:15: reload.keep: 0 versions cannot be kept, write a number from 1 to 1000";
     wrong(&format!("reload.keep = 0\n{UP}"), &[told]);
