@@ -207,14 +207,14 @@ impl Reread {
     }
 
     /// Begins to watch what came into force, unless a person went back to it.
-    fn watched(&mut self, gateway: &Gateway, why: &Why, before: Tally, settled: Settled) {
+    fn watched(&mut self, gateway: &Gateway, why: &Why, before: &Tally, settled: Settled) {
         if matches!(why.cause, Cause::Rollback | Cause::Watch) || settled.text == self.text {
             if why.cause == Cause::Rollback {
                 self.watch.end();
             }
             return;
         }
-        let begun = (&before, tally(gateway));
+        let begun = (before, tally(gateway));
         if !self.watch.begin(self.span, Instant::now(), begun, settled, (&self.text, &self.shape)) {
             note("seawall: this configuration went back by itself before: it is not watched again");
         }
@@ -256,7 +256,7 @@ impl Reread {
         self.versions = settings.versions();
         self.span = settings.reload.watch;
         self.kept(gateway, why, generation, again);
-        self.watched(gateway, why, before, settled);
+        self.watched(gateway, why, &before, settled);
         let said = if why.by.is_empty() {
             ("seawall".into(), why.to_string().into())
         } else {

@@ -50,7 +50,7 @@ fn toml_yaml_and_json_are_one_configuration_under_every_profile_and_variable() {
     let text = format!("{SAMPLE}\n[profile.prod.defaults]\ndeadline = \"40s\"\n");
     let tree = toml(&text);
     let texts = [
-        ("seawall.toml", Format::Toml, text.clone()),
+        ("seawall.toml", Format::Toml, text),
         ("seawall.json", Format::Json, tree.to_string()),
         ("seawall.yaml", Format::Yaml, yaml(&tree, 0)),
     ];
