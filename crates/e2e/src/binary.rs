@@ -70,7 +70,8 @@ impl Seawall {
         let mut child = command.spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut this = Self { child, stderr, listen: String::new(), admin: String::new() };
-        this.listen = this.said("calls at http://").await.split_once('/').unwrap().0.to_owned();
+        let calls = this.said("calls at http").await;
+        this.listen = calls.split_once("://").unwrap().1.split_once('/').unwrap().0.to_owned();
         this.admin = this.said("http://").await.trim_end_matches('/').to_owned();
         this
     }

@@ -103,6 +103,7 @@ impl Rig {
                 admin: ([127, 0, 0, 1], 0).into(),
                 hosts: Vec::new(),
                 callers: None,
+                tls: None,
                 state: None,
                 workers: 2,
                 drain: Duration::from_secs(5),

@@ -10,7 +10,6 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use seawall::{Code, Rejection};
 use seawall_core::CallId;
-use tokio::net::TcpStream;
 
 use crate::answer;
 use crate::body::Outgoing;
@@ -19,11 +18,12 @@ use crate::proxy::Worker;
 use crate::record::refused_at_the_door;
 use crate::refusal;
 use crate::scene::Slot;
+use crate::socket::Link;
 
 /// A caller's connection. A head that cannot be read never becomes a request: hyper answers it with a bare status line
 /// and closes. That answer, and nothing else, is exchanged for one with a code, an id and a story.
 pub(crate) struct Door {
-    stream: TokioIo<TcpStream>,
+    stream: TokioIo<Link>,
     slot: Slot,
     presence: Arc<Presence>,
     /// Our words in the place of hyper's, and how much of them has left.
@@ -31,7 +31,7 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    pub(crate) fn new(stream: TcpStream, slot: Slot, presence: Arc<Presence>) -> Self {
+    pub(crate) fn new(stream: Link, slot: Slot, presence: Arc<Presence>) -> Self {
         Self { stream: TokioIo::new(stream), slot, presence, words: None }
     }
 
@@ -56,7 +56,8 @@ impl Drop for Door {
     fn drop(&mut self) {
         if self.presence.is_broken() {
             // Closed with unsent data and no patience for it: the caller sees a reset, not an end.
-            let _ = socket2::SockRef::from(self.stream.inner()).set_linger(Some(std::time::Duration::ZERO));
+            let _ =
+                socket2::SockRef::from(self.stream.inner().tcp()).set_linger(Some(std::time::Duration::ZERO));
         }
     }
 }

@@ -34,6 +34,7 @@ mod record;
 mod refusal;
 pub mod route;
 mod scene;
+mod socket;
 mod spans;
 mod sse;
 mod start;

@@ -26,6 +26,7 @@ use crate::door::Door;
 use crate::presence::{Busy, Callers, Entered, Presence};
 use crate::proxy::{Place, call};
 use crate::scene::Slot;
+use crate::socket::Link;
 
 /// The largest head of a request, in bytes and in lines.
 const LARGEST_HEAD: usize = 64 * 1024;
@@ -107,16 +108,28 @@ async fn connection(stream: TcpStream, slot: Slot, entered: Entered) {
     // Without this a small answer waits for the caller's delayed acknowledgement: 40 ms.
     let _ = stream.set_nodelay(true);
     let (presence, callers) = (entered.presence.clone(), entered.callers.clone());
-    let Some(http2) = attend(&presence, speaks_http2(&stream), |_| false).await else { return };
+    let house = slot.load().house.clone();
+    let socket = attend(&presence, Link::of(stream, house.plan.tls.as_ref()), |_| false).await.flatten();
+    // A connection outlives configurations.
+    drop(house);
+    let Some(stream) = socket else { return };
+    let http2 = match stream.agreed_on_http2() {
+        Some(http2) => http2,
+        None => match attend(&presence, speaks_http2(stream.tcp()), |_| false).await {
+            Some(http2) => http2,
+            None => return,
+        },
+    };
+    let names = stream.names();
     let door = Door::new(stream, slot.clone(), presence.clone());
     let busy = presence.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         // Whichever configuration is in force now is the call's to its end.
-        let (worker, busy) = (slot.load_full(), busy.serve());
+        let (worker, busy, names) = (slot.load_full(), busy.serve(), names.clone());
         let (version, callers) = (request.version(), callers.clone());
         let ends_with_it = version == Version::HTTP_10;
         async move {
-            let mut answer = call(worker, request).await;
+            let mut answer = call(worker, request, &names).await;
             let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
             if callers.are_parting() && version < Version::HTTP_2 && !switches {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -4,6 +4,7 @@
 
 pub mod callers;
 pub mod health;
+pub mod tls;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -43,6 +44,8 @@ pub struct Plan {
     pub hosts: Vec<String>,
     /// Who may call; none where everybody may who reaches the port.
     pub callers: Option<Arc<callers::Callers>>,
+    /// What the data port proves itself with; none where it speaks plain HTTP.
+    pub tls: Option<tls::Tls>,
     /// The directory this instance owns while it runs; none for a gateway without a file.
     pub state: Option<PathBuf>,
     /// Threads, each with a runtime of its own. Zero is one for each core.

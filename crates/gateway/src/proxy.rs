@@ -67,10 +67,16 @@ impl Worker {
 }
 
 /// Answers a request. Dropping the future cancels the call, unless it is `once`: that runs on to its end.
-pub(crate) async fn call(worker: Arc<Worker>, request: Request<Incoming>) -> Response<Outgoing> {
+///
+/// `names` are those of the certificate the caller brought, if any.
+pub(crate) async fn call(
+    worker: Arc<Worker>,
+    request: Request<Incoming>,
+    names: &[Box<str>],
+) -> Response<Outgoing> {
     let id = CallId::new();
     let house = &worker.house;
-    let Admitted { entry, caller } = match admit(&request, house) {
+    let Admitted { entry, caller } = match admit(&request, names, house) {
         Ok(admitted) => admitted,
         Err(Turned { rejection, caller, addressed }) => {
             refused_at_the_door(&worker, id, caller, request.method(), request.uri().path(), &rejection);
@@ -118,7 +124,7 @@ struct Turned {
 }
 
 /// Finds the way of a request and whose it is, or refuses it.
-fn admit<B>(request: &Request<B>, house: &House) -> Result<Admitted, Turned> {
+fn admit<B>(request: &Request<B>, names: &[Box<str>], house: &House) -> Result<Admitted, Turned> {
     let turned = |rejection| Turned { rejection, caller: None, addressed: None };
     if house.is_draining() {
         let soon = std::time::Duration::from_secs(1);
@@ -128,7 +134,7 @@ fn admit<B>(request: &Request<B>, house: &House) -> Result<Admitted, Turned> {
     let Some(callers) = &house.callers else {
         return way.map(|entry| Admitted { entry, caller: None }).map_err(turned);
     };
-    let caller = match (callers.identify(request.headers()), &way) {
+    let caller = match (callers.identify(request.headers(), names), &way) {
         (Ok(caller), _) => caller,
         // These are told to anybody; what there is to call here is not.
         (Err(_), Err(rejection))

@@ -20,7 +20,7 @@ use super::logging::Logging;
 use super::watch::{GoBack, Settled, Shape, Tally, Watch};
 use super::{Source, past, serve};
 use crate::output::{note, plain};
-use crate::settings::{Effects, Findings, Loaded, Purpose, State, is_secret, load, schema};
+use crate::settings::{Effects, Findings, Loaded, Purpose, Settings, State, is_secret, load, schema};
 
 /// Changes told one by one; of more only the number is.
 const TOLD: usize = 20;
@@ -37,6 +37,8 @@ pub(super) struct Reread {
     opened: (State, fleet::Options, Effects),
     /// What the file was when it was last read.
     seen: Option<u64>,
+    /// The same of files that it names, and that are looked at too.
+    beside: Vec<(PathBuf, Option<u64>)>,
     logging: Logging,
     versions: Versions,
     /// The version that is in force.
@@ -94,6 +96,7 @@ impl Reread {
         let file = source.file();
         let seen = print(&file);
         let settings = &loaded.settings;
+        let beside = beside(settings);
         let opened = (settings.state.clone(), settings.fleet.clone(), settings.effects.clone());
         let versions = settings.versions();
         Self {
@@ -104,6 +107,7 @@ impl Reread {
             file,
             opened,
             seen,
+            beside,
             logging,
             versions,
             version: None,
@@ -121,12 +125,17 @@ impl Reread {
     /// Has the file changed since it was last read? One that is being replaced is not there for a moment: that is none.
     pub(super) fn has_changed(&self) -> bool {
         let now = print(&self.file);
-        now.is_some() && now != self.seen
+        let other = |(file, seen): &(PathBuf, Option<u64>)| {
+            let now = print(file);
+            now.is_some() && now != *seen
+        };
+        now.is_some() && (now != self.seen || self.beside.iter().any(other))
     }
 
     /// Reads it and puts it into force, all of it or nothing, and says which.
     pub(super) fn reload(&mut self, gateway: &Gateway, why: &Why) -> Result<InForce, Rejection> {
         self.seen = print(&self.file);
+        self.beside.iter_mut().for_each(|(file, seen)| *seen = print(file));
         let read = self.source.text().map_err(refused);
         let done = read.and_then(|text| self.next(gateway, text)).map(|next| {
             self.warning = None;
@@ -252,6 +261,7 @@ impl Reread {
         let (version, shape) = (self.version, Shape::of(&loaded));
         let former = std::mem::replace(&mut self.text, text);
         let settled = Settled { version, text: former, shape: std::mem::replace(&mut self.shape, shape) };
+        self.beside = beside(settings);
         self.tree = tree;
         self.versions = settings.versions();
         self.span = settings.reload.watch;
@@ -346,6 +356,12 @@ fn refused(findings: Findings) -> Rejection {
     let (errors, _) = findings.split(Purpose::Serve);
     let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
     Rejection::new(Code::ConfigurationInvalid).because(lines.join("\n"))
+}
+
+/// Files whose change is a change of the configuration.
+fn beside(settings: &Settings) -> Vec<(PathBuf, Option<u64>)> {
+    let files = settings.tls.iter().flat_map(|tls| tls.files());
+    files.map(|file| (file.clone(), print(&file))).collect()
 }
 
 /// Tells one content of a file from another.

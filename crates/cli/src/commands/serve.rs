@@ -56,7 +56,8 @@ impl Serve {
         serve(plan, inherited, &At::Settings(&memory), Some(reread), logging, |gateway| {
             let (routes, upstreams) = draw(&loaded.settings);
             upstreams.iter().chain(&routes).for_each(|drawn| note(line(drawn)));
-            note(format_args!("seawall: calls at http://{}/<upstream>/<path>", gateway.listen()));
+            let scheme = if loaded.settings.tls.is_some() { "https" } else { "http" };
+            note(format_args!("seawall: calls at {scheme}://{}/<upstream>/<path>", gateway.listen()));
             note(format_args!("seawall: admin at http://{}/", gateway.admin()));
         })
     }

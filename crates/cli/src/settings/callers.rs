@@ -35,7 +35,9 @@ impl Caller {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Table {
     /// What proves that it is this caller. Of a vault's entry that is being rotated both values are good.
-    pub(crate) key: SecretRef,
+    pub(crate) key: Option<SecretRef>,
+    /// A name that proves the same where it stands in a certificate of `tls.client_ca`, as a DNS name.
+    pub(crate) certificate: Option<String>,
     /// How much it may call, before the limits of upstreams; all of them hold. Default as much as those let pass.
     #[serde(default)]
     pub(crate) limits: Vec<Limit>,
@@ -52,7 +54,7 @@ pub(crate) struct Table {
     pub(crate) priority: Priority,
 }
 
-const EXPECTED: &str = "where a key is, like \"vault:ann\", or a table with a key";
+const EXPECTED: &str = "where a key is, like \"vault:ann\", or a table";
 
 impl<'de> Deserialize<'de> for Caller {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -65,9 +67,10 @@ impl<'de> Deserialize<'de> for Caller {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Caller, E> {
-                let key = text.parse().map_err(E::custom)?;
+                let key = Some(text.parse().map_err(E::custom)?);
                 let table = Table {
                     key,
+                    certificate: None,
                     limits: Vec::new(),
                     queue: Queue::default(),
                     routes: None,

@@ -52,8 +52,9 @@ fn references(settings: &Settings) -> Vec<(Key, &SecretRef)> {
         }
     }
     for (name, caller) in &settings.callers {
-        all.push((caller.place(name), &caller.table.key));
+        all.extend(caller.table.key.iter().map(|reference| (caller.place(name), reference)));
     }
+    all.extend(settings.tls.iter().map(|tls| (Key::top("tls").then("key"), &tls.key)));
     if let State::Redis(server) = &settings.state {
         let key = Key::top("state");
         all.extend(server.password.iter().map(|reference| (key.then("password"), reference)));

@@ -25,6 +25,7 @@ mod reload;
 mod route;
 mod schema;
 mod state;
+mod tls;
 mod upstream;
 mod vault;
 mod wire;
@@ -60,6 +61,7 @@ pub(crate) use once::Effects;
 use reload::Reload;
 use route::Route;
 pub(crate) use state::State;
+use tls::Tls;
 use upstream::Upstream;
 use vault::Vault;
 use words::{Host, Listen, Shared};
@@ -78,6 +80,8 @@ pub(crate) struct Settings {
     pub(crate) hosts: Vec<Host>,
     /// Who may call, each with a key of their own. Needed outside loopback; without any everybody may.
     pub(crate) callers: BTreeMap<String, Caller>,
+    /// What the data port proves itself with. Default none: it speaks plain HTTP.
+    pub(crate) tls: Option<Tls>,
     /// The token that opens the admin port. Needed outside loopback.
     pub(crate) admin_token: Option<SecretRef>,
     /// A directory of this instance's own, or a Redis: its URL, or a table. Default `./seawall-state`.
@@ -120,6 +124,7 @@ impl Default for Settings {
             admin: Listen::loopback(7071),
             hosts: Vec::new(),
             callers: BTreeMap::new(),
+            tls: None,
             admin_token: None,
             state: State::default(),
             fleet: seawall::fleet::Options::default(),

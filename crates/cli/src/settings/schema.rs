@@ -88,6 +88,7 @@ mod tests {
         for key in [
             "callers.ann",
             "admin_token",
+            "tls.key",
             "effects.encrypt",
             "state.password",
             "state.key",

@@ -1,5 +1,6 @@
 //! What is written, what comes of it, and what is said about it.
 
+mod doors;
 mod errors;
 mod health;
 mod layers;

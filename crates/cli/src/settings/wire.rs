@@ -1,5 +1,7 @@
 //! From settings to the plan a gateway runs: secrets are fetched, files are read, names become places.
 
+mod doors;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +13,6 @@ use seawall_config::SecretRef;
 use seawall_core::Code;
 use seawall_core::provider::{Http, Provider};
 use seawall_core::secret::Secret;
-use seawall_gateway::plan::callers::{self, Callers, Reach};
 use seawall_gateway::plan::{self, Alerts, Allow, Calling, Credential, Plan};
 use seawall_packs::rules::Ruled;
 use seawall_policy::Invalid;
@@ -21,7 +22,6 @@ use seawall_signals::otlp;
 use seawall_store::redis::{Identity, RedisOptions};
 use seawall_store::sealed::SealKey;
 
-use super::callers::Table;
 use super::finding::Weight;
 use super::health::origin;
 use super::state::State;
@@ -118,6 +118,7 @@ pub(crate) fn ready(loaded: &Loaded, environment: Environment<'_>, secrets: &Sec
         admin: settings.admin.0,
         hosts: settings.hosts.iter().map(|host| host.0.clone()).collect(),
         callers: wiring.callers(),
+        tls: wiring.tls(),
         state: match &settings.state {
             State::Directory(path) => Some(path.clone()),
             State::Redis(_) => None,
@@ -159,59 +160,6 @@ impl Wiring<'_> {
         let key = Key::top("effects").then("encrypt");
         let secret = self.secret(&key, self.loaded.settings.effects.encrypt.as_ref()?)?;
         SealKey::new(&secret).map_err(|why| self.unready(&key, Code::SecretMissing, why)).ok()
-    }
-
-    /// Those who may call and whose keys could be had; none where everybody may.
-    fn callers(&mut self) -> Option<Arc<Callers>> {
-        let settings = &self.loaded.settings;
-        if settings.callers.is_empty() {
-            return None;
-        }
-        let mut callers = match Callers::new() {
-            Ok(callers) => callers,
-            Err(invalid) => {
-                self.invalid(&Key::top("callers"), &invalid);
-                return None;
-            }
-        };
-        for (name, caller) in &settings.callers {
-            let key = caller.place(name);
-            let Table { key: reference, limits, queue, routes, upstreams, priority } = &caller.table;
-            let Some(keys) = self.accepted(&key, reference) else { continue };
-            let names = |names: &Option<Vec<String>>| {
-                names.as_ref().map(|names| names.iter().map(|name| Arc::from(name.as_str())).collect())
-            };
-            let planned = plan::callers::Caller {
-                name: Arc::from(name.as_str()),
-                limits: planned(limits),
-                queue: queue.clone(),
-                reach: Reach { routes: names(routes), upstreams: names(upstreams) },
-                priority: *priority,
-            };
-            if let Err(invalid) = callers.add(planned, &keys) {
-                self.unready(&key, Code::SecretMissing, invalid.message.to_string());
-            }
-        }
-        Some(Arc::new(callers))
-    }
-
-    /// Every value of a secret that is good now.
-    fn accepted(&mut self, key: &Key, reference: &SecretRef) -> Option<Vec<callers::Key>> {
-        // What is worth saying of the current one is said.
-        let current = self.secret(key, reference)?;
-        let SecretRef::Vault(name) = reference else {
-            return Some(vec![callers::Key { secret: current, until: None }]);
-        };
-        match self.vault.accepted(name) {
-            Ok(all) => {
-                all.iter().for_each(|(secret, _)| _ = self.secrets.learn(secret));
-                Some(all.into_iter().map(|(secret, until)| callers::Key { secret, until }).collect())
-            }
-            Err(why) => {
-                self.unready(key, Code::SecretMissing, why.message);
-                None
-            }
-        }
     }
 
     fn place(&mut self) -> Place {

@@ -67,15 +67,18 @@ impl LiveCallers {
         &self.all[place]
     }
 
-    /// Who comes with these headers. Refuses whom nobody knows.
-    pub(crate) fn identify(&self, headers: &HeaderMap) -> Result<usize, Rejection> {
+    /// Who comes with these headers, or with a certificate of these names. Refuses whom nobody knows.
+    pub(crate) fn identify(&self, headers: &HeaderMap, names: &[Box<str>]) -> Result<usize, Rejection> {
         let unknown = |why: &'static str| Rejection::new(Code::CallerUnknown).because(why);
         let mut own = headers.get_all(&KEY).iter();
         let whose = match (own.next(), own.next()) {
             // Who says which key is meant for us means no other.
             (Some(key), None) => self.keys.whose(key.as_bytes()),
             (Some(_), Some(_)) => return Err(unknown("seawall-key is there twice: send one key")),
-            (None, _) => self.borrowed(headers, &AUTHORIZATION).or_else(|| self.borrowed(headers, &API_KEY)),
+            (None, _) => self
+                .borrowed(headers, &AUTHORIZATION)
+                .or_else(|| self.borrowed(headers, &API_KEY))
+                .or_else(|| names.iter().find_map(|name| self.keys.named(name))),
         };
         whose.ok_or_else(|| {
             let brought = [&KEY, &AUTHORIZATION, &API_KEY].iter().any(|name| headers.contains_key(*name));

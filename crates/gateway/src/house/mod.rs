@@ -9,12 +9,14 @@ mod upstream;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 
 use http::{HeaderValue, Method};
 use seawall::breaker::Breaker;
 use seawall::bulkhead::Bulkhead;
 use seawall::{Class, Code, Effects, Invalid};
 use seawall_core::Instant;
+use seawall_core::clock::wall_now;
 use seawall_core::event::{Channel, Event, Sink};
 use seawall_signals::history::Counts;
 use seawall_signals::metrics::{Observer, Registry, names};
@@ -24,6 +26,7 @@ use seawall_signals::view::BreakerState;
 use crate::cache::Answers;
 use crate::decision::Decision;
 use crate::plan::Plan;
+use crate::plan::tls::Tls;
 use crate::story::Names;
 
 pub(crate) use callers::LiveCallers;
@@ -137,6 +140,8 @@ impl House {
         let always = self.plan.routes.iter().filter(written).map(|route| route.name.clone()).collect();
         observers.extend(self.plan.logs.as_ref().map(|logs| logs.observe(&self.ground.registry)));
         observers.extend(self.health.observe(&self.ground.registry));
+        let ends = self.plan.tls.as_ref().and_then(Tls::ends);
+        observers.extend(ends.map(|ends| expires(&self.ground.registry, ends)));
         observers.extend(self.ground.journal.observe(&self.ground.registry, always));
         observers
     }
@@ -261,6 +266,17 @@ impl House {
     pub(crate) fn strays(&self) -> u64 {
         self.ground.rejections.of(Code::NoSuchUpstream).get()
     }
+}
+
+/// How long the certificate of the data port is good for; less than nothing once it is not.
+fn expires(registry: &Registry, ends: SystemTime) -> Observer {
+    names::CERTIFICATE_EXPIRES.observe(registry, move |out| {
+        let left = match ends.duration_since(wall_now()) {
+            Ok(left) => left.as_secs_f64(),
+            Err(past) => -past.duration().as_secs_f64(),
+        };
+        out.add(&["listen"], left);
+    })
 }
 
 /// What is read at the moment somebody asks.

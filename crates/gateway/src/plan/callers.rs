@@ -30,6 +30,8 @@ pub struct Caller {
     pub queue: Queue,
     /// Where it may call.
     pub reach: Reach,
+    /// A name that proves it where it stands in a certificate the data port believes.
+    pub certificate: Option<Box<str>>,
     /// How its calls stand among those that wait, where they do not say so themselves.
     pub priority: Priority,
 }
@@ -42,6 +44,7 @@ impl Caller {
             limits: Vec::new(),
             queue: Queue::default(),
             reach: Reach::default(),
+            certificate: None,
             priority: Priority::default(),
         }
     }
@@ -85,6 +88,7 @@ pub struct Key {
 pub struct Callers {
     secret: hmac::Key,
     by_key: HashMap<[u8; 32], (usize, Option<SystemTime>)>,
+    by_name: HashMap<Box<str>, usize>,
     all: Vec<Caller>,
 }
 
@@ -93,7 +97,7 @@ impl Callers {
     pub fn new() -> Result<Self, Invalid> {
         let secret = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
             .map_err(|_| Invalid::new("callers", "the system gives no random numbers to keep keys by"))?;
-        Ok(Self { secret, by_key: HashMap::new(), all: Vec::new() })
+        Ok(Self { secret, by_key: HashMap::new(), by_name: HashMap::new(), all: Vec::new() })
     }
 
     /// One more, with the keys it may bring: two of them while one takes over from the other.
@@ -127,6 +131,13 @@ impl Callers {
                 return Err(Invalid::new("key", message));
             }
         }
+        if let Some(name) = &caller.certificate {
+            let before = self.by_name.insert(name.to_ascii_lowercase().into_boxed_str(), place);
+            if let Some(other) = before {
+                let message = format!("{} has the same name: give each their own", self.all[other].name);
+                return Err(Invalid::new("certificate", message));
+            }
+        }
         self.all.push(caller);
         Ok(())
     }
@@ -143,6 +154,11 @@ impl Callers {
         }
         let (place, until) = self.by_key.get(&self.digest(key))?;
         until.is_none_or(|until| wall_now() < until).then_some(*place)
+    }
+
+    /// Whose certificate has this name in it, in lower case.
+    pub fn named(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
     }
 
     fn digest(&self, key: &[u8]) -> [u8; 32] {

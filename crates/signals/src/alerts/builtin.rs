@@ -25,7 +25,7 @@ const fn alert(
 }
 
 /// A metric of a part that is not there has no data, and such an alert is quiet.
-const ALL: [BuiltIn; 16] = [
+const ALL: [BuiltIn; 17] = [
     alert(
         "alerts_undelivered",
         "increase(alert_notices_total{result='dropped'}[1h]) > 0",
@@ -87,6 +87,13 @@ const ALL: [BuiltIn; 16] = [
         (600, 600),
         Severity::Info,
         "electricity is made with more than 400 g of CO2 per kilowatt-hour",
+    ),
+    alert(
+        "certificate_expiring",
+        "certificate_expires_in_seconds < 1209600",
+        (0, 0),
+        Severity::Error,
+        "the certificate of a port ends in less than two weeks: put a new one in its place",
     ),
     alert(
         "configuration_changed",

@@ -5,6 +5,7 @@
 //! | [`CALLS`], [`CALLER_CALLS`], [`CALL_DURATION`] | calls and how long they took, from arrival to the response's head |
 //! | [`ATTEMPTS`], [`RETRIES`], [`RETRY_BUDGET_EXHAUSTED`] | what it took to answer them |
 //! | [`BREAKER_STATE`], [`BREAKER_OPEN`], [`BREAKER_TRANSITIONS`] | circuit breakers |
+//! | [`CERTIFICATE_EXPIRES`] | how long the certificate of a port is good for |
 //! | [`COMPRESS_BYTES`] | bodies that changed their coding |
 //! | [`LIMITER_WAIT`], [`BULKHEAD_IN_FLIGHT`], [`REJECTIONS`] | who waited, who is inside, who was refused |
 //! | [`CACHE`] | what came of asking the cache |
@@ -108,6 +109,13 @@ pub const CACHE: Family<Counter, 2> = Family::counter(
     "seawall_cache_total",
     "Calls of routes that keep answers, by what came of asking the cache.",
     ["upstream", "result"],
+);
+
+/// `seawall_certificate_expires_in_seconds{port}`; there where a port speaks TLS.
+pub const CERTIFICATE_EXPIRES: Family<Gauge, 1> = Family::gauge(
+    "seawall_certificate_expires_in_seconds",
+    "Time until the certificate a port proves itself with is no longer good; negative once it is not.",
+    ["port"],
 );
 
 /// `seawall_compress_bytes_total{upstream,direction,stage}`: `direction` is `request` or `response`, `stage` is `plain` or
@@ -340,6 +348,7 @@ pub const ALL: &[Described] = &[
     CALL_DURATION.describe(),
     CALLER_CALLS.describe(),
     CALLS.describe(),
+    CERTIFICATE_EXPIRES.describe(),
     COMPRESS_BYTES.describe(),
     CONFIG_GENERATION.describe(),
     CONFIG_ROLLBACKS.describe(),

@@ -11,7 +11,19 @@ pub(super) fn check(checking: &mut Checking<'_>) {
         if !is_name(name) {
             checking.error(&key, format!("{name:?} cannot be a name"), "write a name of a-z, 0-9, _ and -");
         }
-        let Table { limits, routes, upstreams, .. } = &caller.table;
+        let Table { key: secret, certificate, limits, routes, upstreams, .. } = &caller.table;
+        let asked = settings.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+        match (secret, certificate) {
+            (None, None) => {
+                let message = "nothing proves that it is this caller";
+                checking.error(&key, message, "write key = \"vault:NAME\", or certificate = \"NAME\"");
+            }
+            (_, Some(_)) if !asked => {
+                let message = "nobody is asked for a certificate";
+                checking.error(&key.then("certificate"), message, "write tls.client_ca, or remove it");
+            }
+            _ => {}
+        }
         reach(checking, &key, "routes", routes.as_deref(), &settings.route, "route");
         reach(checking, &key, "upstreams", upstreams.as_deref(), &settings.upstream, "upstream");
         upstreams::limits(checking, &key, limits);

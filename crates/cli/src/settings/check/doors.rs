@@ -98,6 +98,10 @@ fn data_port(checking: &mut Checking<'_>) {
         let message = "callers on other machines have no name for it that is accepted";
         checking.warning(&key, message, "write hosts = [\"NAME\"], the name they call it by");
     }
+    if settings.tls.is_none() {
+        let message = "keys of callers, and all they send, can be read on the way";
+        checking.warning(&key, message, "write tls = { cert = \"PATH\", key = \"file:PATH\" }");
+    }
 }
 
 fn open_to_all(checking: &mut Checking<'_>, name: &str, address: Listen, key: &str) {

@@ -3,7 +3,7 @@
 use super::{UP, said};
 
 #[track_caller]
-fn wrong(text: &str, expected: &[&str]) {
+pub(super) fn wrong(text: &str, expected: &[&str]) {
     let expected: Vec<String> = expected.iter().map(|line| format!("error {line}")).collect();
     let errors: Vec<String> = said(text).into_iter().filter(|line| line.starts_with("error ")).collect();
     assert_eq!(errors, expected, "{text}");
@@ -14,7 +14,7 @@ fn slips_of_the_pen_are_named_with_their_nearest_word() {
     wrong(
         "lisen = 'x'",
         &[
-            "f:1:1: lisen: unknown key `lisen`, write `listen` (known keys: version, listen, admin, hosts, callers, \
+            "f:1:1: lisen: unknown key `lisen`, write `listen` (known keys: version, listen, admin, hosts, callers, tls, \
              admin_token, state, fleet, effects, vault, reload, defaults, upstream, route, logs, otlp, health, alert, channel, job, carbon)",
         ],
     );
@@ -33,50 +33,6 @@ fn slips_of_the_pen_are_named_with_their_nearest_word() {
         ],
     );
     wrong("[upstream.a]", &["f:1:1: upstream.a.url: `url` is missing, write `url = …` in this table"]);
-}
-
-#[test]
-fn callers_that_lead_nowhere_are_refused() {
-    wrong(
-        &format!("{UP}callers.Ann = 'env:LONG'"),
-        &["f:2:15: callers.Ann: \"Ann\" cannot be a name, write a name of a-z, 0-9, _ and -"],
-    );
-    wrong(
-        "callers.ann = 3",
-        &[
-            "f:1:15: callers.ann: expected where a key is, like \"vault:ann\", or a table with a key, found integer 3",
-        ],
-    );
-    wrong("[callers.ann]", &["f:1:1: callers.ann.key: `key` is missing, write `key = …` in this table"]);
-    let ann = format!("{UP}[callers.ann]\nkey = 'env:LONG'\n");
-    wrong(
-        &format!("{ann}upstreams = ['ap']\nroutes = []"),
-        &[
-            "f:4:14: callers.ann.upstreams[0]: no upstream \"ap\", write \"up\"",
-            "f:5:10: callers.ann.routes: an empty list lets it call nothing, name routes, or remove it",
-        ],
-    );
-    wrong(
-        &format!(
-            "{ann}limits = [{{ requests = '5/s', per = 'header:x-user' }}, {{ concurrent = 2 }}, {{ concurrent = 3 }}]"
-        ),
-        &[
-            "f:4:10: callers.ann.limits: calls at once are limited twice, write concurrent once",
-            "f:4:37: callers.ann.limits[0].per: is counted for the caller as a whole, remove it, or write the limit on an upstream",
-        ],
-    );
-}
-
-#[test]
-fn keys_of_callers_that_can_be_guessed_are_refused() {
-    let (loaded, _) = crate::settings::tests::read(&format!("{UP}callers.ann = 'env:SET'")).unwrap();
-    let (_, findings) = crate::settings::plan(&loaded, &|_| Some("hunter2".to_owned()));
-    let said: Vec<String> = findings.0.iter().map(ToString::to_string).collect();
-    assert_eq!(said.len(), 1, "{said:?}");
-    assert!(
-        said[0].starts_with("f:2:15: callers.ann: SW0029 the key has 7 characters, give it 16 to 4096"),
-        "{said:?}"
-    );
 }
 
 #[test]
@@ -426,7 +382,7 @@ fn what_is_wrong_with_an_alert_is_named_with_its_column_and_what_to_write() {
         &[
             "f:1:1: alert.down.when: there is no condition, and no built-in alert of that name, write when = \"…\", or write one \
            of: alerts_undelivered, audit_trouble, breaker_open, budget_nearly_spent, calls_failing, calls_slow, \
-           calls_timing_out, carbon_high, configuration_changed, configuration_rolled_back, effects_in_doubt, failure_foretold, health_failing, jobs_interrupted, \
+           calls_timing_out, carbon_high, certificate_expiring, configuration_changed, configuration_rolled_back, effects_in_doubt, failure_foretold, health_failing, jobs_interrupted, \
            retries_exhausted, strangers_refused",
         ],
     );

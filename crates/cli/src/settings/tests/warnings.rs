@@ -194,15 +194,17 @@ fn what_is_shared_in_vain_is_odd() {
 #[test]
 fn a_data_port_without_a_name_is_odd_and_served() {
     let text = format!("listen = '0.0.0.0:7070'\ncallers.ann = 'env:LONG'\n{UP}");
-    let at = "f:1:10: listen:";
+    let clear = "listen: keys of callers, and all they send, can be read on the way, write tls = { cert = \"PATH\", key = \
+                 \"file:PATH\" }";
     odd(
         &text,
-        &[&format!(
-            "{at} callers on other machines have no name for it that is accepted, write hosts = [\"NAME\"], the name they \
-             call it by"
-        )],
+        &[
+            "f:1:10: listen: callers on other machines have no name for it that is accepted, write hosts = [\"NAME\"], the \
+             name they call it by",
+            &format!("f:1:10: {clear}"),
+        ],
     );
-    odd(&format!("hosts = ['seawall']\n{text}"), &[]);
+    odd(&format!("hosts = ['seawall']\n{text}"), &[&format!("f:2:10: {clear}")]);
     let (loaded, findings) = read(&text).unwrap();
     assert!(!findings.stop(Purpose::Serve));
     let long = "0123456789abcdef0123";
