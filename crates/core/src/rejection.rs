@@ -100,6 +100,7 @@ codes! {
     AnswerNotKept = 44, Effect, 409, "the effect is finished, and its answer is not kept";
     CallerUnknown = 50, Gateway, 401, "the key that came with it is not known here";
     CallerNotAllowed = 51, Gateway, 403, "this caller may not call there";
+    InjectionFound = 52, Gateway, 403, "the request reads as an attack";
     NotAvailableYet = 90, Gateway, 501, "this part is not available yet";
 }
 

@@ -138,6 +138,7 @@ impl Rig {
             terminal: None,
             allow: Allow::default(),
             cache: None,
+            inspect: None,
             hedge: None,
             once: Once::default(),
         });

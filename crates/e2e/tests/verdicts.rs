@@ -156,6 +156,7 @@ async fn every_outcome_is_repeated_counted_and_called_what_the_table_says_under_
             terminal: None,
             allow: Allow::default(),
             cache: None,
+            inspect: None,
             hedge: None,
             once: Once::default(),
         });

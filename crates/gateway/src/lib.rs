@@ -21,6 +21,7 @@ mod entry;
 pub mod handover;
 mod headers;
 mod house;
+mod inspect;
 mod listen;
 mod logged;
 mod meters;

@@ -27,6 +27,7 @@ use seawall_core::store::Store;
 use seawall_core::units::Size;
 use seawall_policy::alert::Rule;
 use seawall_policy::limiter::{Queue, Quota};
+use seawall_security::injection;
 use seawall_signals::alerts::Outlet;
 use seawall_signals::logs::Logs;
 use seawall_signals::otlp;
@@ -227,6 +228,8 @@ pub struct Route {
     pub cache: Option<Cache>,
     /// When a second copy is sent beside one that is slow: of GET and HEAD, and of its own method where it names one.
     pub hedge: Option<hedge::Options>,
+    /// How requests that read as attacks are looked for; none where nobody looks.
+    pub inspect: Option<injection::Options>,
     /// How what must not happen twice is told from others.
     pub once: Once,
 }

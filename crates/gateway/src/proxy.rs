@@ -256,6 +256,11 @@ async fn run(
         first_seen,
     };
     // Boxed: most calls are on no such route, and its state is large.
+    if let Some(inspect) = &route.inspect
+        && let Err(rejection) = Box::pin(inspect.look(&record, &errand)).await
+    {
+        return answer::refused(&worker, record, rejection);
+    }
     let mut response = if once {
         Box::pin(once::call(worker, record, errand, on_upgrade)).await
     } else if route.cache.is_some() && cache::covers(route.method(), &errand.method) {

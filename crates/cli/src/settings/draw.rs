@@ -43,6 +43,10 @@ pub(crate) fn draw(settings: &Settings) -> (Vec<Drawn>, Vec<Drawn>) {
             pipeline: first.map_or_else(String::new, |first| {
                 let cache = route.cache.as_ref().filter(|_| !route.is_once());
                 let order = pipeline(route.deadline, cache, &route.attempt, &route.retry, first, to.len());
+                let order = match &route.inspect {
+                    Some(inspect) => inspected(&order, inspect.mode.as_str()),
+                    None => order,
+                };
                 match route.is_once() {
                     true => journalled(&order, &route.once()),
                     false => compressed(order, &route.compress),
@@ -75,6 +79,12 @@ fn journalled(order: &str, once: &Once) -> String {
     };
     let (deadline, rest) = order.split_once(" → ").unwrap_or((order, "call"));
     format!("{deadline} → journal ({keep}, {end}) → {rest}")
+}
+
+/// What comes in is looked at before anything is done with it.
+fn inspected(order: &str, mode: &str) -> String {
+    let (deadline, rest) = order.split_once(" → ").unwrap_or((order, "call"));
+    format!("{deadline} → inspect ({mode}) → {rest}")
 }
 
 fn pipeline(

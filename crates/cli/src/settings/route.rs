@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use seawall::{cache, compress, hedge, retry, timeout};
 use seawall_core::Effects;
 use seawall_core::units::{self, Size};
+use seawall_security::injection;
 use serde::Deserialize;
 
 use super::once::{self, Once, Unknown};
@@ -31,6 +32,8 @@ pub(crate) struct Route {
     pub(crate) effects: Word,
     /// Answers that may be given again.
     pub(crate) cache: Option<Cache>,
+    /// How requests that read as attacks are looked for, and what is done about them. Default none: nobody looks.
+    pub(crate) inspect: Option<injection::Options>,
     /// How a call that must not happen twice is told from others.
     pub(crate) once: Option<Once>,
     /// What is done about a call nobody knows the outcome of.

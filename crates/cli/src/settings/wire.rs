@@ -111,6 +111,7 @@ pub(crate) fn ready(loaded: &Loaded, environment: Environment<'_>, secrets: &Sec
                 max_body: usize::try_from(cache.max_body.0).unwrap_or(usize::MAX),
             }),
             hedge: route.hedge.clone(),
+            inspect: route.inspect.clone(),
         })
         .collect();
     let plan = Plan {

@@ -96,19 +96,28 @@ pub(crate) async fn serve(listener: std::net::TcpListener, board: Board, mut pha
     }
 }
 
-/// Writes down how many came without a key that is known, seldom enough that they cannot fill the trail.
+/// Writes down how many came without a key that is known, and how many requests read as attacks, seldom enough that
+/// they cannot fill the trail.
 async fn strangers(board: &Board) {
     loop {
         tokio::time::sleep(LOOK).await;
         let house = board.house();
-        let count = house.ground.strangers.swap(0, Ordering::Relaxed);
-        if count == 0 {
-            continue;
+        let ground = &house.ground;
+        let mut told = false;
+        for (count, kind, why) in [
+            (&ground.strangers, "caller.unknown", "no key that is known here came with them"),
+            (&ground.attacks, "injection.found", "they read as attacks"),
+        ] {
+            let count = count.swap(0, Ordering::Relaxed);
+            if count > 0 {
+                told = true;
+                let entry = Entry::open(kind, "data port").because(why);
+                let _ = ground.audit.note(entry.with("requests", count));
+            }
         }
-        let entry =
-            Entry::open("caller.unknown", "data port").because("no key that is known here came with them");
-        let _ = house.ground.audit.note(entry.with("requests", count));
-        tokio::time::sleep(STRANGERS).await;
+        if told {
+            tokio::time::sleep(STRANGERS).await;
+        }
     }
 }
 

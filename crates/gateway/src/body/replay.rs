@@ -113,6 +113,13 @@ impl Replay {
         within(poll_fn(|cx| lock(kept).poll_whole(cx)), patience).await.unwrap_or(None)
     }
 
+    /// Reads as much of the body as is kept before anybody sends it: all of it, or its beginning. None where that did not
+    /// come within `patience`. What was read is sent on all the same.
+    pub(crate) async fn begun(&self, patience: Duration) -> Option<Vec<Bytes>> {
+        let Some(kept) = &self.0 else { return Some(Vec::new()) };
+        within(poll_fn(|cx| lock(kept).poll_begun(cx)), patience).await.ok()
+    }
+
     /// Has the whole body been read from the caller?
     pub(crate) fn complete(&self) -> bool {
         self.look(|kept| kept.state == Source::Ended).unwrap_or(true)
@@ -245,22 +252,35 @@ impl Kept {
             if self.is_too_large() {
                 return Poll::Ready(None);
             }
-            let read = ready!(Pin::new(&mut self.source).poll_frame(cx));
-            self.moved += 1;
-            match read.map(|frame| frame.map(Frame::into_data)) {
-                None => self.state = Source::Ended,
-                Some(Err(_)) => self.state = Source::Failed,
-                // Not `keep`: nobody has read it yet, so even the piece that is too much must not be let go.
-                Some(Ok(Ok(data))) => {
-                    self.kept += data.len();
-                    self.frames.push(data);
-                }
-                Some(Ok(Err(other))) => {
-                    self.state = Source::Ended;
-                    self.trailers = other.into_trailers().ok();
-                }
+            ready!(self.poll_ahead(cx));
+        }
+    }
+
+    fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<Vec<Bytes>> {
+        while self.state == Source::Open && self.kept < self.limit {
+            ready!(self.poll_ahead(cx));
+        }
+        Poll::Ready(self.frames.clone())
+    }
+
+    /// Reads one piece that nobody sends yet.
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let read = ready!(Pin::new(&mut self.source).poll_frame(cx));
+        self.moved += 1;
+        match read.map(|frame| frame.map(Frame::into_data)) {
+            None => self.state = Source::Ended,
+            Some(Err(_)) => self.state = Source::Failed,
+            // Not `keep`: nobody has read it yet, so even the piece that is too much must not be let go.
+            Some(Ok(Ok(data))) => {
+                self.kept += data.len();
+                self.frames.push(data);
+            }
+            Some(Ok(Err(other))) => {
+                self.state = Source::Ended;
+                self.trailers = other.into_trailers().ok();
             }
         }
+        Poll::Ready(())
     }
 
     fn keep(&mut self, data: Bytes) {

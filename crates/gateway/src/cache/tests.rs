@@ -154,6 +154,7 @@ fn answers() -> Arc<Answers> {
         hedge: None,
         once: crate::plan::Once::default(),
         cache: None,
+        inspect: None,
     };
     let clock = seawall::time::default_clock();
     assert!(

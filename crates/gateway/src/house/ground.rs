@@ -41,6 +41,8 @@ pub(crate) struct Ground {
     pub(crate) journal: Arc<Journal>,
     /// The other gateways, where there are any to share with.
     pub(crate) fleet: Option<Fleet>,
+    /// Requests that read as attacks, since somebody wrote down how many.
+    pub(crate) attacks: Arc<AtomicU64>,
     pub(crate) started: Instant,
     pub(crate) started_wall: SystemTime,
     /// Calls in flight at every worker.
@@ -80,6 +82,7 @@ impl Ground {
         Ok(Self {
             rejections: Arc::new(names::rejections(&registry, "")),
             strangers: Arc::default(),
+            attacks: Arc::default(),
             registry,
             // One more than there are workers: questions about doubts have stories too.
             rings: (0..=workers).map(|_| Arc::default()).collect(),

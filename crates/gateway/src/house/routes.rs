@@ -10,6 +10,7 @@ use seawall_signals::metrics::Registry;
 
 use super::{Ground, House, LiveUpstream, Update};
 use crate::compress::{Live, Traffic};
+use crate::inspect::Inspect;
 use crate::meters::CallMeters;
 use crate::once::{self, Once};
 use crate::plan::{Allow, Cache, Calling};
@@ -31,6 +32,8 @@ pub(crate) struct LiveRoute {
     pub(crate) terminal: Option<Arc<str>>,
     pub(crate) allow: Allow,
     pub(crate) cache: Option<Cache>,
+    /// None where requests are not looked at.
+    pub(crate) inspect: Option<Inspect>,
     /// Calls that are slow may get a second copy.
     pub(crate) hedges: bool,
     pub(crate) once: Once,
@@ -103,7 +106,15 @@ impl LiveRoute {
         if plan.cache.is_some() {
             first.meters.show_cache();
         }
+        let inspect = match &plan.inspect {
+            Some(options) => {
+                options.check()?;
+                Some(Inspect::new(options, &ground.registry, &plan.name))
+            }
+            None => None,
+        };
         Ok(Self {
+            inspect,
             name: plan.name.clone(),
             method: plan.method.clone(),
             path: Some(plan.path.clone()),
@@ -152,6 +163,7 @@ impl LiveRoute {
             terminal: None,
             allow: Allow::default(),
             cache: None,
+            inspect: None,
             hedges: false,
             once: Once::new(&ground.journal.guard, &kind, &once, upstream, defaults.deadline)?,
         })

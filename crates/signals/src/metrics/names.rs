@@ -13,6 +13,7 @@
 //! | [`ALERTS_ACTIVE`], [`ALERT_NOTICES`], [`ALERT_NOTICES_WAITING`] | alerts, and how those who should hear of them do |
 //! | [`AUDIT_ENTRIES`], [`AUDIT_LOST`], [`AUDIT_TROUBLES`] | the audit trail |
 //! | [`FLEET_MEMBERS`], [`FLEET_SHARED`] | gateways that share, and whether they do |
+//! | [`INJECTIONS`] | requests that read as attacks |
 //! | [`HEALTH_STATUS`], [`HEALTH_FAILS_IN`], [`LOG_LINES_LOST`] | health checks, and the log itself |
 //! | [`JOB_ATTEMPTS`], [`JOB_RETRIES`], [`JOB_BLOCKS`] | attempts of jobs; beside them the last hour in gauges |
 //! | [`OTLP_EXPORTS`], [`OTLP_SPANS_DROPPED`] | what a collector was sent |
@@ -196,6 +197,14 @@ pub const AUDIT_TROUBLES: Family<Counter, 0> = Family::counter(
     [],
 );
 
+/// `seawall_injections_total{route,category,mode}`: `category` is `sql`, `xss`, `traversal` or `command`, `mode` is
+/// `shadow` or `block`.
+pub const INJECTIONS: Family<Counter, 3> = Family::counter(
+    "seawall_injections_total",
+    "Requests that read as attacks, by what they are aimed at and what is done about them.",
+    ["route", "category", "mode"],
+);
+
 /// `seawall_job_attempts_total{job_type,result}`.
 pub const JOB_ATTEMPTS: Family<Counter, 2> = Family::counter(
     "seawall_job_attempts_total",
@@ -361,6 +370,7 @@ pub const ALL: &[Described] = &[
     FLEET_SHARED.describe(),
     HEALTH_FAILS_IN.describe(),
     HEALTH_STATUS.describe(),
+    INJECTIONS.describe(),
     JOB_ATTEMPTS.describe(),
     JOB_ATTEMPTS_AVERAGE.describe(),
     JOB_BLOCKED_RATIO.describe(),

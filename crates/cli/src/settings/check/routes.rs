@@ -33,6 +33,9 @@ pub(super) fn check(checking: &mut Checking<'_>) {
         }
         hedge(checking, &key, route);
         cache(checking, &key, route);
+        if let Some(inspect) = &route.inspect {
+            invalid(checking, &key.then("inspect"), inspect.check());
+        }
         once(checking, &key, route);
         later(checking, &key, route);
     }
