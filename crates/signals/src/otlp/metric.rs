@@ -17,7 +17,7 @@ pub(super) struct When {
 pub(super) fn request(service: &str, gathered: &[Gathered], when: When) -> Vec<u8> {
     let mut out = Message::default();
     out.inner(1, |resource| {
-        resource.from_us(service, |scope| {
+        resource.ours(service, |scope| {
             for family in gathered {
                 scope.inner(2, |metric| write(metric, family, when));
             }

@@ -95,7 +95,7 @@ impl Span {
 pub(super) fn request(service: &str, spans: &[Span]) -> Vec<u8> {
     let mut out = Message::default();
     out.inner(1, |resource| {
-        resource.from_us(service, |scope| {
+        resource.ours(service, |scope| {
             for span in spans {
                 scope.inner(2, |out| span.write(out));
             }

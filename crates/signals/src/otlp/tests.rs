@@ -104,7 +104,7 @@ async fn spans_and_metrics_arrive_with_their_headers() {
 #[tokio::test]
 async fn a_collector_that_is_away_stalls_redirects_or_talks_nonsense_holds_up_nobody() {
     let elsewhere = Upstream::start(Reply::status(200)).await.unwrap();
-    let moved = Upstream::start(Reply::status(307).header("location", &elsewhere.url())).await.unwrap();
+    let moved = Upstream::start(Reply::status(307).header("location", elsewhere.url())).await.unwrap();
     let refusing = Upstream::start(Reply::status(400)).await.unwrap();
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nonsense = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

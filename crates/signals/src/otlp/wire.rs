@@ -94,7 +94,7 @@ impl Message {
     }
 
     /// `Resource`, and the scope in which everything of ours is.
-    pub(super) fn from_us(&mut self, service: &str, scoped: impl FnOnce(&mut Message)) -> &mut Self {
+    pub(super) fn ours(&mut self, service: &str, scoped: impl FnOnce(&mut Message)) -> &mut Self {
         self.inner(1, |resource| {
             resource.attribute(1, "service.name", &Given::Text(service));
             resource.attribute(1, "service.version", &Given::Text(env!("CARGO_PKG_VERSION")));

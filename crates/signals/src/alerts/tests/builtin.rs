@@ -140,7 +140,7 @@ fn alerts_that_make_each_other_quiet_are_refused_with_their_way() {
         (name.to_owned(), options)
     };
     let (name, invalid) = rules([quiet("a", "b"), quiet("b", "a{x=y}")]).unwrap_err();
-    assert_eq!((name.as_str(), invalid.key.as_ref()), ("a", "quiet_while"));
+    assert_eq!((name.as_str(), invalid.key), ("a", "quiet_while"));
     assert_eq!(invalid.message, "leads back to a by b, then a: take one of them out");
     let own = Options { quiet_while: vec!["calls_failing".to_owned()], ..Options::default() };
     let all = rules([("health_failing".to_owned(), own)]).unwrap();

@@ -179,7 +179,7 @@ fn bytes_that_nobody_wrote_are_refused_with_a_reason() {
     for cut in 18..good.len() {
         assert_eq!(Steps::restored(&good[..cut]).unwrap_err(), "makes no sense", "{cut}");
     }
-    let mut long = good.clone();
+    let mut long = good;
     long.push(0);
     assert!(Steps::restored(&long).is_err());
 }
