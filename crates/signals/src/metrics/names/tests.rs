@@ -14,7 +14,6 @@ fn full() -> Registry {
     registry.build_info("0.1.0");
     for upstream in ["openai", "a \"strange\\name\"\n"] {
         Class::ALL.iter().for_each(|class| calls(&registry, upstream, "chat").of(*class).inc());
-        caller_calls(&registry, upstream).of(Class::Ok).inc();
         CALL_DURATION.with(&registry, [upstream, "chat"]).record(Duration::from_millis(120));
         attempts(&registry, upstream).of(Class::Ok).add(3);
         retries(&registry, upstream).of(Class::Overloaded).inc();
@@ -40,6 +39,7 @@ fn full() -> Registry {
     };
     observe_effects(&registry, counts).into_iter().for_each(Observer::keep);
     EFFECT_WORDS_UNSAID.observe(&registry, |out| out.add(&[], 0.0)).keep();
+    INJECTIONS.with(&registry, ["search", "sql", "shadow"]).inc();
     JOB_ATTEMPTS.with(&registry, ["train", "worked"]).inc();
     JOB_BLOCKS.with(&registry, ["train", "breaker-open"]).inc();
     JOB_RETRIES.with(&registry, ["train"]).inc();
@@ -52,9 +52,11 @@ fn full() -> Registry {
     ] {
         family.with(&registry, ["train"]).set(0.5);
     }
+    caller_calls(&registry, "ann").of(Class::Ok).inc();
     ALERT_NOTICES.with(&registry, ["ops", "delivered"]).inc();
     ALERT_NOTICES_WAITING.with(&registry, ["ops"]).set(1.0);
     ALERTS_ACTIVE.with(&registry, ["critical"]).set(1.0);
+    CERTIFICATE_EXPIRES.with(&registry, ["listen"]).set(86_400.0);
     CONFIG_GENERATION.with(&registry, []).set(3.0);
     CONFIG_ROLLBACKS.with(&registry, ["itself"]).inc();
     EVENTS_DROPPED.observe(&registry, |out| out.add(&[], 0.0)).keep();
@@ -90,6 +92,7 @@ fn the_list_is_the_published_one() {
         "seawall_call_duration_seconds{upstream,route}",
         "seawall_caller_calls_total{caller,outcome}",
         "seawall_calls_total{upstream,route,outcome}",
+        "seawall_certificate_expires_in_seconds{port}",
         "seawall_compress_bytes_total{upstream,direction,stage}",
         "seawall_config_generation{}",
         "seawall_config_rollbacks_total{by}",
@@ -102,6 +105,7 @@ fn the_list_is_the_published_one() {
         "seawall_fleet_shared{}",
         "seawall_health_fails_in_seconds{check}",
         "seawall_health_status{check}",
+        "seawall_injections_total{route,category,mode}",
         "seawall_job_attempts_total{job_type,result}",
         "seawall_job_attempts_average{job_type}",
         "seawall_job_blocked_ratio{job_type}",
