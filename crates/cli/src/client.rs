@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, Uri, header};
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
+use seawall_core::secret::Secret;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -28,6 +29,8 @@ const MAX_ANSWER: usize = 16 << 20;
 pub(crate) struct Admin {
     authority: String,
     base: String,
+    /// What is shown to be let in; no print shows it.
+    token: Option<HeaderValue>,
 }
 
 impl Admin {
@@ -38,7 +41,17 @@ impl Admin {
             std::net::IpAddr::V6(ip) if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
             ip => ip,
         };
-        Self { authority: SocketAddr::new(ip, address.port()).to_string(), base: String::new() }
+        Self { authority: SocketAddr::new(ip, address.port()).to_string(), base: String::new(), token: None }
+    }
+
+    /// The same, shown a token.
+    pub(crate) fn shown(self, token: &Secret) -> Result<Self, Failure> {
+        let value = HeaderValue::from_str(&format!("Bearer {}", token.expose().trim()));
+        let mut value = value.map_err(|_| {
+            Failure::bad_input("the token for the admin port holds characters a header cannot carry")
+        })?;
+        value.set_sensitive(true);
+        Ok(Self { token: Some(value), ..self })
     }
 
     /// Reads `http://host:port/path` or `host:port`.
@@ -59,6 +72,7 @@ impl Admin {
                     None => format!("{authority}:80"),
                 },
                 base: uri.path().trim_end_matches('/').to_owned(),
+                token: None,
             }),
             (Some("https"), _) => Err(wrong("is https, and the admin port speaks http")),
             _ => Err(wrong("is not the URL of an admin port")),
@@ -107,6 +121,12 @@ impl Admin {
                 "http://{}{path} did not answer in JSON: is it a seawall's admin port?",
                 self.authority
             ))),
+            (false, value) if status == StatusCode::UNAUTHORIZED => {
+                let refusal = refused(status, value.as_ref(), path);
+                Err(Failure::bad_input(format_args!(
+                    "{refusal}: give this command one with --token-file FILE or in SEAWALL_ADMIN_TOKEN"
+                )))
+            }
             (false, value) => Err(refused(status, value.as_ref(), path)),
         }
     }
@@ -126,7 +146,11 @@ impl Admin {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|why| nobody(&why))?;
         tokio::spawn(connection);
-        let request = Request::builder()
+        let mut request = Request::builder();
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, token);
+        }
+        let request = request
             .method(method)
             .uri(format!("{}{path}", self.base))
             .header(header::HOST, &self.authority)
@@ -174,7 +198,10 @@ mod tests {
             ("http://ops.example/seawall/", "ops.example:80", "/seawall"),
             ("localhost:1", "localhost:1", ""),
         ] {
-            assert_eq!(Admin::parse(text).unwrap(), Admin { authority: authority.into(), base: base.into() });
+            assert_eq!(
+                Admin::parse(text).unwrap(),
+                Admin { authority: authority.into(), base: base.into(), token: None }
+            );
         }
         for wrong in ["https://host", "", "ftp://x", "http://user:pw@host"] {
             assert!(Admin::parse(wrong).is_err(), "{wrong}");

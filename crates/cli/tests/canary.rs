@@ -46,8 +46,10 @@ struct Canaries(BTreeMap<&'static str, (String, Vec<String>)>);
 
 impl Canaries {
     fn new() -> Self {
-        let places =
-            ["VAULT", "OLD", "ENV", "FILE", "CALLER", "COOKIE", "QUERY", "BODY", "LITERAL", "NAME", "ANSWER"];
+        let places = [
+            "VAULT", "OLD", "ENV", "FILE", "ADMIN", "CALLER", "COOKIE", "QUERY", "BODY", "LITERAL", "NAME",
+            "ANSWER",
+        ];
         let made = |place: &'static str| (place, format!("canary{place}7Qm2xVb9Lw4TzR1nKc8Y"));
         let key = Key::generate().unwrap().text().expose().to_owned();
         Self::of(places.into_iter().map(made).chain([("KEY", key)]))
@@ -268,10 +270,11 @@ impl Drop for Served {
 }
 
 fn settings(upstream: &str) -> String {
-    let mut text = "listen = '127.0.0.1:0'\nadmin = '127.0.0.1:0'\nstate = './state'\n\
+    let mut text =
+        "listen = '127.0.0.1:0'\nadmin = '127.0.0.1:0'\nadmin_token = 'env:ADMIN_KEY'\nstate = './state'\n\
         defaults.deadline = '10s'\ndefaults.retry = { attempts = 2, base = '10ms', cap = '10ms' }\n\
         [upstream.passing]\n"
-        .to_owned();
+            .to_owned();
     text.push_str(&format!("url = '{upstream}'\n"));
     for (name, auth) in [
         ("vaulted", "{ bearer = 'vault:openai' }"),
@@ -395,12 +398,30 @@ fn what_is_asked(home: &Home, served: &Served, out: &mut Out<'_>, canaries: &Can
             let request = format!(
                 "GET {page} HTTP/1.1\r\nHost: {}\r\nAccept: {accept}\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
                 served.admin,
-                canaries.get("CALLER")
+                canaries.get("ADMIN")
             );
             let answer = send(&served.admin, &request);
-            assert!(answer.starts_with(b"HTTP/1.1 "), "{page}");
+            assert!(answer.starts_with(b"HTTP/1.1 ") && !answer.starts_with(b"HTTP/1.1 401"), "{page}");
             out.search(&page, &answer);
         }
+    }
+    // Whoever has another token, and a browser that logs in, once with the right one.
+    let (right, wrong) = (canaries.get("ADMIN"), canaries.get("CALLER"));
+    let refused = format!(
+        "GET / HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {wrong}\r\nConnection: close\r\n\r\n",
+        served.admin
+    );
+    out.search("the refusal of a token", &send(&served.admin, &refused));
+    for (token, status) in [(wrong, "HTTP/1.1 401"), (right, "HTTP/1.1 303")] {
+        let body = format!("token={token}&to=%2F");
+        let request = format!(
+            "POST /login HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            served.admin,
+            body.len()
+        );
+        let answer = send(&served.admin, &request);
+        assert!(answer.starts_with(status.as_bytes()), "{}", String::from_utf8_lossy(&answer));
+        out.search("/login", &answer);
     }
     let admin = format!("http://{}", served.admin);
     let asked = [
@@ -442,6 +463,8 @@ fn no_secret_comes_out_anywhere() {
         environment: vec![
             ("SEAWALL_VAULT_KEY".to_owned(), canaries.get("KEY").to_owned()),
             ("ENV_KEY".to_owned(), canaries.get("ENV").to_owned()),
+            ("ADMIN_KEY".to_owned(), canaries.get("ADMIN").to_owned()),
+            ("SEAWALL_ADMIN_TOKEN".to_owned(), canaries.get("ADMIN").to_owned()),
         ],
     };
     let pair = home.directory.path().join("pair");

@@ -101,6 +101,9 @@ codes! {
     CallerUnknown = 50, Gateway, 401, "the key that came with it is not known here";
     CallerNotAllowed = 51, Gateway, 403, "this caller may not call there";
     InjectionFound = 52, Gateway, 403, "the request reads as an attack";
+    OperatorUnknown = 55, Gateway, 401, "the admin port wants a token";
+    RoleTooSmall = 56, Gateway, 403, "this token may look and not move anything";
+    TooManyGuesses = 57, Gateway, 429, "too many wrong tokens came from this address";
     NotAvailableYet = 90, Gateway, 501, "this part is not available yet";
 }
 

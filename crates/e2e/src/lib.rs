@@ -104,6 +104,7 @@ impl Rig {
                 hosts: Vec::new(),
                 callers: None,
                 tls: None,
+                operators: plan::operators::Operators::default(),
                 state: None,
                 workers: 2,
                 drain: Duration::from_secs(5),

@@ -65,6 +65,8 @@ function look() {
   request.timeout = 10000;
   request.onload = () => {
     const page = request.response;
+    // The session is over: the page that asks for a token is the next.
+    if (request.status === 401) location.reload();
     if (request.status !== 200 || !page) return;
     word();
     document.title = page.title;

@@ -31,6 +31,8 @@ pub(crate) const FIRST_SEEN: HeaderName = HeaderName::from_static("seawall-first
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// On a replay whose body was too large to be kept.
 pub(crate) const REPLAY: HeaderName = HeaderName::from_static("seawall-replay");
+/// How the cookies of browsers that logged in at the admin port begin; its port follows.
+pub(crate) const SESSION: &str = "seawall_session_";
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Tells the caller's SDK, in both words SDKs obey, not to send it again.
@@ -125,6 +127,31 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap, upgrade: bool) {
 /// Removes a caller's words to us.
 pub(crate) fn strip_ours(headers: &mut HeaderMap) {
     remove(headers, to_us);
+    strip_sessions(headers);
+}
+
+/// Removes the cookies of our own sessions: browsers send them to every port of a host, and an upstream that got one could
+/// pull levers with it.
+fn strip_sessions(headers: &mut HeaderMap) {
+    let ours = |pair: &[u8]| {
+        let name = pair.trim_ascii();
+        name.strip_prefix(b"__Host-").unwrap_or(name).starts_with(SESSION.as_bytes())
+    };
+    let has_ours = |line: &HeaderValue| line.as_bytes().split(|byte| *byte == b';').any(ours);
+    if !headers.get_all(header::COOKIE).iter().any(has_ours) {
+        return;
+    }
+    let lines: Vec<HeaderValue> = headers.get_all(header::COOKIE).iter().cloned().collect();
+    headers.remove(header::COOKIE);
+    for line in lines {
+        let left: Vec<&[u8]> =
+            line.as_bytes().split(|byte| *byte == b';').filter(|pair| !ours(pair)).collect();
+        let left = left.join(&b';');
+        // What is left of a value is a value.
+        if let (false, Ok(left)) = (left.is_empty(), HeaderValue::from_bytes(left.trim_ascii())) {
+            headers.append(header::COOKIE, left);
+        }
+    }
 }
 
 /// Removes a caller's credentials: they go to nobody but the upstream that was addressed.

@@ -4,6 +4,7 @@
 
 pub mod callers;
 pub mod health;
+pub mod operators;
 pub mod tls;
 
 use std::fmt;
@@ -47,6 +48,8 @@ pub struct Plan {
     pub callers: Option<Arc<callers::Callers>>,
     /// What the data port proves itself with; none where it speaks plain HTTP.
     pub tls: Option<tls::Tls>,
+    /// Who may use the admin port; where there is nobody, anybody may who reaches it.
+    pub operators: operators::Operators,
     /// The directory this instance owns while it runs; none for a gateway without a file.
     pub state: Option<PathBuf>,
     /// Threads, each with a runtime of its own. Zero is one for each core.

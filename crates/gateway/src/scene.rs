@@ -20,7 +20,7 @@ use crate::house::House;
 use crate::once;
 use crate::plan::Plan;
 use crate::proxy::Worker;
-use crate::start::{StartError, names, pools, refuse};
+use crate::start::{StartError, guarded, names, pools, refuse};
 use crate::upstream::Pool;
 
 /// Where a thread finds its worker, whichever configuration is in force.
@@ -97,6 +97,7 @@ pub(crate) type Asks = mpsc::Sender<Asked>;
 impl Scene {
     /// Puts a plan into force: all of it, or nothing.
     pub(crate) fn go_on(&self, mut plan: Plan) -> Result<u64, StartError> {
+        guarded(&plan)?;
         let mut observers = self.observers.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.house.load_full();
         for (key, same) in [

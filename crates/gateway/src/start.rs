@@ -91,6 +91,7 @@ pub fn start(plan: Plan) -> Result<Gateway, StartError> {
 ///
 /// Refuses with [`Code::ConfigurationInvalid`], too, where they are bound elsewhere than the plan says.
 pub fn start_on(plan: Plan, sockets: Sockets) -> Result<Gateway, StartError> {
+    guarded(&plan)?;
     let mut locks = Vec::new();
     if let Some(state) = &plan.state {
         locks.push(owned::own_directory(state)?);
@@ -377,12 +378,22 @@ pub(crate) fn pools(
         .collect()
 }
 
-/// What may stand in a Host header: the bound addresses, `localhost` for loopback ones, and what the plan adds.
+/// Outside loopback the admin port is served to those with a token, and to nobody else.
+pub(crate) fn guarded(plan: &Plan) -> Result<(), StartError> {
+    if plan.admin.ip().is_loopback() || !plan.operators.is_empty() {
+        return Ok(());
+    }
+    let message =
+        format!("admin: {} can be reached from outside, and nobody is asked for a token", plan.admin);
+    Err(refuse(Code::NotLoopback, message))
+}
+
+/// What may stand in a Host header: the bound addresses, `localhost` for loopback ones and for those that are bound to every address, and what the plan adds.
 pub(crate) fn names(bound: &[SocketAddr], hosts: &[String]) -> Vec<String> {
     let mut names = Vec::new();
     for address in bound {
         names.push(address.to_string());
-        // Whoever listens everywhere listens here too.
+        // Whatever else it is bound to, this machine asks it by the names of loopback.
         if address.ip().is_loopback() || address.ip().is_unspecified() {
             names
                 .extend(["localhost", "127.0.0.1", "[::1]"].map(|host| format!("{host}:{}", address.port())));

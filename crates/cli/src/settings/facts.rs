@@ -10,7 +10,7 @@ use super::{Key, Settings};
 pub(crate) fn facts(settings: &Settings) -> Facts {
     let mut facts = Facts {
         listen: Some((settings.listen.0.ip(), !settings.callers.is_empty())),
-        admin: Some((settings.admin.0.ip(), settings.admin_token.is_some())),
+        admin: Some((settings.admin.0.ip(), settings.asks_operators())),
         ..Facts::default()
     };
     for (name, upstream) in &settings.upstream {
@@ -62,7 +62,7 @@ fn references(settings: &Settings) -> Vec<(Key, &SecretRef)> {
     }
     let encrypt = settings.effects.encrypt.iter();
     all.extend(encrypt.map(|reference| (Key::top("effects").then("encrypt"), reference)));
-    all.extend(settings.admin_token.iter().map(|reference| (Key::top("admin_token"), reference)));
+    all.extend(settings.operators().map(|(key, _, _, reference)| (key, reference)));
     for (name, channel) in &settings.channel {
         let key = Key::top("channel").named(name);
         all.extend(channel.secret.iter().map(|reference| (key.then("secret"), reference)));

@@ -20,6 +20,7 @@ mod key;
 )]
 mod later;
 mod once;
+mod operators;
 mod read;
 mod reload;
 mod route;
@@ -58,6 +59,8 @@ use callers::Caller;
 use health::Health;
 use later::{Carbon, Job};
 pub(crate) use once::Effects;
+use operators::AdminToken;
+pub(crate) use operators::admin_token;
 use reload::Reload;
 use route::Route;
 pub(crate) use state::State;
@@ -74,7 +77,7 @@ pub(crate) struct Settings {
     pub(crate) version: u32,
     /// Where callers connect. Default 127.0.0.1:7070; outside loopback it needs `callers`.
     pub(crate) listen: Listen,
-    /// Where operators connect. Default 127.0.0.1:7071; outside loopback it needs `admin_token`.
+    /// Where operators connect. Default 127.0.0.1:7071; outside loopback it needs `admin_token` or `admin_tokens`.
     pub(crate) admin: Listen,
     /// Host names accepted beside the bound addresses, each `name` or `name:port`.
     pub(crate) hosts: Vec<Host>,
@@ -82,8 +85,11 @@ pub(crate) struct Settings {
     pub(crate) callers: BTreeMap<String, Caller>,
     /// What the data port proves itself with. Default none: it speaks plain HTTP.
     pub(crate) tls: Option<Tls>,
-    /// The token that opens the admin port. Needed outside loopback.
+    /// The token that opens the admin port to everything; its owner is called admin. Outside loopback this or
+    /// `admin_tokens` is needed.
     pub(crate) admin_token: Option<SecretRef>,
+    /// Further tokens of the admin port, by whose they are.
+    pub(crate) admin_tokens: BTreeMap<String, AdminToken>,
     /// A directory of this instance's own, or a Redis: its URL, or a table. Default `./seawall-state`.
     pub(crate) state: State,
     /// How this gateway is one of those with the same state, where upstreams share anything.
@@ -126,6 +132,7 @@ impl Default for Settings {
             callers: BTreeMap::new(),
             tls: None,
             admin_token: None,
+            admin_tokens: BTreeMap::new(),
             state: State::default(),
             fleet: seawall::fleet::Options::default(),
             effects: Effects::default(),

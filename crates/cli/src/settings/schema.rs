@@ -89,6 +89,7 @@ mod tests {
             "callers.ann",
             "admin_token",
             "tls.key",
+            "admin_tokens.ann.token",
             "effects.encrypt",
             "state.password",
             "state.key",
@@ -106,6 +107,7 @@ mod tests {
         for key in [
             "listen",
             "callers",
+            "admin_tokens.ann.role",
             "upstream.a.url",
             "upstream.a.auth.header",
             "route.r.once.key",

@@ -42,6 +42,7 @@ fn said(text: &str) -> Vec<String> {
             let (_, more) = plan(&loaded, &|name| match name {
                 "SET" => Some("hunter2".to_owned()),
                 "LONG" => Some("correct-horse-battery-staple".to_owned()),
+                "TOKEN" => Some("7Qm2xVb9Lw4TzR1nKc8Y".to_owned()),
                 _ => None,
             });
             more.0.into_iter().for_each(|finding| findings.add(finding));

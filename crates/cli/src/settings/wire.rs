@@ -117,6 +117,7 @@ pub(crate) fn ready(loaded: &Loaded, environment: Environment<'_>, secrets: &Sec
     let plan = Plan {
         listen: settings.listen.0,
         admin: settings.admin.0,
+        operators: wiring.operators(),
         hosts: settings.hosts.iter().map(|host| host.0.clone()).collect(),
         callers: wiring.callers(),
         tls: wiring.tls(),
@@ -148,8 +149,8 @@ pub(crate) fn ready(loaded: &Loaded, environment: Environment<'_>, secrets: &Sec
     Ready { plan, findings: wiring.findings, uses: wiring.vault.into_uses(), memory }
 }
 
-struct Wiring<'w> {
-    loaded: &'w Loaded,
+pub(super) struct Wiring<'w> {
+    pub(super) loaded: &'w Loaded,
     environment: Environment<'w>,
     secrets: &'w Secrets,
     vault: Opener<'w>,
@@ -331,7 +332,11 @@ impl Wiring<'_> {
         self.unready(&key.then(invalid.key), Code::ConfigurationInvalid, invalid.message.to_string());
     }
 
-    fn secret(&mut self, key: &Key, reference: &SecretRef) -> Option<seawall_core::secret::Secret> {
+    pub(super) fn secret(
+        &mut self,
+        key: &Key,
+        reference: &SecretRef,
+    ) -> Option<seawall_core::secret::Secret> {
         match reference.resolve_with(self.environment, &|name| self.vault.fetch(name)) {
             Ok(resolved) => {
                 if let Some(warning) = resolved.warning {
@@ -362,7 +367,7 @@ impl Wiring<'_> {
     }
 
     /// Messages of secrets and files say themselves what to write.
-    fn note(&mut self, weight: Weight, key: &Key, code: Code, message: String) {
+    pub(super) fn note(&mut self, weight: Weight, key: &Key, code: Code, message: String) {
         let (message, advice) = match message.split_once(": ") {
             Some((message, advice)) if code != Code::FileUnreadable => {
                 (message.to_owned(), Some(advice.to_owned()))

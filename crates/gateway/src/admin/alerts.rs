@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use seawall::{Code, Rejection};
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::Board;
 use super::levers::{Signed, answer, note, object, signed, tell};
 
-pub(super) async fn alerts(State(board): State<Board>) -> Json<Alerts> {
+pub(super) async fn alerts(board: Board) -> Json<Alerts> {
     Json(board.scene.alerts.view())
 }
 
@@ -41,13 +41,13 @@ fn span(body: &[u8]) -> Result<Duration, Rejection> {
 
 /// Silences an alert, or every alert of a rule; for no time at all ends its silence.
 pub(super) async fn silence(
-    State(board): State<Board>,
+    board: Board,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let pulled = (|| {
-        let signed = signed(&headers, &body)?;
+        let signed = signed(&board, &headers, &body)?;
         let span = span(&body)?;
         be_silent(&board, &id, span, signed)?;
         let state = if span.is_zero() { "heard" } else { "silenced" };
@@ -78,13 +78,13 @@ fn refuse(why: &Unsilenced) -> Rejection {
 
 /// Sends a notice that says nothing on a channel.
 pub(super) async fn test(
-    State(board): State<Board>,
+    board: Board,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let pulled = (|| {
-        let signed = signed(&headers, &body)?;
+        let signed = signed(&board, &headers, &body)?;
         let channels: Vec<String> =
             board.scene.alerts.view().channels.into_iter().map(|channel| channel.name).collect();
         if !channels.contains(&name) {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use seawall::{Code, Rejection};
@@ -22,7 +21,7 @@ pub(super) const REFUSED: [Code; 3] = [Code::NotAvailableYet, Code::DeadlineExce
 /// How long reading a configuration may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(super) async fn config(State(board): State<Board>) -> Json<Config> {
+pub(super) async fn config(board: Board) -> Json<Config> {
     let house = board.house();
     let plan = &house.plan;
     let routes = plan.routes.iter().map(|route| {
@@ -56,16 +55,16 @@ pub(super) fn configured(board: &Board) -> Option<Configured> {
     })
 }
 
-pub(super) async fn reload(State(board): State<Board>, headers: HeaderMap, body: Bytes) -> Response {
-    let asked = match levers::signed(&headers, &body) {
+pub(super) async fn reload(board: Board, headers: HeaderMap, body: Bytes) -> Response {
+    let asked = match levers::signed(&board, &headers, &body) {
         Ok(signed) => ask(&board, Wish::Reload, signed).await,
         Err(rejection) => Err(rejection),
     };
     answer(asked)
 }
 
-pub(super) async fn rollback(State(board): State<Board>, headers: HeaderMap, body: Bytes) -> Response {
-    let wish = levers::signed(&headers, &body).and_then(|signed| Ok((signed, wish(&body)?)));
+pub(super) async fn rollback(board: Board, headers: HeaderMap, body: Bytes) -> Response {
+    let wish = levers::signed(&board, &headers, &body).and_then(|signed| Ok((signed, wish(&body)?)));
     let asked = match wish {
         Ok((signed, wish)) => ask(&board, wish, signed).await,
         Err(rejection) => Err(rejection),

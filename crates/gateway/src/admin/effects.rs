@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use seawall::{Code, Rejection};
@@ -41,7 +41,7 @@ pub(super) struct Decision {
     force: bool,
 }
 
-pub(super) async fn list(State(board): State<Board>, Query(which): Query<Which>) -> Response {
+pub(super) async fn list(board: Board, Query(which): Query<Which>) -> Response {
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     match listed(&board, given(which.state), given(which.after)).await {
         Ok(page) => Json(page).into_response(),
@@ -49,7 +49,7 @@ pub(super) async fn list(State(board): State<Board>, Query(which): Query<Which>)
     }
 }
 
-pub(super) async fn show(State(board): State<Board>, Path(id): Path<String>) -> Response {
+pub(super) async fn show(board: Board, Path(id): Path<String>) -> Response {
     match find(&board, &id).await {
         Ok(effect) => Json(effect).into_response(),
         Err(rejection) => refused(&rejection),
@@ -57,7 +57,7 @@ pub(super) async fn show(State(board): State<Board>, Path(id): Path<String>) -> 
 }
 
 pub(super) async fn resolve(
-    State(board): State<Board>,
+    board: Board,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
@@ -66,7 +66,7 @@ pub(super) async fn resolve(
 }
 
 async fn decide(board: &Board, id: &str, headers: &HeaderMap, body: &[u8]) -> Result<Effect, Rejection> {
-    let signed = levers::signed(headers, body)?;
+    let signed = levers::signed(board, headers, body)?;
     let malformed =
         |error| Rejection::new(Code::Malformed).because(format!("the body cannot be read: {error}"));
     let Decision { outcome, force } = levers::object(body).map_err(malformed)?;

@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use seawall_signals::view::{Checks, Detailed, Health, Probe, Standing};
@@ -11,16 +10,18 @@ use seawall_signals::view::{Checks, Detailed, Health, Probe, Standing};
 use super::{Board, views};
 
 /// Every check, and the whole in one word.
-pub(super) async fn checks(State(board): State<Board>) -> Json<Checks> {
+pub(super) async fn checks(board: Board) -> Json<Checks> {
     Json(board.house().health.view(false))
 }
 
 /// 200 while healthy or degraded, 503 when no upstream can be called or something nothing works without is unhealthy.
-pub(super) async fn health(State(board): State<Board>) -> impl IntoResponse {
+pub(super) async fn health(board: Board) -> impl IntoResponse {
     let status = views::present(&board);
     let code =
         if status.status == Health::Unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    (code, Json(Standing { status: status.status, reasons: status.reasons }))
+    // Why is for those who may read the rest too.
+    let reasons = if board.who.may_read() { status.reasons } else { Vec::new() };
+    (code, Json(Standing { status: status.status, reasons }))
 }
 
 /// 200 as long as anything answers at all.
@@ -29,7 +30,7 @@ pub(super) async fn live() -> impl IntoResponse {
 }
 
 /// The same with every upstream and every check, and what their trends foretell.
-pub(super) async fn detailed(State(board): State<Board>) -> impl IntoResponse {
+pub(super) async fn detailed(board: Board) -> impl IntoResponse {
     let status = views::present(&board);
     let code =
         if status.status == Health::Unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
@@ -38,7 +39,7 @@ pub(super) async fn detailed(State(board): State<Board>) -> impl IntoResponse {
 }
 
 /// 503 while starting or draining: may this instance be sent work?
-pub(super) async fn ready(State(board): State<Board>) -> impl IntoResponse {
+pub(super) async fn ready(board: Board) -> impl IntoResponse {
     let starting = !board.house().ground.ready.load(Ordering::Acquire);
     let (code, word) = match (starting, board.house().is_draining()) {
         (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "starting"),

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -43,7 +43,7 @@ pub(super) struct Wish {
 pub(super) const LONGEST: usize = 1024;
 
 /// JSON with `by` and `reason`, or a refusal. Only JSON: a form in somebody's browser cannot send it.
-pub(super) fn signed(headers: &HeaderMap, body: &[u8]) -> Result<Signed, Rejection> {
+pub(super) fn signed(board: &Board, headers: &HeaderMap, body: &[u8]) -> Result<Signed, Rejection> {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
     if !kind.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/json") {
         return Err(Rejection::new(Code::NotJson));
@@ -51,9 +51,13 @@ pub(super) fn signed(headers: &HeaderMap, body: &[u8]) -> Result<Signed, Rejecti
     let wish: Wish = object(body).map_err(|error| {
         Rejection::new(Code::LeverUnsigned).because(format!("the body cannot be read: {error}"))
     })?;
-    sign(wish.by.as_deref().unwrap_or(""), wish.reason.as_deref().unwrap_or("")).map_err(|key| {
-        Rejection::new(Code::LeverUnsigned)
-            .because(format!("{key:?} is missing: write {{\"by\": \"who\", \"reason\": \"why\"}}"))
+    // Where tokens are used, whoever has the token it is, whatever else is said.
+    let owner = board.owner();
+    let by = owner.as_deref().or(wish.by.as_deref()).unwrap_or("");
+    sign(by, wish.reason.as_deref().unwrap_or("")).map_err(|key| {
+        let write =
+            if owner.is_some() { "{\"reason\": \"why\"}" } else { "{\"by\": \"who\", \"reason\": \"why\"}" };
+        Rejection::new(Code::LeverUnsigned).because(format!("{key:?} is missing: write {write}"))
     })
 }
 
@@ -108,12 +112,12 @@ pub(super) fn tell(board: &Board, name: &str, action: &'static str, signed: Sign
 }
 
 pub(super) async fn breaker(
-    State(board): State<Board>,
+    board: Board,
     Path((name, lever)): Path<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    answer(move_breaker(&board, &name, &lever, || signed(&headers, &body)))
+    answer(move_breaker(&board, &name, &lever, || signed(&board, &headers, &body)))
 }
 
 /// What can be done to a breaker.
@@ -148,12 +152,12 @@ pub(super) fn move_breaker(
 }
 
 pub(super) async fn limit(
-    State(board): State<Board>,
+    board: Board,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let pulled = reset_limits(&board, &name, || signed(&headers, &body));
+    let pulled = reset_limits(&board, &name, || signed(&board, &headers, &body));
     answer(pulled.map(|()| Pulled::new(name, "ok")))
 }
 
@@ -176,12 +180,12 @@ pub(super) fn reset_limits(
 }
 
 pub(super) async fn reconnect(
-    State(board): State<Board>,
+    board: Board,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let pulled = let_go(&board, &name, || signed(&headers, &body));
+    let pulled = let_go(&board, &name, || signed(&board, &headers, &body));
     answer(pulled.map(|()| Pulled::new(name, "reconnecting")))
 }
 
@@ -204,8 +208,8 @@ pub(super) fn let_go(
     Ok(())
 }
 
-pub(super) async fn drain(State(board): State<Board>, headers: HeaderMap, body: Bytes) -> Response {
-    let pulled = signed(&headers, &body).and_then(|signed| begin_drain(&board, signed));
+pub(super) async fn drain(board: Board, headers: HeaderMap, body: Bytes) -> Response {
+    let pulled = signed(&board, &headers, &body).and_then(|signed| begin_drain(&board, signed));
     answer(pulled.map(|()| Pulled::new("gateway", "draining")))
 }
 

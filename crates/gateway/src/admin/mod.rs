@@ -4,16 +4,20 @@ mod alerts;
 mod config;
 mod effects;
 mod guard;
+mod guesses;
 mod health;
 mod levers;
+mod login;
 mod openapi;
 mod page;
 mod port;
 mod routes;
 mod series;
+mod sessions;
 mod state;
 mod stories;
 mod views;
+mod who;
 
 pub(crate) use stories::timestamp;
 
@@ -37,18 +41,30 @@ use crate::listen::Phase;
 use crate::refusal;
 use crate::scene::{Asks, Scene};
 
-/// What the admin port can see and move.
+/// What the admin port can see and move, as somebody sees it.
 #[derive(Clone)]
 pub(crate) struct Board {
     scene: Arc<Scene>,
     recent: Arc<views::Recently>,
     asks: Asks,
     desk: Arc<page::Desk>,
+    sessions: Arc<sessions::Sessions>,
+    guesses: Arc<guesses::Guesses>,
+    /// Who.
+    who: who::Who,
 }
 
 impl Board {
     pub(crate) fn new(scene: Arc<Scene>, asks: Asks) -> Self {
-        Self { scene, recent: Arc::default(), asks, desk: Arc::new(page::Desk::new()) }
+        Self {
+            scene,
+            recent: Arc::default(),
+            asks,
+            desk: Arc::new(page::Desk::new()),
+            sessions: Arc::default(),
+            guesses: Arc::default(),
+            who: who::Who::Anybody,
+        }
     }
 
     /// The house that is in force.
@@ -84,7 +100,8 @@ pub(crate) async fn serve(listener: std::net::TcpListener, board: Board, mut pha
     let counting = strangers(&counted);
     let pages = page::keep_up(board.clone(), phase.clone());
     let checks = board.house().ground.health.clone();
-    let serving = axum::serve(listener, router(board)).into_future();
+    let serving = axum::serve(listener, router(board).into_make_service_with_connect_info::<port::From>())
+        .into_future();
     let over = async { while phase.changed().await.is_ok() && *phase.borrow() != Phase::Over {} };
     tokio::select! {
         () = ticking => {}

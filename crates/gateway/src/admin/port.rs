@@ -7,6 +7,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use axum::extract::connect_info::Connected;
+use axum::serve::IncomingStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Sleep, sleep};
@@ -49,6 +51,16 @@ impl axum::serve::Listener for Port {
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()
+    }
+}
+
+/// Where a connection comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct From(pub(super) SocketAddr);
+
+impl Connected<IncomingStream<'_, Port>> for From {
+    fn connect_info(stream: IncomingStream<'_, Port>) -> Self {
+        Self(*stream.remote_addr())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every route of the admin port, with what it says of itself.
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use seawall::Code;
@@ -12,13 +12,35 @@ use seawall_signals::view::{
 };
 
 use super::openapi::{Routes, Says};
-use super::{Board, alerts, config, effects, health, levers, page, series, state, stories, views};
+use super::{Board, alerts, config, effects, health, levers, login, page, series, state, stories, views};
 
 /// Every route, with what it says of itself.
 pub(super) fn routes() -> Routes {
     let unwell = "no upstream can be called, or something nothing works without is unhealthy";
     let text = || serde_json::json!({ "type": "string" });
     page::routes(Routes::new())
+        .get(
+            "/login",
+            login::show,
+            Says::page("Asks for a token, where tokens are used")
+                .asks("to", "Where to go then: a path of this port.", text())
+                .also(303, "for whoever is in already"),
+        )
+        .post(
+            "/login",
+            login::begin,
+            Says::filled("Begins the session of a browser that brings a token").refuses(&[
+                Code::OperatorUnknown,
+                Code::TooManyGuesses,
+                Code::NoSuchThing,
+                Code::StoreUnavailable,
+            ]),
+        )
+        .post(
+            "/logout",
+            login::end,
+            Says::filled("Ends the session of a browser").refuses(&[Code::NoSuchThing]),
+        )
         .get("/api", index, Says::as_is("A list of these paths", &["text/plain"]))
         .get("/health", health::health, Says::json::<Standing>("Is it well?").also(503, unwell))
         .get("/health/live", health::live, Says::json::<Probe>("Is it alive?"))
@@ -159,14 +181,14 @@ fn series_says() -> Says {
 
 async fn index() -> &'static str {
     "seawall\n\n\
-     /  /alerts  /calls  /effects  /config  /drain  /events\n\
+     /  /alerts  /calls  /effects  /config  /drain  /login  /events\n\
      /health  /health/live  /health/detailed  /ready  /metrics\n\
      /api/v1/status  /api/v1/upstreams  /api/v1/breakers  /api/v1/limits  /api/v1/retries  /api/v1/calls\n\
      /api/v1/effects  /api/v1/health  /api/v1/alerts  /api/v1/jobs  /api/v1/budgets  /api/v1/config  /api/v1/audit\n\
      /api/v1/board  /api/v1/series?metric=calls_total&span=1h&over=rate  /api/v1/openapi.json\n"
 }
 
-async fn metrics(State(board): State<Board>, request: Request) -> Response {
+async fn metrics(board: Board, request: Request) -> Response {
     let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let format = Format::negotiate(accept);
     ([(header::CONTENT_TYPE, format.content_type())], board.house().ground.registry.render(format))

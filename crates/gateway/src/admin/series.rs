@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 use std::time::UNIX_EPOCH;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
@@ -74,11 +74,7 @@ pub(super) fn tick(board: &Board) {
     house.ground.recall.tick();
 }
 
-pub(super) async fn series(
-    State(board): State<Board>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-) -> Response {
+pub(super) async fn series(board: Board, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
     let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("");
     let csv = match asked.format.as_deref() {
         Some("csv") => true,

@@ -3,7 +3,6 @@
 use std::time::UNIX_EPOCH;
 
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use seawall::{Code, Rejection};
@@ -15,12 +14,12 @@ use super::{Board, levers};
 /// Where in a state directory copies of the journal are.
 const BACKUPS: &str = "backups";
 
-pub(super) async fn backup(State(board): State<Board>, headers: HeaderMap, body: Bytes) -> Response {
+pub(super) async fn backup(board: Board, headers: HeaderMap, body: Bytes) -> Response {
     levers::answer(copy(&board, &headers, &body).await)
 }
 
 async fn copy(board: &Board, headers: &HeaderMap, body: &[u8]) -> Result<Copied, Rejection> {
-    let signed = levers::signed(headers, body)?;
+    let signed = levers::signed(board, headers, body)?;
     let house = board.house();
     let Some(state) = &house.plan.state else {
         return Err(
@@ -42,12 +41,12 @@ async fn copy(board: &Board, headers: &HeaderMap, body: &[u8]) -> Result<Copied,
     Ok(Copied { name: "journal".into(), state: "copied".into(), path: path.display().to_string() })
 }
 
-pub(super) async fn settle(State(board): State<Board>, headers: HeaderMap, body: Bytes) -> Response {
+pub(super) async fn settle(board: Board, headers: HeaderMap, body: Bytes) -> Response {
     levers::answer(trust(&board, &headers, &body).await)
 }
 
 async fn trust(board: &Board, headers: &HeaderMap, body: &[u8]) -> Result<Pulled, Rejection> {
-    let signed = levers::signed(headers, body)?;
+    let signed = levers::signed(board, headers, body)?;
     levers::note(board, "journal", "settle", &signed)?;
     board.house().ground.journal.settle().await?;
     board.scene.tell("settle", signed.by, signed.reason);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use seawall::{Certainty, Class, Code, Effects, Rejection};
 use seawall_core::CallId;
@@ -19,7 +19,7 @@ use crate::story::Story;
 /// Calls listed at once.
 const LISTED: usize = 100;
 
-pub(super) async fn calls(State(board): State<Board>) -> Json<Calls> {
+pub(super) async fn calls(board: Board) -> Json<Calls> {
     Json(Calls { calls: latest(&board, LISTED, |_| true) })
 }
 
@@ -39,7 +39,7 @@ pub(super) fn notable(story: &Story) -> bool {
     story.notable() || end.is_some_and(|end| !matches!(end.ending, Ending::Complete))
 }
 
-pub(super) async fn call(State(board): State<Board>, Path(id): Path<String>) -> Response {
+pub(super) async fn call(board: Board, Path(id): Path<String>) -> Response {
     match find(&board, &id) {
         Ok(call) => Json(call).into_response(),
         Err(rejection) => refused(&rejection),

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
 use seawall::breaker::State as Breaking;
 use seawall::fleet::Source;
 use seawall_core::clock::wall_now;
@@ -52,14 +51,14 @@ impl Recently {
     }
 }
 
-pub(super) async fn status(State(board): State<Board>) -> Json<Status> {
+pub(super) async fn status(board: Board) -> Json<Status> {
     Json(present(&board))
 }
 
 /// Entries listed at once.
 const LISTED: usize = 100;
 
-pub(super) async fn audit(State(board): State<Board>) -> Json<Audit> {
+pub(super) async fn audit(board: Board) -> Json<Audit> {
     Json(trail(&board, LISTED))
 }
 
@@ -157,7 +156,7 @@ pub(super) fn present(board: &Board) -> Status {
     }
 }
 
-pub(super) async fn upstreams(State(board): State<Board>) -> Json<Upstreams> {
+pub(super) async fn upstreams(board: Board) -> Json<Upstreams> {
     Json(Upstreams { upstreams: all_upstreams(&board) })
 }
 
@@ -232,7 +231,7 @@ fn traffic(board: &Board, house: &House, place: usize) -> Traffic {
     }
 }
 
-pub(super) async fn breakers(State(board): State<Board>) -> Json<Breakers> {
+pub(super) async fn breakers(board: Board) -> Json<Breakers> {
     Json(Breakers { breakers: all_breakers(&board) })
 }
 
@@ -264,7 +263,7 @@ pub(super) fn breaker(house: &House, up: &LiveUpstream) -> Breaker {
     }
 }
 
-pub(super) async fn limits(State(board): State<Board>) -> Json<Limits> {
+pub(super) async fn limits(board: Board) -> Json<Limits> {
     Json(Limits { limits: all_limits(&board) })
 }
 
@@ -328,7 +327,7 @@ pub(super) fn all_limits(board: &Board) -> Vec<Limit> {
     limits
 }
 
-pub(super) async fn retries(State(board): State<Board>) -> Json<Retries> {
+pub(super) async fn retries(board: Board) -> Json<Retries> {
     Json(Retries { retries: all_retries(&board) })
 }
 

@@ -45,6 +45,8 @@ pub const PERFORMANCE: &str = "seawall::performance";
 pub const AUDIT: &str = "seawall::audit";
 /// The target of `tracing` events that belong to the stream of carbon accounting.
 pub const CARBON: &str = "seawall::carbon";
+/// The target of `tracing` events that belong to the stream of who asked the admin port for what.
+pub const ACCESS: &str = "seawall::access";
 
 /// The logs of a process. Clones share them; the last to be dropped brings what is left to the disk, within a second.
 ///

@@ -37,6 +37,8 @@ seawall_core::words! {
         Errors = "errors",
         /// What was emitted, and avoided.
         Carbon = "carbon",
+        /// Who asked the admin port for what.
+        Access = "access",
     }
 }
 
@@ -48,12 +50,13 @@ impl Stream {
             Stream::Audit => super::AUDIT,
             Stream::Performance => super::PERFORMANCE,
             Stream::Carbon => super::CARBON,
+            Stream::Access => super::ACCESS,
         }
     }
 
     /// The stream of a `tracing` target.
     pub fn of(target: &str) -> Self {
-        [Stream::Audit, Stream::Performance, Stream::Carbon]
+        [Stream::Audit, Stream::Performance, Stream::Carbon, Stream::Access]
             .into_iter()
             .find(|stream| stream.target() == target)
             .unwrap_or(Stream::App)

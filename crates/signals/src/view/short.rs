@@ -10,7 +10,8 @@ use super::{Check, Health, Status, Upstream, Version};
 pub struct Standing {
     /// How things stand.
     pub status: Health,
-    /// Why it is not healthy, a sentence each.
+    /// Why it is not healthy, a sentence each; left out where it is, and for whoever shows no token where one is needed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
 }
 

@@ -5,7 +5,7 @@ use seawall_core::Code;
 use super::super::finding::Weight;
 use super::super::state::State;
 use super::super::words::Listen;
-use super::{Checking, Key, calling};
+use super::{Checking, Key, calling, is_name};
 
 pub(super) fn check(checking: &mut Checking<'_>) {
     let settings = &checking.loaded.settings;
@@ -16,10 +16,7 @@ pub(super) fn check(checking: &mut Checking<'_>) {
         checking.error(&Key::top(key), format!("listen and admin are the same port {port}"), advice);
     }
     data_port(checking);
-    door(checking, "admin", settings.admin, ("admin_token", settings.admin_token.is_some()));
-    if settings.admin_token.is_some() {
-        checking.unbuilt(&Key::top("admin_token"), "the admin port asks for no token");
-    }
+    admin(checking);
     calling::invalid(checking, &Key::top("fleet"), settings.fleet.check());
     server(checking);
     if let Some(Err(invalid)) = settings.logs.as_ref().map(seawall_signals::logs::Options::check) {
@@ -45,6 +42,25 @@ pub(super) fn check(checking: &mut Checking<'_>) {
             let message = "an empty path names no file";
             checking.error(&Key::top("vault").then(key), message, "write a path, or remove it");
         }
+    }
+}
+
+/// The admin port: outside loopback it wants tokens, and to be asked by a name that it knows.
+fn admin(checking: &mut Checking<'_>) {
+    let settings = &checking.loaded.settings;
+    if !settings.asks_operators() {
+        return door(checking, "admin", settings.admin, ("admin_token", false));
+    }
+    for name in settings.admin_tokens.keys().filter(|name| !is_name(name)) {
+        let message = format!("{name:?} is no name");
+        let advice = "write lower-case letters, digits, - and _, at most 64 of them";
+        checking.error(&Key::top("admin_tokens").named(name), message, advice);
+    }
+    let address = settings.admin.0;
+    if address.ip().is_unspecified() && settings.hosts.is_empty() {
+        let message = format!("{address} is every address of this machine, and none of them is a known name");
+        let advice = "write hosts = [\"NAME\"] with the names and addresses it is asked by";
+        checking.warning(&Key::top("admin"), message, advice);
     }
 }
 

@@ -15,7 +15,7 @@ fn slips_of_the_pen_are_named_with_their_nearest_word() {
         "lisen = 'x'",
         &[
             "f:1:1: lisen: unknown key `lisen`, write `listen` (known keys: version, listen, admin, hosts, callers, tls, \
-             admin_token, state, fleet, effects, vault, reload, defaults, upstream, route, logs, otlp, health, alert, channel, job, carbon)",
+             admin_token, admin_tokens, state, fleet, effects, vault, reload, defaults, upstream, route, logs, otlp, health, alert, channel, job, carbon)",
         ],
     );
     wrong(
@@ -476,5 +476,19 @@ fn rules_that_cannot_mean_anything_are_named_by_their_key() {
             "f:3:31: upstream.a.rules[0].as: unknown value \"not-sent\", write one of: rate-limited, too-early, \
              unavailable-for-now, server-error, timed-out, in-doubt, denied, invalid, quota-gone, banned, already-done",
         ],
+    );
+}
+
+#[test]
+fn tokens_of_the_admin_port_that_can_be_guessed_are_refused_without_being_repeated() {
+    wrong(
+        &format!("admin_token = 'env:SET'\n{UP}"),
+        &[
+            "f:1:15: admin_token: the token has 7 characters, give it 16 to 512, such as those of `openssl rand -hex 32`",
+        ],
+    );
+    wrong(
+        &format!("admin_token = 'env:TOKEN'\n{UP}[admin_tokens.ann]\ntoken = 'env:TOKEN'\n"),
+        &["f:4:9: admin_tokens.ann.token: admin has the same token, give each their own"],
     );
 }

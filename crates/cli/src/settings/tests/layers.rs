@@ -161,6 +161,7 @@ fn the_schema_knows_every_section_and_its_words() {
         "hosts",
         "callers",
         "admin_token",
+        "admin_tokens",
         "state",
         "defaults",
         "upstream",

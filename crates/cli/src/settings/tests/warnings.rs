@@ -218,7 +218,7 @@ fn what_is_not_built_yet_is_named_at_its_place_and_stops_serving() {
     let text = "\
 admin = '0.0.0.0:7071'
 hosts = ['seawall']
-admin_token = 'env:SET'
+admin_token = 'env:TOKEN'
 state = 'redis://127.0.0.1:6379/0?namespace=prod'
 [upstream.a]
 url = 'https://a'
@@ -230,12 +230,31 @@ allow = ['seawall-effects', 'seawall-tenant']
     odd(
         text,
         &[
-            "f:1:1: admin: SW0090 not available yet: only loopback addresses are served, remove it to serve",
-            "f:3:1: admin_token: SW0090 not available yet: the admin port asks for no token, remove it to serve",
             "f:7:11: upstream.a.limits[0]: SW0090 not available yet: no tokens are counted, remove it to serve",
             "f:10:29: route.r.allow[1]: SW0090 not available yet: seawall-tenant is not listened to, remove it to serve",
         ],
     );
     let (_, findings) = read(text).unwrap();
-    assert_eq!(findings.split(Purpose::Serve).0.len(), 4, "each of them stops serving");
+    assert_eq!(findings.split(Purpose::Serve).0.len(), 2, "each of them stops serving");
+}
+
+#[test]
+fn the_admin_port_is_open_to_a_network_where_it_asks_for_tokens_and_names_are_names() {
+    let up = "[upstream.a]\nurl = 'https://a'\n";
+    let tokens = "admin_token = 'env:TOKEN'\nhosts = ['board.example']\n";
+    odd(&format!("admin = '10.0.0.5:7071'\n{tokens}{up}"), &[]);
+    odd(&format!("admin = '0.0.0.0:7071'\n{tokens}{up}"), &[]);
+    odd(
+        &format!("admin = '10.0.0.5:7071'\n{up}[admin_tokens.ann]\ntoken = 'env:TOKEN'\nrole = 'operator'\n"),
+        &[],
+    );
+    odd(
+        &format!("admin = '0.0.0.0:7071'\nadmin_token = 'env:TOKEN'\n{up}"),
+        &[
+            "f:1:9: admin: 0.0.0.0:7071 is every address of this machine, and none of them is a known name, write hosts = \
+           [\"NAME\"] with the names and addresses it is asked by",
+        ],
+    );
+    assert!(read(&format!("{up}[admin_tokens.'Ann Lee']\ntoken = 'env:TOKEN'\n")).is_err());
+    assert!(read(&format!("{up}[admin_tokens.ann]\ntoken = 'env:TOKEN'\nrole = 'root'\n")).is_err());
 }

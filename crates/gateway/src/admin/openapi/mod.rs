@@ -11,6 +11,7 @@ use axum::routing::{MethodRouter, get, post};
 use bytes::Bytes;
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
+use seawall::Code;
 use serde_json::{Map, Value, json};
 
 use super::Board;
@@ -84,11 +85,15 @@ impl Routes {
         Self { router: self.router.route(path, route), ..self }
     }
 
-    /// The router, which serves its own description too.
+    /// The router, which serves its own description too: as the port is now, with tokens or without.
     pub(super) fn served(self) -> Router<Board> {
         let (router, document) = self.told();
-        let document = Bytes::from(document.to_string());
-        let given = async move || ([(CONTENT_TYPE, "application/json")], document.clone());
+        let open = Bytes::from(document.to_string());
+        let guarded = Bytes::from(guarded(document).to_string());
+        let given = async move |board: Board| {
+            let document = if board.house().plan.operators.is_empty() { &open } else { &guarded };
+            ([(CONTENT_TYPE, "application/json")], document.clone())
+        };
         router.route(HERE, get(given))
     }
 
@@ -117,6 +122,37 @@ impl Routes {
         });
         (self.router, document)
     }
+}
+
+/// The same port where tokens are used: what wants one, how it is refused, and that nobody need say who they are.
+fn guarded(mut document: Value) -> Value {
+    document["components"]["securitySchemes"] = json!({ "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token of the configuration. Browsers log in at /login and have a session instead.",
+    } });
+    document["security"] = json!([{ "token": [] }]);
+    let ways = document["paths"].as_object_mut().into_iter().flatten();
+    for (path, ways) in ways {
+        for (method, told) in ways.as_object_mut().into_iter().flatten() {
+            let codes: &[Code] = match (super::guard::is_open(path), method.as_str()) {
+                (true, _) => {
+                    told["security"] = json!([]);
+                    continue;
+                }
+                (false, "get") => &[Code::OperatorUnknown, Code::TooManyGuesses],
+                (false, _) => &[Code::OperatorUnknown, Code::RoleTooSmall, Code::TooManyGuesses],
+            };
+            for code in codes {
+                says::also_refused(told, *code);
+            }
+        }
+    }
+    if let Some(required) = document["components"]["schemas"]["Wish"]["required"].as_array_mut() {
+        // Whoever has the token it is.
+        required.retain(|key| key != "by");
+    }
+    document
 }
 
 #[cfg(test)]

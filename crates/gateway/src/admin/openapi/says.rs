@@ -82,10 +82,14 @@ impl Says {
         Self::as_is(summary, HTML)
     }
 
-    /// It takes a form of one of our pages, and leads back to a page.
+    /// It takes a form of one of our pages, and leads to another page.
+    pub(in crate::admin) fn filled(summary: &'static str) -> Self {
+        Self { form: true, ..Self::page(summary) }
+    }
+
+    /// It takes a form that pulls a lever, with who and why, and leads back to its page.
     pub(in crate::admin) fn form(summary: &'static str) -> Self {
-        let says = Self { form: true, ..Self::page(summary) };
-        says.refuses(&[Code::LeverUnsigned, Code::AuditUnwritable])
+        Self::filled(summary).refuses(&[Code::LeverUnsigned, Code::AuditUnwritable])
     }
 
     /// The body has these keys too.
@@ -234,6 +238,17 @@ impl Says {
         }
         responses
     }
+}
+
+/// The same operation, which refuses so too.
+pub(super) fn also_refused(told: &mut Value, code: Code) {
+    let responses = &mut told["responses"][code.status().to_string()];
+    let said = match responses["description"].as_str() {
+        Some(said) => format!("{}; {code} {}.", said.trim_end_matches('.'), code.title()),
+        None => format!("{}: {code} {}.", reason(code.status()), code.title()),
+    };
+    responses["description"] = said.into();
+    responses["content"][PROBLEM] = json!({ "schema": { "$ref": "#/components/schemas/Problem" } });
 }
 
 fn reason(status: u16) -> &'static str {

@@ -1,7 +1,7 @@
 //! What is alerting, since when and why, and a while of silence.
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use seawall::{Code, Rejection};
@@ -129,7 +129,7 @@ struct AlertsPage {
     failing: Option<String>,
 }
 
-pub(super) async fn list(State(board): State<Board>) -> Response {
+pub(super) async fn list(board: Board) -> Response {
     let seen = board.scene.alerts.view();
     let page = AlertsPage {
         chrome: Chrome::of(&board, None),
@@ -164,11 +164,7 @@ const SPANS: [Lever; 5] = [
     },
 ];
 
-pub(super) async fn alert(
-    State(board): State<Board>,
-    Path(id): Path<String>,
-    Query(after): Query<After>,
-) -> Response {
+pub(super) async fn alert(board: Board, Path(id): Path<String>, Query(after): Query<After>) -> Response {
     draw(&board, &id, after.note.as_deref(), StatusCode::OK, Blank::fresh(&board))
 }
 
@@ -205,7 +201,7 @@ fn draw(board: &Board, id: &str, note: Option<&str>, status: StatusCode, form: B
 }
 
 pub(super) async fn silence(
-    State(board): State<Board>,
+    board: Board,
     Path(id): Path<String>,
     headers: HeaderMap,
     sent: Sent,

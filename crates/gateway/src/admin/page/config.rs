@@ -1,7 +1,7 @@
 //! The configurations that were in force, and the form that goes back to one of them.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use seawall::{Code, Rejection};
@@ -34,7 +34,7 @@ struct ConfigPage {
     form: Blank,
 }
 
-pub(super) async fn show(State(board): State<Board>, Query(after): Query<After>) -> Response {
+pub(super) async fn show(board: Board, Query(after): Query<After>) -> Response {
     draw(&board, after.note.as_deref(), StatusCode::OK, Blank::fresh(&board))
 }
 
@@ -56,7 +56,7 @@ fn row(version: &Version, choice: &str) -> Row {
     }
 }
 
-pub(super) async fn roll_back(State(board): State<Board>, headers: HeaderMap, sent: Sent) -> Response {
+pub(super) async fn roll_back(board: Board, headers: HeaderMap, sent: Sent) -> Response {
     let filled = match form::ours(&board, &headers, sent) {
         Ok(filled) => filled,
         Err(rejection) => return sorry(&board, &rejection),

@@ -5,14 +5,14 @@
 //! there was nothing else for a while, so that silence means a lost connection. `bye` is the last before a drain.
 //!
 //! One look a second serves all who listen, however many, and there is no look when nobody does. Whoever falls behind
-//! misses what is old and gets the present.
+//! misses what is old and gets the present. Where tokens are used, a stream ends within a second of the token or the session
+//! that began it.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::State;
 use axum::http::header::{self, HeaderName};
 use axum::response::{IntoResponse, Response};
 use seawall::{Code, Rejection};
@@ -20,6 +20,7 @@ use seawall_signals::view::{Breaker, BreakerState, Status};
 use serde::Serialize;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::timeout;
 
 use super::super::{Board, refused, views};
 use super::first;
@@ -170,6 +171,8 @@ struct Listener {
     frames: broadcast::Receiver<Frame>,
     /// Said before anything else.
     hello: Option<Bytes>,
+    /// Who listens, for as long as they may.
+    board: Board,
     /// Given back when the stream is dropped, however that comes about.
     _seat: OwnedSemaphorePermit,
 }
@@ -180,16 +183,21 @@ impl Listener {
             return Some((Ok(hello), self));
         }
         loop {
-            match self.frames.recv().await {
-                Ok(Frame::Told(bytes)) => return Some((Ok(bytes), self)),
-                Err(RecvError::Lagged(_)) => {}
-                Ok(Frame::Over) | Err(RecvError::Closed) => return None,
+            let heard = timeout(LOOK, self.frames.recv()).await;
+            // A token may have gone with a configuration, a session with its end: then nothing more is told.
+            if !self.board.still_known() {
+                return None;
+            }
+            match heard {
+                Ok(Ok(Frame::Told(bytes))) => return Some((Ok(bytes), self)),
+                Err(_) | Ok(Err(RecvError::Lagged(_))) => {}
+                Ok(Ok(Frame::Over) | Err(RecvError::Closed)) => return None,
             }
         }
     }
 }
 
-pub(super) async fn events(State(board): State<Board>) -> Response {
+pub(super) async fn events(board: Board) -> Response {
     if views::draining(&board) {
         return refused(&Rejection::new(Code::Draining));
     }
@@ -202,7 +210,7 @@ pub(super) async fn events(State(board): State<Board>) -> Response {
     let verdict = first::verdict(&board, &status);
     let mut hello = b"retry: 2000\n\n".to_vec();
     hello.extend_from_slice(&event("status", &Told { verdict: &verdict, status: &status }));
-    let listener = Listener { frames, hello: Some(hello.into()), _seat: seat };
+    let listener = Listener { frames, hello: Some(hello.into()), board, _seat: seat };
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
         // A proxy that collects answers before it passes them on would pass this one on never.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::response::Response;
 use seawall_signals::view::{self, Effect, Status};
@@ -54,7 +54,7 @@ pub(super) struct After {
     pub(super) note: Option<String>,
 }
 
-pub(super) async fn show(State(board): State<Board>, Query(after): Query<After>) -> Response {
+pub(super) async fn show(board: Board, Query(after): Query<After>) -> Response {
     let seen = present(&board).await;
     html(StatusCode::OK, &First::of(Chrome::of(&board, after.note.as_deref()), seen, sections::all(&board)))
 }
@@ -83,7 +83,7 @@ impl First {
     }
 }
 
-pub(super) async fn json(State(board): State<Board>) -> Json<view::Board> {
+pub(super) async fn json(board: Board) -> Json<view::Board> {
     Json(present(&board).await)
 }
 
@@ -210,6 +210,8 @@ mod tests {
             uptime: HOSTILE.into(),
             draining: true,
             note: Some(HOSTILE.into()),
+            owner: Some(HOSTILE.into()),
+            leave: Some(HOSTILE.into()),
         };
         let text = First::of(chrome, hostile(), vec![section]).render().unwrap();
         for never in ["<script>", "<img", "\"'>", "'>&"] {

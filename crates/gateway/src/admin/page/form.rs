@@ -1,5 +1,6 @@
 //! Forms that only our own pages can send: a token, an origin, who and why.
 
+use aws_lc_rs::constant_time;
 use axum::extract::Form;
 use axum::extract::rejection::FormRejection;
 use axum::http::HeaderMap;
@@ -15,7 +16,7 @@ use super::words;
 /// What a person filled in. What is missing is empty.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Filled {
+pub(in crate::admin) struct Filled {
     token: String,
     by: String,
     reason: String,
@@ -34,11 +35,20 @@ pub(super) struct Blank {
     pub(super) choice: String,
     pub(super) force: bool,
     pub(super) error: Option<String>,
+    /// Who it is by, where that is no question.
+    pub(super) owner: Option<String>,
+    /// May whoever looks at it send it?
+    pub(super) may: bool,
 }
 
 impl Blank {
     pub(super) fn fresh(board: &Board) -> Self {
-        Self { token: board.desk.token().to_owned(), ..Self::default() }
+        Self {
+            token: board.form_token().to_owned(),
+            owner: board.owner().map(|owner| owner.to_string()),
+            may: board.who.may_pull(),
+            ..Self::default()
+        }
     }
 
     /// Longest name or reason.
@@ -48,7 +58,7 @@ impl Blank {
 }
 
 /// The form, if it is one of ours.
-pub(super) fn ours(
+pub(in crate::admin) fn ours(
     board: &Board,
     headers: &HeaderMap,
     form: Result<Form<Filled>, FormRejection>,
@@ -58,19 +68,26 @@ pub(super) fn ours(
     });
     let checked = read.and_then(|Form(filled)| {
         same_origin(headers)?;
-        if !board.desk.knows(&filled.token) {
+        if !same(board.form_token(), &filled.token) {
             return Err(Rejection::new(Code::ForeignOrigin).because(
-                "the form is not of this page, or older than this process: load the page again and repeat",
+                "the form is not of this page, or older than this process or session: load the page again and repeat",
             ));
         }
-        Ok(filled)
+        // Where tokens are used, whoever has the token it is.
+        let by = board.owner().map_or(filled.by, |owner| owner.to_string());
+        Ok(Filled { by, ..filled })
     });
     checked.inspect_err(|rejection| views::turned_away(board, rejection.code))
 }
 
+/// Is that the token? An empty one never is: then there was no randomness to make one from.
+fn same(own: &str, brought: &str) -> bool {
+    !own.is_empty() && constant_time::verify_slices_are_equal(own.as_bytes(), brought.as_bytes()).is_ok()
+}
+
 /// Where browsers say where a form comes from, it comes from this very port. The port for calls is another origin:
 /// what an upstream answers there is somebody else's page.
-fn same_origin(headers: &HeaderMap) -> Result<(), Rejection> {
+pub(in crate::admin) fn same_origin(headers: &HeaderMap) -> Result<(), Rejection> {
     const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
     let foreign = || Rejection::new(Code::ForeignOrigin);
     if headers.get_all(SITE).iter().any(|site| site != "same-origin") {
@@ -137,6 +154,16 @@ mod tests {
     use axum::http::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn only_the_token_itself_is_the_token() {
+        let own = super::super::secret();
+        assert!(same(&own, &own) && own.len() == 32);
+        for wrong in ["", "x", &super::super::secret(), &own[1..], &own.to_uppercase().replace('0', "1")] {
+            assert!(!same(&own, wrong), "{wrong}");
+        }
+        assert!(!same("", ""));
+    }
 
     #[test]
     fn a_form_from_elsewhere_is_refused_whatever_it_carries() {

@@ -27,8 +27,11 @@ use seawall::{Code, Rejection};
 use seawall_signals::view;
 use serde_json::json;
 
-pub(super) use desk::Desk;
+pub(super) use desk::{Desk, secret};
 pub(super) use events::keep_up;
+pub(super) use form::{Filled, ours, same_origin};
+pub(super) use steer::{Sent, status_of};
+pub(super) use words::segment;
 
 use super::openapi::{Routes, Says};
 use super::{Board, views};
@@ -134,6 +137,10 @@ struct Chrome {
     draining: bool,
     /// What was done last, for whoever did it.
     note: Option<String>,
+    /// Whose token it is that shows this page, where tokens are used.
+    owner: Option<String>,
+    /// What the form that ends their session carries, where they have one.
+    leave: Option<String>,
 }
 
 impl Chrome {
@@ -145,6 +152,12 @@ impl Chrome {
             generation: status.generation,
             draining: status.draining,
             note: note.and_then(|id| board.desk.note(id)),
+            owner: board.owner().map(|owner| owner.to_string()),
+            leave: board
+                .who
+                .known()
+                .is_some_and(|known| known.session.is_some())
+                .then(|| board.form_token().to_owned()),
         }
     }
 }
@@ -158,13 +171,13 @@ struct Sorry {
     reason: String,
 }
 
-fn sorry(board: &Board, rejection: &Rejection) -> Response {
+pub(super) fn sorry(board: &Board, rejection: &Rejection) -> Response {
     let status = StatusCode::from_u16(rejection.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let title = format!("{} {}", rejection.code, rejection.code.title());
     html(status, &Sorry { chrome: Chrome::of(board, None), title, reason: rejection.reason.to_string() })
 }
 
-fn html(status: StatusCode, page: &impl Template) -> Response {
+pub(super) fn html(status: StatusCode, page: &impl Template) -> Response {
     let headers: [(HeaderName, HeaderValue); 3] = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),

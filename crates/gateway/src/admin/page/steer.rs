@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::rejection::FormRejection;
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::{Form, Path, Query};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use seawall::{Code, Rejection};
@@ -15,7 +15,7 @@ use super::form::{self, Blank, Filled};
 use super::look::{self, Doubt, Row, Tile};
 use super::{Chrome, html, sorry, words};
 
-pub(super) type Sent = Result<Form<Filled>, FormRejection>;
+pub(in crate::admin) type Sent = Result<Form<Filled>, FormRejection>;
 
 /// Calls on an upstream's page.
 const CALLS: usize = 15;
@@ -61,11 +61,7 @@ struct UpstreamPage {
     calls: Vec<Row>,
 }
 
-pub(super) async fn upstream(
-    State(board): State<Board>,
-    Path(name): Path<String>,
-    Query(after): Query<After>,
-) -> Response {
+pub(super) async fn upstream(board: Board, Path(name): Path<String>, Query(after): Query<After>) -> Response {
     draw(&board, &name, after.note.as_deref(), StatusCode::OK, Blank::fresh(&board))
 }
 
@@ -107,12 +103,7 @@ fn draw(board: &Board, name: &str, note: Option<&str>, status: StatusCode, form:
     html(status, &page)
 }
 
-pub(super) async fn pull(
-    State(board): State<Board>,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-    sent: Sent,
-) -> Response {
+pub(super) async fn pull(board: Board, Path(name): Path<String>, headers: HeaderMap, sent: Sent) -> Response {
     let filled = match form::ours(&board, &headers, sent) {
         Ok(filled) => filled,
         Err(rejection) => return sorry(&board, &rejection),
@@ -134,7 +125,7 @@ pub(super) async fn pull(
     }
 }
 
-pub(super) fn status_of(rejection: &Rejection) -> StatusCode {
+pub(in crate::admin) fn status_of(rejection: &Rejection) -> StatusCode {
     StatusCode::from_u16(rejection.code.status()).unwrap_or(StatusCode::BAD_REQUEST)
 }
 
@@ -146,7 +137,7 @@ struct DrainPage {
     form: Blank,
 }
 
-pub(super) async fn drain(State(board): State<Board>, Query(after): Query<After>) -> Response {
+pub(super) async fn drain(board: Board, Query(after): Query<After>) -> Response {
     draw_drain(&board, after.note.as_deref(), StatusCode::OK, Blank::fresh(&board))
 }
 
@@ -155,7 +146,7 @@ fn draw_drain(board: &Board, note: Option<&str>, status: StatusCode, form: Blank
     html(status, &DrainPage { chrome: Chrome::of(board, note), verdict, form })
 }
 
-pub(super) async fn begin_drain(State(board): State<Board>, headers: HeaderMap, sent: Sent) -> Response {
+pub(super) async fn begin_drain(board: Board, headers: HeaderMap, sent: Sent) -> Response {
     let filled = match form::ours(&board, &headers, sent) {
         Ok(filled) => filled,
         Err(rejection) => return sorry(&board, &rejection),
@@ -188,7 +179,7 @@ struct EffectsPage {
     next: Option<String>,
 }
 
-pub(super) async fn effects(State(board): State<Board>, Query(which): Query<Which>) -> Response {
+pub(super) async fn effects(board: Board, Query(which): Query<Which>) -> Response {
     let state = which.state.filter(|state| !state.is_empty()).unwrap_or_else(|| STATES[0].to_owned());
     match effects::listed(&board, Some(state.clone()), which.after.filter(|after| !after.is_empty())).await {
         Ok(list) => {
@@ -233,11 +224,7 @@ const OUTCOMES: [Lever; 3] = [
     },
 ];
 
-pub(super) async fn effect(
-    State(board): State<Board>,
-    Path(id): Path<String>,
-    Query(after): Query<After>,
-) -> Response {
+pub(super) async fn effect(board: Board, Path(id): Path<String>, Query(after): Query<After>) -> Response {
     draw_effect(&board, &id, after.note.as_deref(), StatusCode::OK, Blank::fresh(&board)).await
 }
 
@@ -282,7 +269,7 @@ async fn draw_effect(
 }
 
 pub(super) async fn resolve(
-    State(board): State<Board>,
+    board: Board,
     Path(id): Path<String>,
     headers: HeaderMap,
     sent: Sent,

@@ -1,7 +1,7 @@
 //! The calls that are remembered, and one call's story as a timeline.
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use seawall_core::{CallId, Class};
@@ -33,7 +33,7 @@ struct CallsPage {
     calls: Vec<Row>,
 }
 
-pub(super) async fn list(State(board): State<Board>, Query(which): Query<Which>) -> Response {
+pub(super) async fn list(board: Board, Query(which): Query<Which>) -> Response {
     if let Some(id) = which.id {
         // What is not an id would lead who knows where.
         let id = CallId::parse(id.trim()).map_or_else(|| "unreadable".to_owned(), |id| id.to_string());
@@ -68,7 +68,7 @@ struct Step {
     width: String,
 }
 
-pub(super) async fn show(State(board): State<Board>, Path(id): Path<String>) -> Response {
+pub(super) async fn show(board: Board, Path(id): Path<String>) -> Response {
     let call = match stories::find(&board, &id) {
         Ok(call) => call,
         Err(rejection) => return sorry(&board, &rejection),

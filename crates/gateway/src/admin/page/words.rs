@@ -122,7 +122,7 @@ pub(super) fn clock(time: &str) -> &str {
 }
 
 /// A name as a segment of a path, or as an id that a style sheet and a fragment can name.
-pub(super) fn segment(name: &str) -> String {
+pub(in crate::admin) fn segment(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     name.bytes()
         .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
