@@ -16,7 +16,7 @@ type Secret<'s> = &'s dyn Fn(&[String]) -> bool;
 ///
 /// let read = |text: &str| parse(text, "f", Format::Toml).map_err(|problems| format!("{problems:?}"));
 /// let (old, new) = (read("a = 1\n[b]\nc = 2")?, read("a = 3\n[d]\nc = 2")?);
-/// assert_eq!(differences(&old, &new, &|_| false), ["a: 1 → 3", "d: added", "b: removed"]);
+/// assert_eq!(differences(&old, &new, &|_| false), ["a: 1 → 3", "d: added, and says what b said: under a new name it is a new thing that begins anew", "b: removed"]);
 /// # Ok::<(), String>(())
 /// ```
 pub fn differences(old: &Node, new: &Node, secret: Secret<'_>) -> Vec<String> {

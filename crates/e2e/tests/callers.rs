@@ -225,7 +225,11 @@ async fn each_caller_has_a_limit_of_its_own_and_a_place_ends_with_its_answer() {
 
 #[tokio::test]
 async fn two_callers_with_one_idempotency_key_never_share_and_a_new_key_of_one_finds_its_past() {
-    let up = Upstream::start(Script::per_path(|_, n| Reply::json(201, json!({ "order": n })))).await.unwrap();
+    let script = Script::per_path(|request, n| {
+        let key = request.header("idempotency-key").unwrap_or_default();
+        Reply::json(201, json!({ "order": n, "key": key }))
+    });
+    let up = Upstream::start(script).await.unwrap();
     let mut rig = Rig::new(&up.url()).route("orders", "/up/orders", Some(Effects::Once));
     rig.plan.routes[0].once = Once::default();
     const NEW: &str = "ann-fedcba9876543210";
@@ -241,6 +245,8 @@ async fn two_callers_with_one_idempotency_key_never_share_and_a_new_key_of_one_f
     let others = order(with(BOB)).await;
     assert_eq!(decision(&others, "effect"), "done");
     assert_ne!(others.body, first.body);
+    let sent = |answer: &Answer| answer.json().unwrap()["key"].clone();
+    assert_ne!(sent(&others), sent(&first), "nor does the upstream take one for the other");
     for key in [ANN, NEW] {
         let again = order(with(key)).await;
         assert_eq!((decision(&again, "effect").as_str(), &again.body), ("replayed", &first.body));

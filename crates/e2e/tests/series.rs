@@ -112,7 +112,7 @@ async fn ten_thousand_paths_and_header_values_add_no_series() {
     let ask = |place: usize| {
         let value = format!("stranger-{place}-é\"}} 1\nx");
         let value: String = value.chars().filter(char::is_ascii_graphic).collect();
-        let request = Request::get(&format!("/up/{value}/{place}?q={place}"));
+        let request = Request::get(format!("/up/{value}/{place}?q={place}"));
         request.header("user-agent", &value).header("x-user", &value).header("traceparent", &value)
     };
     // Whatever the first calls bring is there before it is counted.

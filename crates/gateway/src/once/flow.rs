@@ -83,7 +83,7 @@ pub(crate) async fn call(
 }
 
 /// The key as the upstream gets it: the caller's own, where the upstream can tell one caller from another; else one that
-/// belongs to this effect alone, because two callers behind one credential of ours would be given each other's answers.
+/// belongs to this effect alone, because two callers behind one credential would be given each other's answers.
 fn name(
     headers: &mut HeaderMap,
     once: &Once,
@@ -100,7 +100,7 @@ fn name(
     let house = &worker.house;
     let shared =
         house.routes[record.route].to.iter().any(|place| house.upstreams[*place].plan.auth.is_some());
-    let own = shared && !asked.owner.is_empty();
+    let own = (shared || record.caller().is_some()) && !asked.owner.is_empty();
     let key = if own { &**ticket.downstream_key() } else { asked.key.as_str() };
     if let Ok(value) = HeaderValue::from_str(key) {
         headers.insert(once.sends.clone(), value);

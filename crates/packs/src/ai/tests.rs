@@ -266,7 +266,6 @@ fn every_refusal_is_said_in_openais_shape() {
         let message = error["message"].as_str().unwrap();
         assert!(message.contains(code.title()) && message.contains(&call.to_string()), "{message}");
         let kind = match code.status() {
-            401 => "authentication_error",
             429 => "rate_limit_error",
             400..=499 => "invalid_request_error",
             500 | 503 => "server_error",
@@ -288,6 +287,7 @@ fn every_refusal_is_said_in_anthropics_shape() {
         let message = said["error"]["message"].as_str().unwrap();
         assert!(message.contains(code.title()) && message.contains(&call.to_string()), "{message}");
         let kind = match code.status() {
+            401 => "authentication_error",
             429 => "rate_limit_error",
             404 => "not_found_error",
             403 => "permission_error",

@@ -187,7 +187,7 @@ proptest! {
         let (mut store, mut now, mut away, mut ever) = (Store::default(), NOON, false, false);
         let mut members: Vec<_> = (0..3).map(|_| Member::new(&options, now)).collect();
         let mut probes: Vec<(usize, crate::breaker::Ticket, Moment)> = Vec::new();
-        let mut calls = 0u64;
+        let (mut calls, mut untold) = (0u64, [false; 3]);
         for step in steps {
             let at = instant(now);
             match step {
@@ -225,7 +225,13 @@ proptest! {
                     }
                     mirror.alone(machine, 3);
                 }
-                Do::Poll(who) => members[who].poll(&mut store, now),
+                Do::Poll(who) => {
+                    members[who].poll(&mut store, now);
+                    if std::mem::take(&mut untold[who]) {
+                        // A lever the store hears of only now lets others try anew.
+                        probes.clear();
+                    }
+                }
                 Do::Pull(who, lever, hold) => {
                     let Member { machine, mirror, .. } = &mut members[who];
                     let hold = hold.map(Duration::from_millis);
@@ -237,6 +243,7 @@ proptest! {
                         Lever::Reset => machine.reset(at),
                     };
                     mirror.pulled(Pull { lever, by: "ann".into(), reason: "why".into(), hold }, at);
+                    untold[who] = true;
                     probes.clear();
                 }
                 Do::Wait(millis) => now = Moment(now.0 + millis * 1000),
