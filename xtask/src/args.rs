@@ -8,7 +8,8 @@ usage: cargo xtask <job>
   lint                rustfmt --check, clippy with warnings as errors, cargo deny
   deny                licences, bans, sources; advisories when their database can be reached
   bench [WHAT] [--rounds N] [--seconds S]
-                      WHAT: gateway (beside nginx and Envoy), memory, pipeline, all (default)
+                      WHAT: gateway (beside nginx and Envoy), memory, pipeline, signals (what being watched
+                      adds, on against off), all (default)
                       N rounds per contender (default 3) of S seconds (default 5)
   peers [--trials N] [--seed S] [--patience P] [--only PART]
                       the effect guard beside Powertools and DBOS on the same faults, N wishes each (default 50), asked
@@ -47,6 +48,7 @@ pub(crate) struct Bench {
     pub(crate) gateway: bool,
     pub(crate) memory: bool,
     pub(crate) pipeline: bool,
+    pub(crate) signals: bool,
     /// Measured turns of each contender; medians are reported. Default 3.
     pub(crate) rounds: u32,
     /// Length of one turn. Default 5 s.
@@ -130,8 +132,10 @@ fn bench(words: &[&str]) -> Result<Bench, String> {
         match *word {
             "--rounds" => rounds = number("--rounds", words.next())?,
             "--seconds" => seconds = number("--seconds", words.next())?,
-            "gateway" | "memory" | "pipeline" | "all" if what.is_none() => what = Some(*word),
-            other => return Err(format!("bench knows no {other:?}: gateway, memory, pipeline or all")),
+            "gateway" | "memory" | "pipeline" | "signals" | "all" if what.is_none() => what = Some(*word),
+            other => {
+                return Err(format!("bench knows no {other:?}: gateway, memory, pipeline, signals or all"));
+            }
         }
     }
     let what = what.unwrap_or("all");
@@ -140,6 +144,7 @@ fn bench(words: &[&str]) -> Result<Bench, String> {
         gateway: wants("gateway"),
         memory: wants("memory"),
         pipeline: wants("pipeline"),
+        signals: wants("signals"),
         rounds,
         seconds,
     })
@@ -248,9 +253,19 @@ mod tests {
 
     #[test]
     fn bench_without_a_name_means_all_of_them() {
-        let all = Bench { gateway: true, memory: true, pipeline: true, rounds: 3, seconds: 5 };
+        let all = Bench { gateway: true, memory: true, pipeline: true, signals: true, rounds: 3, seconds: 5 };
         assert_eq!(parsed("bench"), Ok(Job::Bench(all)));
-        let one = Bench { gateway: true, memory: false, pipeline: false, rounds: 7, seconds: 2 };
+        let none = || Bench {
+            gateway: false,
+            memory: false,
+            pipeline: false,
+            signals: false,
+            rounds: 7,
+            seconds: 2,
+        };
+        let one = Bench { signals: true, ..none() };
+        assert_eq!(parsed("bench signals --rounds 7 --seconds 2"), Ok(Job::Bench(one)));
+        let one = Bench { gateway: true, ..none() };
         assert_eq!(parsed("bench --rounds 7 gateway --seconds 2"), Ok(Job::Bench(one)));
     }
 

@@ -9,6 +9,7 @@ mod load;
 mod memory;
 pub(crate) mod observe;
 pub(crate) mod results;
+mod signals;
 mod upstream;
 
 use crate::process::run;
@@ -50,6 +51,9 @@ pub(crate) fn run_all(report: &mut Report, wanted: &args::Bench) {
     }
     if wanted.pipeline {
         report.step("bench pipeline", pipeline);
+    }
+    if wanted.signals {
+        report.step("bench signals", signals::measure);
     }
 }
 
