@@ -24,6 +24,10 @@ usage: cargo xtask <job>
                       done twice: half a minute on each store (default both), or N minutes on each;
                       --gateway: kills the gateway while keyed calls go through it, instead;
                       --self-test: makes mistakes on purpose, and each must be found
+  fuzz [TARGET] [--minutes N] [--seed S] [--input FILE] [--self-test]
+                      makes inputs for whoever reads bytes from outside, from fuzz/corpus on: TARGET for N minutes
+                      (default 1), or the round that is part of `test`; FILE: only this input, as one that was found;
+                      --self-test: mistakes on purpose, and each must be found
   --help              this text
 
 CI set in the environment: missing tools are installed, and what cannot run is a failure.";
@@ -39,6 +43,7 @@ pub(crate) enum Job {
     Mutants(Mutants),
     Detect { tune: bool },
     Chaos(Chaos),
+    Fuzz(Fuzz),
     Help,
 }
 
@@ -92,6 +97,21 @@ pub(crate) struct Chaos {
     pub(crate) self_test: bool,
 }
 
+/// Which reader is fed, and for how long.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Fuzz {
+    /// None: the round of every full test.
+    pub(crate) target: Option<String>,
+    /// Default 60.
+    pub(crate) seconds: u64,
+    /// What inputs are drawn from; drawn itself where none is given.
+    pub(crate) seed: Option<u32>,
+    /// One input instead of many.
+    pub(crate) input: Option<String>,
+    /// Mistakes on purpose, instead.
+    pub(crate) self_test: bool,
+}
+
 /// Turns arguments into a job, or says which word was wrong.
 pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Job, String> {
     let words: Vec<String> = words.collect();
@@ -119,6 +139,7 @@ pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Job, String> 
             _ => Err(format!("detect takes only --tune, not {rest:?}")),
         },
         "chaos" => chaos(&rest).map(Job::Chaos),
+        "fuzz" => fuzz(&rest).map(Job::Fuzz),
         "help" | "-h" | "--help" => Ok(Job::Help),
         other => Err(format!("no job is called {other:?}")),
     }
@@ -222,6 +243,39 @@ fn chaos(words: &[&str]) -> Result<Chaos, String> {
     Ok(asked)
 }
 
+fn fuzz(words: &[&str]) -> Result<Fuzz, String> {
+    let mut asked = Fuzz { target: None, seconds: 60, seed: None, input: None, self_test: false };
+    let mut minutes = None;
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match *word {
+            "--minutes" => minutes = Some(number("--minutes", words.next())?),
+            "--seed" => {
+                let seed = words.next().ok_or("--seed wants a number")?;
+                asked.seed = Some(between("--seed", seed, 1, u32::MAX)?);
+            }
+            "--input" => asked.input = Some((*words.next().ok_or("--input wants a file")?).into()),
+            "--self-test" => asked.self_test = true,
+            target if asked.target.is_none() && crate::fuzz::is_target(target) => {
+                asked.target = Some(target.into());
+            }
+            other => {
+                let known: Vec<&str> = crate::fuzz::targets().collect();
+                return Err(format!("fuzz knows no {other:?}: {}", known.join(", ")));
+            }
+        }
+    }
+    let detailed = minutes.is_some() || asked.seed.is_some() || asked.input.is_some();
+    if detailed && asked.target.is_none() {
+        return Err("--minutes, --seed and --input are for one target: name it".into());
+    }
+    if asked.self_test && asked.target.is_some() {
+        return Err("--self-test has a target of its own: name no other".into());
+    }
+    asked.seconds = minutes.map_or(asked.seconds, |minutes| 60 * u64::from(minutes));
+    Ok(asked)
+}
+
 /// A count from 1 to 60: a bench is bounded, and zero rounds have no median.
 fn number(flag: &str, word: Option<&&str>) -> Result<u32, String> {
     let Some(word) = word else { return Err(format!("{flag} wants a number from 1 to 60")) };
@@ -293,6 +347,29 @@ mod tests {
     }
 
     #[test]
+    fn a_target_is_fuzzed_for_a_minute_unless_told_otherwise() {
+        let round = Fuzz { target: None, seconds: 60, seed: None, input: None, self_test: false };
+        assert_eq!(parsed("fuzz"), Ok(Job::Fuzz(round)));
+        let long = Fuzz {
+            target: Some("vault".into()),
+            seconds: 1800,
+            seed: Some(7),
+            input: None,
+            self_test: false,
+        };
+        assert_eq!(parsed("fuzz --minutes 30 vault --seed 7"), Ok(Job::Fuzz(long)));
+        let one = Fuzz {
+            target: Some("texts".into()),
+            seconds: 60,
+            seed: None,
+            input: Some("f".into()),
+            self_test: false,
+        };
+        assert_eq!(parsed("fuzz texts --input f"), Ok(Job::Fuzz(one)));
+        assert!(matches!(parsed("fuzz --self-test"), Ok(Job::Fuzz(Fuzz { self_test: true, .. }))));
+    }
+
+    #[test]
     fn a_wrong_word_is_named() {
         for (line, word) in [
             ("", "no job"),
@@ -314,6 +391,12 @@ mod tests {
             ("chaos --store mongo", "mongo"),
             ("chaos --seed never", "never"),
             ("chaos --quick", "--quick"),
+            ("fuzz valt", "valt"),
+            ("fuzz planted", "planted"),
+            ("fuzz --minutes 3", "--minutes"),
+            ("fuzz vault --seed 0", "--seed 0"),
+            ("fuzz vault --input", "--input"),
+            ("fuzz vault --self-test", "--self-test"),
         ] {
             let error = parsed(line).unwrap_err();
             assert!(error.contains(word), "{line:?} answered {error:?}");

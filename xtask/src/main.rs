@@ -1,4 +1,5 @@
-//! Every chore of this repository, by name: `cargo xtask test`, `lint`, `bench`, `peers`, `mutants`, `chaos`, `detect`.
+//! Every chore of this repository, by name: `cargo xtask test`, `lint`, `bench`, `peers`, `mutants`, `chaos`,
+//! `fuzz`, `detect`.
 //!
 //! Stands outside the house: it drives cargo and real servers, and no crate may depend on it. Here too are the
 //! tests that hold the house's shape: the arrows between crates (`arrows`) and the promises of the docs (`docs`).
@@ -8,6 +9,7 @@ mod args;
 mod bench;
 mod chaos;
 mod detect;
+mod fuzz;
 mod lint;
 mod mutants;
 mod peers;
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Job::Deny => lint::deny(&mut report),
         Job::Test { quick: true } => test::quick(&mut report),
         Job::Test { quick: false } => test::full(&mut report),
+        Job::Fuzz(asked) => fuzz::campaign(&mut report, &asked),
         Job::Chaos(asked) => chaos::campaign(&mut report, &asked),
         Job::Bench(options) => bench::run_all(&mut report, &options),
         Job::Peers(options) => peers::run_all(&mut report, &options),

@@ -2,7 +2,7 @@
 
 use crate::process::{answer, run};
 use crate::report::Report;
-use crate::{chaos, lint, python, tools};
+use crate::{chaos, fuzz, lint, python, tools};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(crate) fn full(report: &mut Report) {
     });
     if !built {
         let python = scripts.is_some().then_some("python");
-        for name in ["tests", "doc tests", "chaos"].into_iter().chain(python) {
+        for name in ["tests", "doc tests", "chaos", "fuzz"].into_iter().chain(python) {
             report.skip(name, "the build failed");
         }
         return;
@@ -42,6 +42,7 @@ pub(crate) fn full(report: &mut Report) {
         Ok(run(tests.args(["test", "--doc", "--workspace"]), LIMIT)?)
     });
     chaos::short(report);
+    fuzz::short(report);
     if let Some(scripts) = scripts {
         scripts.run(report, &world.binary);
     }

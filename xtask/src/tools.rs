@@ -37,6 +37,8 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
     told("chromedriver", "chromium-driver", "SEAWALL_E2E_CHROMEDRIVER"),
     tool("redis-server", "redis-server"),
     tool("strace", "strace"),
+    // libFuzzer is C++.
+    tool("c++", "g++"),
     tool("python3", "python3"),
     Tool { package: "python3-pip", program: None, variable: None },
 ];
