@@ -75,6 +75,9 @@ pub(crate) fn campaign(report: &mut Report, asked: &Fuzz) {
     }
 }
 
+/// The seed of that round: what it finds is then mostly about what has changed. Other seeds are for longer runs.
+const SEED: u32 = 2026;
+
 /// The round that is part of every full test.
 pub(crate) fn short(report: &mut Report) {
     let mut built = ROUND.to_vec();
@@ -82,8 +85,7 @@ pub(crate) fn short(report: &mut Report) {
     if !build(report, &built) {
         return report.skip("fuzz", "the build failed");
     }
-    let seed = fastrand::u32(1..);
-    ROUND.chunks(2).for_each(|both| pair(report, both, SHORT, Some(seed)));
+    ROUND.chunks(2).for_each(|both| pair(report, both, SHORT, Some(SEED)));
     self_test(report);
 }
 
