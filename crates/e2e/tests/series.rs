@@ -66,8 +66,8 @@ async fn hours_and_days_outlive_restarts_and_every_call_is_counted_once() {
     for (query, said) in [
         ("metric=calls_total&step=2h", "step: there are no such steps"),
         ("metric=calls_total&step=soon", "step: "),
-        ("metric=calls_total&step=1h&span=32d", "span: is out of range: write \"1h\" to \"31d\""),
-        ("metric=calls_total&step=1d&span=401d", "write \"1d\" to \"400d\""),
+        ("metric=calls_total&step=1h&span=32d", "span: is out of range: write \"31d\" or less"),
+        ("metric=calls_total&step=1d&span=401d", "write \"400d\" or less"),
         ("metric=calls_total&step=1h&over=median", "cannot be asked"),
         ("metric=nobody&step=1h", "nobody counts"),
     ] {

@@ -25,6 +25,11 @@ pub(super) fn states() -> serde_json::Value {
     serde_json::json!({ "enum": words })
 }
 
+/// Where a page begins, as it is described.
+pub(super) fn after() -> serde_json::Value {
+    serde_json::json!({ "type": "string", "pattern": "^([0-9a-f]{2})*$" })
+}
+
 /// What an effect's id looks like, as a schema.
 pub(super) fn id() -> serde_json::Value {
     serde_json::json!({ "type": "string", "pattern": "^[0-9a-fA-F]{32}$" })

@@ -73,7 +73,7 @@ pub(super) fn routes() -> Routes {
             effects::list,
             Says::json::<Effects>("What is remembered of effects, a page at a time")
                 .asks("state", "Those in one state; all where none is said.", effects::states())
-                .asks("after", "Where the page begins: `next` of the one before.", text())
+                .asks("after", "Where the page begins: `next` of the one before.", effects::after())
                 .refuses(&[Code::StoreUnavailable]),
         )
         .get(

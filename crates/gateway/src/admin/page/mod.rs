@@ -75,7 +75,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             steer::effects,
             Says::page("Effects in one state")
                 .asks("state", "Which state; those in doubt where none is said.", super::effects::states())
-                .asks("after", "Where the page begins.", text())
+                .asks("after", "Where the page begins.", super::effects::after())
                 .refuses(&[Code::StoreUnavailable]),
         )
         .get(

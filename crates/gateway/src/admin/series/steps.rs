@@ -60,13 +60,15 @@ fn found(board: &Board, asked: &Asked, step: Step) -> Result<Found, Rejection> {
         None => step.reach(),
         Some(text) => parse_duration(text).map_err(|why| malformed(format!("span: {why}")))?.as_secs(),
     };
-    if !(step.seconds()..=step.reach()).contains(&span) {
-        let range = match step {
-            Step::Hour => "\"1h\" to \"31d\"",
-            Step::Day => "\"1d\" to \"400d\"",
+    if span > step.reach() {
+        let most = match step {
+            Step::Hour => "31d",
+            Step::Day => "400d",
         };
-        return Err(malformed(format!("span: is out of range: write {range}")));
+        return Err(malformed(format!("span: is out of range: write \"{most}\" or less")));
     }
+    // A step is told whole.
+    let span = span.max(step.seconds());
     let over = asked.over.as_deref().map(Over::parse).transpose();
     let over = over.map_err(|why| malformed(format!("over: {why}")))?;
     let house = board.house();
