@@ -6,7 +6,7 @@ use listenfd::ListenFd;
 use seawall_gateway::handover::{Successor, take_over};
 use seawall_gateway::plan::Plan;
 use seawall_gateway::{Gateway, Sockets};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, channel};
 use tokio::time::{Instant, sleep};
 
 use crate::output::{Failure, note};
@@ -75,12 +75,12 @@ fn given(plan: &Plan) -> Result<Sockets, Failure> {
 }
 
 /// Those who come to take over, each when it is ready.
-pub(super) fn successors(gateway: &mut Gateway) -> Result<UnboundedReceiver<Successor>, Failure> {
-    let (tell, successors) = unbounded_channel();
+pub(super) fn successors(gateway: &mut Gateway) -> Result<Receiver<Successor>, Failure> {
+    let (tell, successors) = channel(1);
     if let Some(way) = gateway.take_way() {
         std::thread::Builder::new()
             .name("seawall-way".to_owned())
-            .spawn(move || while tell.send(way.next()).is_ok() {})
+            .spawn(move || while tell.blocking_send(way.next()).is_ok() {})
             .map_err(|why| Failure::failed(format_args!("cannot start: {why}")))?;
     }
     Ok(successors)

@@ -228,11 +228,11 @@ fn own_result<T, E>(outcome: Outcome<T, E>, ended: &Ended) -> Result<Done<T, E>,
     match outcome {
         Outcome::Applied(value) => Ok(Done { value: Ok(value), replayed: false, durability }),
         Outcome::Rejected(error) => Ok(Done { value: Err(error), replayed: false, durability }),
-        // Its run has not taken place; of an earlier one nobody knows.
-        Outcome::NotApplied(error) if matches!(ended, Ended::Ran { how: Ending::Unknown, .. }) => {
-            Err(Undone::Unknown(error))
+        Outcome::NotApplied(error) if matches!(ended, Ended::Ran { how: Ending::NotApplied, .. }) => {
+            Err(Undone::NotApplied(error))
         }
-        Outcome::NotApplied(error) => Err(Undone::NotApplied(error)),
+        // This run has not taken place; of an earlier one nobody knows, or has not been told yet.
+        Outcome::NotApplied(error) => Err(Undone::Unknown(error)),
         Outcome::Unknown(error) => Err(Undone::Unknown(error)),
     }
 }
