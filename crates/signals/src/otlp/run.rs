@@ -29,7 +29,7 @@ const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_secs(1);
 /// The longest, also where a collector asks for more.
 const LONGEST: Duration = Duration::from_secs(30);
-/// For what is left at the end.
+/// For what is under way and what is left at the end.
 const LAST: Duration = Duration::from_secs(2);
 
 /// One of the two things that are sent.
@@ -92,64 +92,58 @@ impl Runner {
         })
     }
 
-    /// Until it is stopped, and a little longer for what is left.
+    /// Until it is stopped, and a little longer for what is left. What is under way then is waited for, and never sent a second time.
     pub(super) async fn run(
         self,
         mut waiting: mpsc::Receiver<Box<dyn Traced>>,
         mut stopped: watch::Receiver<bool>,
     ) {
-        // What is under way when it is stopped is tried once more, and not forgotten.
-        let mut left = Vec::with_capacity(BATCH);
+        let held = AtomicU64::new(0);
         {
-            let (traces, metrics) = (self.send_traces(&mut waiting, &mut left), self.send_metrics());
+            let traces = self.send_traces(&mut waiting, &held, stopped.clone());
+            let metrics = self.send_metrics(stopped.clone());
+            let late = async {
+                stop(&mut stopped).await;
+                sleep(LAST).await;
+            };
             tokio::select! {
                 ((), ()) = async { tokio::join!(traces, metrics) } => {}
-                _ = stopped.wait_for(|stopped| *stopped) => {}
+                () = late => {}
             }
         }
-        while let Ok(traced) = waiting.try_recv() {
-            left.push(traced);
-        }
-        let unsent = AtomicU64::new(left.len() as u64);
-        let traces = async {
-            for batch in left.chunks(BATCH) {
-                if self.post(&self.traces, self.body(&spans(batch))).await.is_err() {
-                    return;
-                }
-                unsent.fetch_sub(batch.len() as u64, Ordering::Relaxed);
-            }
-        };
-        let metrics = async {
-            if self.options.metrics {
-                // Whoever collects has heard most of it already.
-                let _ = self.metrics_once().await;
-            }
-        };
-        let _ = timeout(LAST, async { tokio::join!(traces, metrics) }).await;
-        self.dropped.add(unsent.into_inner());
+        let queued = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
+        self.dropped.add(held.into_inner().saturating_add(queued));
     }
 
     async fn send_traces(
         &self,
         waiting: &mut mpsc::Receiver<Box<dyn Traced>>,
-        batch: &mut Vec<Box<dyn Traced>>,
+        held: &AtomicU64,
+        mut stopped: watch::Receiver<bool>,
     ) {
+        let mut batch = Vec::with_capacity(BATCH);
         loop {
-            if waiting.recv_many(batch, BATCH).await == 0 {
-                return;
+            tokio::select! {
+                taken = waiting.recv_many(&mut batch, BATCH) => if taken == 0 { return },
+                () = stop(&mut stopped) => {}
             }
             if batch.len() < BATCH {
-                sleep(GATHER).await;
+                let _ = timeout(GATHER, stop(&mut stopped)).await;
                 while batch.len() < BATCH
                     && let Ok(traced) = waiting.try_recv()
                 {
                     batch.push(traced);
                 }
             }
-            let body = self.body(&spans(batch));
-            if !self.deliver(body).await {
+            if batch.is_empty() {
+                return;
+            }
+            held.store(batch.len() as u64, Ordering::Relaxed);
+            let body = self.body(&spans(&batch));
+            if !self.deliver(body, &mut stopped).await {
                 self.dropped.add(batch.len() as u64);
             }
+            held.store(0, Ordering::Relaxed);
             batch.clear();
         }
     }
@@ -159,28 +153,40 @@ impl Runner {
     }
 
     /// Tries for a while; false where it was given up.
-    async fn deliver(&self, body: Bytes) -> bool {
+    async fn deliver(&self, body: Bytes, stopped: &mut watch::Receiver<bool>) -> bool {
         let mut pause = PAUSE;
         for attempt in 1..=ATTEMPTS {
             match self.post(&self.traces, body.clone()).await {
                 Ok(()) => return true,
                 Err(failure) if failure.refused || attempt == ATTEMPTS => return false,
-                Err(failure) => sleep(failure.after.unwrap_or_default().max(pause).min(LONGEST)).await,
+                Err(_) if *stopped.borrow() => return false,
+                Err(failure) => {
+                    let pause = failure.after.unwrap_or_default().max(pause).min(LONGEST);
+                    // Whoever is stopped does not wait longer, and tries a last time.
+                    let _ = timeout(pause, stop(stopped)).await;
+                }
             }
             pause *= 2;
         }
         false
     }
 
-    async fn send_metrics(&self) {
+    async fn send_metrics(&self, mut stopped: watch::Receiver<bool>) {
         if !self.options.metrics {
-            return std::future::pending().await;
+            return;
         }
         let mut tick = interval(self.options.interval);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tick.tick().await;
+            let last = tokio::select! {
+                _ = tick.tick() => false,
+                () = stop(&mut stopped) => true,
+            };
+            // Whoever collects hears the sums again with the next.
             let _ = self.metrics_once().await;
+            if last {
+                return;
+            }
         }
     }
 
@@ -210,6 +216,12 @@ impl Runner {
             }
         }
     }
+}
+
+/// Until it is stopped.
+async fn stop(stopped: &mut watch::Receiver<bool>) {
+    // Nobody who could say so is as good as said.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
 fn spans(batch: &[Box<dyn Traced>]) -> Vec<super::Span> {

@@ -102,6 +102,24 @@ async fn spans_and_metrics_arrive_with_their_headers() {
 }
 
 #[tokio::test]
+async fn what_is_under_way_at_the_end_is_waited_for_and_not_sent_twice() {
+    let collector = Upstream::start(Reply::slow_head(Duration::from_millis(150))).await.unwrap();
+    let registry = Registry::new();
+    let options = Options { metrics: false, ..to(&collector.url()) };
+    let exporter = Exporter::start(options, &registry, None).unwrap();
+    // A full batch goes at once; what is behind it waits for its turn.
+    offer(&exporter, 600);
+    while collector.ledger().requests().is_empty() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    stopped(exporter).await;
+    let requests = collector.ledger().requests();
+    let spans = |body: &[u8]| body.windows(9).filter(|window| window == b"waited 2s").count();
+    assert_eq!(requests.iter().map(|request| spans(&request.body)).collect::<Vec<_>>(), [512, 88]);
+    assert_eq!(counted(&registry), (2, 0, 0));
+}
+
+#[tokio::test]
 async fn a_collector_that_is_away_stalls_redirects_or_talks_nonsense_holds_up_nobody() {
     let elsewhere = Upstream::start(Reply::status(200)).await.unwrap();
     let moved = Upstream::start(Reply::status(307).header("location", elsewhere.url())).await.unwrap();
