@@ -80,7 +80,7 @@ fn seconds(now: Instant) -> u64 {
 
 /// A [`Window`] that many threads count in. Clones share it.
 ///
-/// Each thread has a window of its own behind a lock that only a reader, about once a second, or a ninth thread ever
+/// Each thread has a window of its own behind a lock that only a reader, about once a second, or an eighth thread ever
 /// contends for. Ten kibibytes or so each; no allocation while counting.
 #[derive(Clone, Default)]
 pub struct Rate {
@@ -90,7 +90,7 @@ pub struct Rate {
 impl Rate {
     /// Counts a call that ended at `now`.
     pub fn record(&self, now: Instant, success: bool) {
-        self.windows[slot()].0.lock().unwrap_or_else(PoisonError::into_inner).record(now, success);
+        self.windows[slot().index()].0.lock().unwrap_or_else(PoisonError::into_inner).record(now, success);
     }
 
     /// What the minute before `now` holds, over all threads.

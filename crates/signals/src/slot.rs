@@ -1,22 +1,94 @@
-//! Gives each thread a place of its own in a small array, so that two cores rarely write the same cache line.
+//! Gives each thread a place of its own in a small array, so that a count is a load and a store on a cache line nobody else writes.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-/// Places in every per-thread array. More threads than this share places, which costs time and never a count.
+/// Places in every per-thread array. The last is shared by the threads that found no other free, which costs them time and never
+/// a count.
 pub(crate) const SLOTS: usize = 8;
+
+const SHARED: u8 = SLOTS as u8 - 1;
+/// A thread that has not asked yet.
+const NONE: u8 = u8::MAX;
 
 /// Keeps its content on a cache line of its own.
 #[derive(Default)]
 #[repr(align(64))]
 pub(crate) struct Padded<T>(pub(crate) T);
 
-static NEXT: AtomicUsize = AtomicUsize::new(0);
+/// Places nobody has, a bit each.
+static FREE: AtomicU8 = AtomicU8::new((1 << SHARED) - 1);
 
 thread_local! {
-    static SLOT: usize = NEXT.fetch_add(1, Ordering::Relaxed) % SLOTS;
+    static PLACE: Cell<u8> = const { Cell::new(NONE) };
+    static HELD: Held = const { Held(Cell::new(SHARED)) };
 }
 
-/// This thread's place, below [`SLOTS`]. Threads get consecutive places in the order they first ask.
-pub(crate) fn slot() -> usize {
-    SLOT.with(|slot| *slot)
+/// Gives a place back when its thread ends.
+struct Held(Cell<u8>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // What ends later than this still counts, in the shared place.
+        PLACE.set(SHARED);
+        give_back(self.0.get());
+    }
 }
+
+fn give_back(place: u8) {
+    if place != SHARED {
+        // Whoever takes it next reads what was stored here last.
+        FREE.fetch_or(1 << place, Ordering::Release);
+    }
+}
+
+/// A thread's place in per-thread arrays.
+#[derive(Clone, Copy)]
+pub(crate) struct Slot(u8);
+
+impl Slot {
+    /// Below [`SLOTS`].
+    #[inline]
+    pub(crate) fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
+    /// Adds to a cell of this place: no other thread writes it, unless the place is the shared one.
+    #[inline]
+    pub(crate) fn add(self, cell: &AtomicU64, n: u64) {
+        if self.0 == SHARED {
+            cell.fetch_add(n, Ordering::Relaxed);
+        } else {
+            cell.store(cell.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+        }
+    }
+}
+
+/// This thread's place.
+#[inline]
+pub(crate) fn slot() -> Slot {
+    match PLACE.get() {
+        NONE => take(),
+        place => Slot(place),
+    }
+}
+
+#[cold]
+fn take() -> Slot {
+    let lowest = |free: u8| (free != 0).then(|| free & (free - 1));
+    let place = match FREE.fetch_update(Ordering::Acquire, Ordering::Relaxed, lowest) {
+        Ok(free) => free.trailing_zeros() as u8,
+        Err(_) => SHARED,
+    };
+    if HELD.try_with(|held| held.0.set(place)).is_ok() {
+        PLACE.set(place);
+        return Slot(place);
+    }
+    // A thread about to end would never give it back.
+    give_back(place);
+    PLACE.set(SHARED);
+    Slot(SHARED)
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::text;
 use crate::slot::{SLOTS, slot};
 
 /// The exported bounds (`le`) unless a family says otherwise: 1 ms to 60 s, which is what a call to a provider takes.
@@ -41,6 +42,8 @@ const LONGEST: u64 = 1 << 56;
 pub(super) struct Layout {
     /// Exported bounds in nanoseconds, ascending.
     bounds: Vec<u64>,
+    /// The same as they are spelt in seconds.
+    spelt: Vec<String>,
     /// The last nanosecond of each bucket, ascending; the last is `u64::MAX`.
     last: Vec<u64>,
     /// For each grid bucket, the first of `last` that lies in it.
@@ -61,7 +64,8 @@ impl Layout {
                 u16::try_from(last.partition_point(|edge| *edge < below)).unwrap_or(u16::MAX)
             })
             .collect();
-        Self { bounds, last, first }
+        let spelt = bounds.iter().map(|bound| text::seconds((*bound).into())).collect();
+        Self { bounds, spelt, last, first }
     }
 
     fn bucket(&self, nanos: u64) -> usize {
@@ -103,7 +107,7 @@ fn nanos(duration: Duration) -> u64 {
 /// How long things took. Clones record into the same one.
 ///
 /// Its memory is fixed (about two kibibytes for each of at most eight thread slots, taken when the slot first
-/// records) and does not grow between scrapes. Recording costs two relaxed atomic adds into this thread's own part; no lock.
+/// records) and does not grow between scrapes. Recording costs two adds into this thread's own part; no lock.
 #[derive(Clone)]
 pub struct Histogram {
     inner: Arc<Inner>,
@@ -133,12 +137,13 @@ impl Histogram {
     pub fn record(&self, took: Duration) {
         let nanos = nanos(took);
         let layout = &self.inner.layout;
-        let shard = self.inner.shards[slot()].get_or_init(|| Shard {
+        let slot = slot();
+        let shard = self.inner.shards[slot.index()].get_or_init(|| Shard {
             sum: AtomicU64::new(0),
             counts: layout.last.iter().map(|_| AtomicU64::new(0)).collect(),
         });
-        shard.sum.fetch_add(nanos, Ordering::Relaxed);
-        shard.counts[layout.bucket(nanos)].fetch_add(1, Ordering::Relaxed);
+        slot.add(&shard.sum, nanos);
+        slot.add(&shard.counts[layout.bucket(nanos)], 1);
     }
 
     /// The duration below which a share `q` of all records lie; see [`Snapshot::quantile`].
@@ -193,16 +198,26 @@ impl Snapshot {
 
     /// For each exported bound, ascending, how many records were at most that long. Exact.
     pub fn cumulative(&self) -> Vec<(Duration, u64)> {
+        let bounds = self.layout.bounds.iter().copied().map(Duration::from_nanos);
+        bounds.zip(self.below()).collect()
+    }
+
+    /// The same with the bounds as they are spelt in seconds.
+    pub(super) fn spelt(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.layout.spelt.iter().map(String::as_str).zip(self.below())
+    }
+
+    /// How many records lie at or below each bound.
+    fn below(&self) -> impl Iterator<Item = u64> {
         let mut at = 0;
         let mut below = 0;
-        let through = |bound: &u64| {
+        self.layout.bounds.iter().map(move |bound| {
             while self.layout.last.get(at).is_some_and(|last| last <= bound) {
                 below += self.counts[at];
                 at += 1;
             }
-            (Duration::from_nanos(*bound), below)
-        };
-        self.layout.bounds.iter().map(through).collect()
+            below
+        })
     }
 
     /// The duration of the record at rank ⌈`q`·count⌉, counting from the shortest; none when nothing was recorded.

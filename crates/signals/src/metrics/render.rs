@@ -126,12 +126,18 @@ fn series(out: &mut String, family: &Gathered, sample: &Sample) {
         Value::Count(count) => line(out, format_args!("{name}{labels} {count}")),
         Value::Number(number) => line(out, format_args!("{name}{labels} {}", text::number(*number))),
         Value::Durations(snapshot) => {
-            let before = labels.strip_suffix('}').map_or_else(|| "{".to_owned(), |open| format!("{open},"));
-            let mut bucket =
-                |le: &str, count| line(out, format_args!("{name}_bucket{before}le=\"{le}\"}} {count}"));
-            for (bound, count) in snapshot.cumulative() {
-                bucket(&text::seconds(bound.as_nanos()), count);
-            }
+            // A scrape has thousands of these lines: what they share is made once.
+            let before = match labels.strip_suffix('}') {
+                Some(open) => format!("{name}_bucket{open},le=\""),
+                None => format!("{name}_bucket{{le=\""),
+            };
+            let mut bucket = |le: &str, count: u64| {
+                out.push_str(&before);
+                out.push_str(le);
+                out.push_str("\"} ");
+                line(out, format_args!("{count}"));
+            };
+            snapshot.spelt().for_each(|(bound, count)| bucket(bound, count));
             // From one reading of the buckets: the last bucket and the count never disagree.
             let count = snapshot.count();
             bucket("+Inf", count);
@@ -143,7 +149,8 @@ fn series(out: &mut String, family: &Gathered, sample: &Sample) {
 
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a string cannot fail.
-    let _ = writeln!(out, "{text}");
+    let _ = out.write_fmt(text);
+    out.push('\n');
 }
 
 #[cfg(test)]

@@ -62,6 +62,9 @@ pub(super) fn help(out: &mut String, text: &str, quotes: bool) {
 }
 
 fn escaped(out: &mut String, text: &str, quotes: bool) {
+    if !text.contains(['\\', '\n', '"']) {
+        return out.push_str(text);
+    }
     for c in text.chars() {
         match c {
             '\\' => out.push_str("\\\\"),
