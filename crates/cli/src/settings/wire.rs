@@ -302,8 +302,14 @@ impl Wiring<'_> {
     /// Where traces and metrics are sent, if every secret could be had.
     fn otlp(&mut self) -> Option<otlp::Options<Secret>> {
         let options = self.loaded.settings.otlp.clone()?;
-        let key = Key::top("otlp").then("headers");
-        options.resolve(|name, secret| self.secret(&key.named(name), &secret))
+        let key = Key::top("otlp");
+        let headers = key.then("headers");
+        let options = options.resolve(|name, secret| self.secret(&headers.named(name), &secret))?;
+        if let Err(invalid) = options.authorities() {
+            self.invalid(&key, &invalid);
+            return None;
+        }
+        Some(options)
     }
 
     /// The rules of everybody and those that were written, and the channels whose secrets could be had.

@@ -1,6 +1,7 @@
 //! What can be written about OTLP.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::HeaderName;
@@ -9,7 +10,8 @@ use seawall_core::units::{self, format_duration};
 use seawall_policy::Invalid;
 use serde::{Deserialize, Serialize};
 
-use crate::alerts::channel::Address;
+use super::run::client;
+use crate::alerts::channel::{Address, certificates};
 
 /// Traces and metrics for a collector that speaks OTLP over HTTP. `S` is what stands for a secret.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +33,9 @@ pub struct Options<S> {
     #[serde(default = "half_a_minute", with = "units::duration")]
     #[cfg_attr(feature = "schema", schemars(schema_with = "units::duration_schema"))]
     pub interval: Duration,
+    /// A file of PEM certificates to believe beside the public authorities. Read when the exporter starts.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
     /// What this gateway is called there: `service.name`. Default seawall.
     #[serde(default = "seawall")]
     pub service: String,
@@ -63,6 +68,7 @@ impl<S> Options<S> {
             traces: true,
             metrics: true,
             interval: half_a_minute(),
+            ca: None,
             service: seawall(),
             paths: false,
         }
@@ -89,6 +95,10 @@ impl<S> Options<S> {
         if self.service.is_empty() || self.service.len() > 128 {
             return Err(Invalid::new("service", "is empty or longer than 128 bytes: write a name"));
         }
+        if self.ca.is_some() && !self.endpoint.is_tls() {
+            let message = "is of no use: write an endpoint that begins with https://, or remove it";
+            return Err(Invalid::new("ca", message));
+        }
         if !self.traces && !self.metrics {
             return Err(Invalid::new("traces", "neither traces nor metrics are sent: remove [otlp]"));
         }
@@ -111,6 +121,7 @@ impl<S> Options<S> {
             traces: self.traces,
             metrics: self.metrics,
             interval: self.interval,
+            ca: self.ca,
             service: self.service,
             paths: self.paths,
         })
@@ -118,13 +129,21 @@ impl<S> Options<S> {
 }
 
 impl Options<Secret> {
+    /// What its file of certificates holds, if it has one. Refuses one that cannot be read, or in which there is none.
+    pub fn authorities(&self) -> Result<Option<Vec<u8>>, Invalid> {
+        let Some(path) = &self.ca else { return Ok(None) };
+        let pem = certificates(path)?;
+        client(self.endpoint.clone(), Some(&pem)).map_err(|why| Invalid::new("ca", why))?;
+        Ok(Some(pem))
+    }
+
     /// Are these the same, secrets included?
     pub fn is(&self, other: &Self) -> bool {
         let plain = |own: &Self| {
             let headers = own.headers.iter().map(|(name, secret)| (name.clone(), secret.expose().to_owned()));
             (own.endpoint.clone(), headers.collect::<BTreeMap<_, _>>(), own.service.clone())
         };
-        let rest = |own: &Self| (own.traces, own.metrics, own.paths, own.interval);
+        let rest = |own: &Self| (own.traces, own.metrics, own.paths, own.interval, own.ca.clone());
         plain(self) == plain(other) && rest(self) == rest(other)
     }
 }

@@ -16,6 +16,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use super::metric::{self, When};
 use super::{Options, Traced, span};
 use crate::alerts::Failure;
+use crate::alerts::channel::Address;
 use crate::alerts::channel::http::{Client, Patience};
 use crate::metrics::{Counter, Registry, names};
 
@@ -57,6 +58,13 @@ fn nanos() -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// One that waits as long for a collector as a thread of its own can.
+pub(super) fn client(endpoint: Address, authorities: Option<&[u8]>) -> Result<Client, String> {
+    let mut client = Client::new(endpoint, authorities)?;
+    client.patience = Patience { connect: Duration::from_secs(5), answer: Duration::from_secs(10) };
+    Ok(client)
+}
+
 impl Runner {
     pub(super) fn new(
         options: &Arc<Options<Secret>>,
@@ -73,9 +81,9 @@ impl Runner {
             let name = HeaderName::try_from(name.as_str()).map_err(|error| error.to_string())?;
             headers.insert(name, value);
         }
+        let authorities = options.authorities().map_err(|invalid| invalid.to_string())?;
         let signal = |word: &'static str| {
-            let mut client = Client::new(options.endpoint.at(&format!("/v1/{word}"))?, None)?;
-            client.patience = Patience { connect: Duration::from_secs(5), answer: Duration::from_secs(10) };
+            let client = client(options.endpoint.at(&format!("/v1/{word}"))?, authorities.as_deref())?;
             let count = |result| names::OTLP_EXPORTS.with(registry, [word, result]);
             Ok::<_, String>(Signal { client, sent: count("sent"), failed: count("failed") })
         };

@@ -6,6 +6,7 @@ use seawall_testkit::{Reply, Upstream};
 use super::wire::{Given, Message};
 use super::*;
 use crate::alerts::channel::Address;
+use crate::alerts::channel::tests::{acceptor, certificate};
 
 /// A call with nothing special about it.
 struct Call(u64);
@@ -152,6 +153,44 @@ async fn a_collector_that_is_away_stalls_redirects_or_talks_nonsense_holds_up_no
     assert!(elsewhere.ledger().requests().is_empty(), "a redirect is not followed");
 }
 
+#[tokio::test]
+async fn a_collector_of_a_private_authority_is_believed_where_its_certificate_is_named() {
+    let pair = certificate();
+    let (acceptor, listener) = (acceptor(&pair), tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async move {
+        loop {
+            let (tcp, _) = listener.accept().await.unwrap();
+            let Ok(mut stream) = acceptor.accept(tcp).await else { continue };
+            let mut held = Vec::new();
+            while !holds(&held, "waited 2s") {
+                tokio::io::AsyncReadExt::read_buf(&mut stream, &mut held).await.unwrap();
+            }
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+            tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await.unwrap();
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        Some(path)
+    };
+    for (ca, wanted) in [(file("ca.pem", &pair.0), (1, 0)), (None, (0, 1))] {
+        let registry = Registry::new();
+        let exporter = Exporter::start(Options { ca, metrics: false, ..to(&url) }, &registry, None).unwrap();
+        offer(&exporter, 1);
+        stopped(exporter).await;
+        let (sent, _, dropped) = counted(&registry);
+        assert_eq!((sent, dropped), wanted);
+    }
+    serving.abort();
+    for ca in [file("empty.pem", "no certificate"), Some(folder.path().join("none")), Some("/".into())] {
+        let refused = Exporter::start(Options { ca, ..to(&url) }, &Registry::new(), None).unwrap_err();
+        assert!(refused.to_string().contains("ca"), "{refused}");
+    }
+}
+
 #[test]
 fn what_is_wrong_is_refused_by_name() {
     let ok = || to("https://collector.example");
@@ -162,6 +201,7 @@ fn what_is_wrong_is_refused_by_name() {
         ("interval", Options { interval: Duration::from_millis(999), ..ok() }),
         ("interval", Options { interval: Duration::from_secs(3601), ..ok() }),
         ("service", Options { service: String::new(), ..ok() }),
+        ("ca", Options { ca: Some("ca.pem".into()), ..to("http://collector.example") }),
         ("traces", Options { traces: false, metrics: false, ..ok() }),
     ] {
         assert_eq!(options.check().unwrap_err().key, key);

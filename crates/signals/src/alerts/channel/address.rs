@@ -16,7 +16,7 @@ impl Address {
         &self.0
     }
 
-    pub(super) fn is_tls(&self) -> bool {
+    pub(crate) fn is_tls(&self) -> bool {
         self.0.scheme_str() == Some("https")
     }
 

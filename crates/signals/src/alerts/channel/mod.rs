@@ -21,6 +21,7 @@ use super::Notice;
 
 pub use address::Address;
 pub use local::Say;
+pub(crate) use options::certificates;
 pub use options::{Options, Tls};
 pub use sign::{Key, KeyError};
 
@@ -136,4 +137,4 @@ impl fmt::Debug for Outlet {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

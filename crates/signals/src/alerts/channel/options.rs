@@ -242,7 +242,10 @@ impl Options<Secret> {
 /// The largest file of certificates that is read.
 const LARGEST: u64 = 1 << 20;
 
-fn certificates(path: &Path) -> Result<Vec<u8>, Invalid> {
+const BEGINS: &[u8] = b"-----BEGIN CERTIFICATE-----";
+
+/// What a file of certificates holds. Refuses one that cannot be read, that is no plain file, or that is too large.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<u8>, Invalid> {
     let unreadable = |why: &dyn std::fmt::Display| {
         Invalid::new(
             "ca",
@@ -255,8 +258,11 @@ fn certificates(path: &Path) -> Result<Vec<u8>, Invalid> {
         return Err(unreadable(&"it is not a plain file"));
     }
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
-    match bytes.len() as u64 > LARGEST {
-        true => Err(unreadable(&"it is larger than 1 MiB")),
-        false => Ok(bytes),
+    if bytes.len() as u64 > LARGEST {
+        return Err(unreadable(&"it is larger than 1 MiB"));
     }
+    if !bytes.windows(BEGINS.len()).any(|window| window == BEGINS) {
+        return Err(unreadable(&"it holds no certificate"));
+    }
+    Ok(bytes)
 }

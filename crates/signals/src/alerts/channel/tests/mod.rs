@@ -33,14 +33,14 @@ fn one() -> Notice {
 }
 
 /// A certificate for 127.0.0.1 of an authority of its own, and a key, as PEM.
-fn certificate() -> (String, String) {
+pub(crate) fn certificate() -> (String, String) {
     let made =
         rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
     (made.cert.pem(), made.signing_key.serialize_pem())
 }
 
 /// A server of that certificate.
-fn acceptor((certificate, key): &(String, String)) -> tokio_rustls::TlsAcceptor {
+pub(crate) fn acceptor((certificate, key): &(String, String)) -> tokio_rustls::TlsAcceptor {
     use rustls::pki_types::pem::PemObject as _;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
     let chain =
