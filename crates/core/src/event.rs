@@ -235,6 +235,22 @@ impl Sink for Channel {
     }
 }
 
+/// Between two looks at a [`Channel`] that had something.
+const REST: Duration = Duration::from_millis(1);
+
+/// Hears everything a [`Channel`] carries, until nobody is left who could offer anything. For a thread of its own.
+///
+/// After each batch it rests for a millisecond: whoever offers an event to a listener that sleeps has to wake it, which costs
+/// a system call, and so that is paid a thousand times a second at the most. An event is heard a millisecond late.
+#[expect(clippy::disallowed_methods, reason = "a thread of its own rests here, and has nothing else to do")]
+pub fn listen(events: &mpsc::Receiver<Event>, mut hear: impl FnMut(Event)) {
+    while let Ok(event) = events.recv() {
+        hear(event);
+        events.try_iter().for_each(&mut hear);
+        std::thread::sleep(REST);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,5 +270,20 @@ mod tests {
         drop(receiver);
         channel.offer(event());
         assert_eq!(channel.dropped(), 4);
+    }
+
+    #[test]
+    fn a_listener_hears_all_of_it_in_order_and_ends_with_the_last_who_speaks() {
+        let (channel, receiver) = Channel::bounded(4096);
+        let speaking = std::thread::spawn(move || {
+            for second in 0..5000 {
+                channel.offer(Event { at: Instant::ORIGIN + Duration::from_secs(second), ..event() });
+            }
+            channel.dropped()
+        });
+        let mut heard = Vec::new();
+        listen(&receiver, |event| heard.push(event.at));
+        assert_eq!(heard.len() as u64 + speaking.join().unwrap(), 5000);
+        assert!(heard.is_sorted());
     }
 }

@@ -11,7 +11,7 @@ use clap::Args;
 use seawall::lifecycle::systemd::Notify;
 use seawall_config::versions::Cause;
 use seawall_core::Code;
-use seawall_core::event::{Event, Fact, Sink as _};
+use seawall_core::event::{self, Event, Fact, Sink as _};
 use seawall_core::units::format_duration;
 use seawall_gateway::Gateway;
 use seawall_gateway::plan::Plan;
@@ -291,19 +291,19 @@ impl Signals {
 /// Says what an operator would want to have heard of.
 fn narrate(events: &Receiver<Event>, logging: &Logging) {
     let mut spent = Quiet::default();
-    while let Ok(event) = events.recv() {
+    event::listen(events, |event| {
         let log = logging.now();
         if let Some((logs, _)) = &log {
             logs.offer(event.clone());
         }
         if log.is_some_and(|(_, on_stderr)| on_stderr) {
             // Said already, where people read too.
-            continue;
+            return;
         }
         if let Some(text) = told(&event, &mut spent) {
             note(format_args!("seawall: {}: {}", plain(&event.name), plain(&text)));
         }
-    }
+    });
 }
 
 /// A breaker's moves, pauses and levers each; a spent budget once in ten seconds, for it repeats with every call.
