@@ -5,18 +5,14 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value as Json, json};
 
 use super::gather::{Gathered, Sample, Value};
-use super::registry::{Kind, braced};
+use super::registry::braced;
+use super::summary::QUANTILES;
 
-/// What is told of durations beside their count and their sum.
+/// What [`QUANTILES`] are called.
+const NAMES: [&str; QUANTILES.len()] = ["p50", "p90", "p95", "p99"];
+
+/// What is told of a histogram beside its count and its sum.
 const SHARES: [(&str, f64); 3] = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)];
-
-const fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Counter => "counter",
-        Kind::Gauge => "gauge",
-        Kind::Histogram => "histogram",
-    }
-}
 
 /// `{"metrics": [{"name", "kind", "help", "series": [{"labels", "value"}]}]}`; durations have `count`, `sum` and percentiles, in
 /// seconds, instead of a value. What is no number is null.
@@ -25,7 +21,7 @@ pub(super) fn json(families: &[Gathered]) -> String {
         .iter()
         .map(|family| {
             let series: Vec<Json> = family.samples.iter().map(|sample| one(family, sample)).collect();
-            json!({ "name": family.name, "kind": kind(family.kind), "help": &*family.help, "series": series })
+            json!({ "name": family.name, "kind": family.kind.as_str(), "help": &*family.help, "series": series })
         })
         .collect();
     json!({ "metrics": metrics }).to_string()
@@ -57,6 +53,13 @@ fn fields(value: &Value) -> Vec<(&'static str, Option<f64>)> {
             all.extend(SHARES.map(|(name, share)| (name, quantile(share))));
             all
         }
+        Value::Summed(held) => {
+            let (count, sum) = (held.count as f64, held.sum_nanos as f64 / 1e9);
+            let mut all = vec![("count", Some(count)), ("sum", Some(sum))];
+            let told = held.quantiles.iter().map(|(_, span)| span.map(|span| span.as_secs_f64()));
+            all.extend(NAMES.into_iter().zip(told));
+            all
+        }
     }
 }
 
@@ -73,7 +76,7 @@ pub(super) fn csv(families: &[Gathered]) -> String {
                     out,
                     "{},{},{},{field},{value}\r\n",
                     family.name,
-                    kind(family.kind),
+                    family.kind.as_str(),
                     quoted(&labels)
                 );
             }

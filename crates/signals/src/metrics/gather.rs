@@ -7,6 +7,7 @@ use super::histogram::Snapshot;
 use super::names;
 use super::observe::{Read, Samples};
 use super::registry::{Cell, FamilyState, Key, Kind, Limits, Registry};
+use super::summary::Summed;
 
 /// One metric with all its series.
 #[derive(Clone, Debug)]
@@ -41,6 +42,8 @@ pub enum Value {
     Number(f64),
     /// Of a histogram.
     Durations(Snapshot),
+    /// Of a summary.
+    Summed(Summed),
 }
 
 /// A family as it was under the lock, with its values still unread.
@@ -135,6 +138,7 @@ impl Cell {
             Cell::Counter(counter) => Value::Count(counter.get()),
             Cell::Gauge(gauge) => Value::Number(gauge.get()),
             Cell::Histogram(histogram) => Value::Durations(histogram.snapshot()),
+            Cell::Summary(summary) => Value::Summed(summary.read()),
         }
     }
 }

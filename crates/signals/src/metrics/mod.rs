@@ -28,6 +28,7 @@ pub mod names;
 mod observe;
 mod registry;
 mod render;
+mod summary;
 mod text;
 
 pub use cell::{Counter, Gauge};
@@ -40,3 +41,4 @@ pub use histogram::{BUCKETS, Histogram, Snapshot};
 pub use observe::{Observer, Samples};
 pub use registry::{Kind, Limits, Registry};
 pub use render::Format;
+pub use summary::{QUANTILES, Summary, Summed};

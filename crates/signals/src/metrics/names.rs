@@ -391,7 +391,10 @@ pub const ALL: &[Described] = &[
 
 /// The name of each of them, and those of the sum and the count of a histogram.
 pub fn known() -> impl Iterator<Item = String> {
-    let parts = |kind| if kind == Kind::Histogram { &["", "_sum", "_count"][..] } else { &[""] };
+    let parts = |kind| match kind {
+        Kind::Counter | Kind::Gauge => &[""][..],
+        Kind::Histogram | Kind::Summary => &["", "_sum", "_count"],
+    };
     ALL.iter().flat_map(move |own| parts(own.kind).iter().map(|part| format!("{}{part}", own.name)))
 }
 

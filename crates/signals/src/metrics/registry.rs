@@ -5,10 +5,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use seawall_core::Clock;
+
 use super::dropped::{Dropped, widest};
 use super::histogram::Layout;
 use super::observe::{Observer, Read, Samples};
-use super::{Counter, Gauge, Histogram, names, text};
+use super::{Counter, Gauge, Histogram, Summary, names, text};
 
 /// What kind of number a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +21,25 @@ pub enum Kind {
     Gauge,
     /// How long things took.
     Histogram,
+    /// How long they took lately, in quantiles.
+    Summary,
+}
+
+impl Kind {
+    /// Its name in every format.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+            Self::Summary => "summary",
+        }
+    }
+
+    /// Can it be read from state kept elsewhere?
+    const fn is_one_number(self) -> bool {
+        matches!(self, Self::Counter | Self::Gauge)
+    }
 }
 
 /// How many series a registry exports before it refuses new ones. A histogram counts as one.
@@ -87,6 +108,7 @@ pub(super) enum Cell {
     Counter(Counter),
     Gauge(Gauge),
     Histogram(Histogram),
+    Summary(Summary),
 }
 
 impl Registry {
@@ -135,11 +157,25 @@ impl Registry {
         }
     }
 
+    /// The summary with this name, which ends in `_seconds`, and these labels: quantiles of the last minute by that clock.
+    pub fn summary(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[(&str, &str)],
+        clock: &Arc<dyn Clock>,
+    ) -> Summary {
+        match self.cell(name, help, Kind::Summary, labels, |_| Cell::Summary(Summary::new(clock))) {
+            Some(Cell::Summary(summary)) => summary,
+            _ => Summary::new(clock),
+        }
+    }
+
     /// Reads a metric from state kept elsewhere, each time somebody asks: `read` yields a value for each set of label
     /// values. It runs on the asking thread with no lock of the registry held, and should be quick.
     ///
     /// Several may feed one name; where they yield the same labels, the first registered wins. The values end when
-    /// the [`Observer`] is dropped. A counter's values must never fall; a histogram cannot be read this way.
+    /// the [`Observer`] is dropped. A counter's values must never fall; a histogram or a summary cannot be read this way.
     pub fn observe_with(
         &self,
         name: &str,
@@ -148,13 +184,13 @@ impl Registry {
         labels: &[&str],
         read: impl Fn(&mut Samples) + Send + Sync + 'static,
     ) -> Observer {
-        debug_assert!(kind != Kind::Histogram, "{name}: a histogram is recorded, not observed");
+        debug_assert!(kind.is_one_number(), "{name}: a {} is recorded, not observed", kind.as_str());
         let name = text::metric_name(name, kind);
         let mut state = self.inner.lock();
         state.observers += 1;
         let id = state.observers;
         let family = state.declare(&name, help, kind, &mut labels.iter().copied());
-        let fits = family.kind == kind && kind != Kind::Histogram && family.labels.len() == labels.len();
+        let fits = family.kind == kind && kind.is_one_number() && family.labels.len() == labels.len();
         debug_assert!(fits, "{name} was declared otherwise before");
         if fits {
             family.observers.push((id, Arc::new(read)));

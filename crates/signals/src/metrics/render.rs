@@ -98,11 +98,7 @@ fn render(families: &[Gathered], format: Format) -> String {
 
 fn head(out: &mut String, family: &Gathered, format: Format) {
     let open = format == Format::OpenMetrics;
-    let kind = match family.kind {
-        Kind::Counter => "counter",
-        Kind::Gauge => "gauge",
-        Kind::Histogram => "histogram",
-    };
+    let kind = family.kind.as_str();
     // To OpenMetrics `_total` belongs to a counter's sample, not to its name.
     let name = match family.name.strip_suffix("_total") {
         Some(name) if open && family.kind == Kind::Counter => name,
@@ -143,6 +139,15 @@ fn series(out: &mut String, family: &Gathered, sample: &Sample) {
             bucket("+Inf", count);
             line(out, format_args!("{name}_sum{labels} {}", text::seconds(snapshot.sum_nanos())));
             line(out, format_args!("{name}_count{labels} {count}"));
+        }
+        Value::Summed(held) => {
+            let open = labels.strip_suffix('}').map_or_else(|| "{".to_owned(), |open| format!("{open},"));
+            for (share, value) in held.quantiles {
+                let value = value.map_or(f64::NAN, |span| span.as_secs_f64());
+                line(out, format_args!("{name}{open}quantile=\"{share}\"}} {}", text::number(value)));
+            }
+            line(out, format_args!("{name}_sum{labels} {}", text::seconds(held.sum_nanos)));
+            line(out, format_args!("{name}_count{labels} {}", held.count));
         }
     }
 }

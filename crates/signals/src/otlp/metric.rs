@@ -43,6 +43,7 @@ fn write(metric: &mut Message, family: &Gathered, when: When) {
             points(histogram);
             histogram.number(2, CUMULATIVE);
         }),
+        Kind::Summary => metric.inner(11, points),
     };
 }
 
@@ -85,6 +86,15 @@ fn write_point(point: &mut Message, family: &Gathered, sample: &Sample, When { b
             point.double(5, held.sum_nanos() as f64 / 1e9);
             point.packed(6, counts.into_iter()).packed(7, bounds);
             labels(point, 9);
+        }
+        Value::Summed(held) => {
+            point.fixed(2, began).fixed(3, now).fixed(4, held.count);
+            point.double(5, held.sum_nanos as f64 / 1e9);
+            for (share, value) in held.quantiles {
+                let value = value.map_or(f64::NAN, |span| span.as_secs_f64());
+                point.inner(6, |quantile| _ = quantile.double(1, share).double(2, value));
+            }
+            labels(point, 7);
         }
     }
 }

@@ -70,6 +70,10 @@ fn flat(gathered: &[Gathered]) -> Vec<Present> {
                     push("_sum", snapshot.sum_nanos() as f64 / 1e9, true);
                     push("_count", snapshot.count() as f64, true);
                 }
+                Value::Summed(held) => {
+                    push("_sum", held.sum_nanos as f64 / 1e9, true);
+                    push("_count", held.count as f64, true);
+                }
             }
         }
     }

@@ -126,6 +126,10 @@ impl Watch {
                         take(&sum, held.sum_nanos() as f64 / 1e9, true);
                         take(&count, held.count() as f64, true);
                     }
+                    Value::Summed(held) => {
+                        take(&sum, held.sum_nanos as f64 / 1e9, true);
+                        take(&count, held.count as f64, true);
+                    }
                 }
             }
         }
