@@ -4,35 +4,21 @@
 //! included, is not in it.
 
 use std::hint::black_box;
-use std::io::{self, Write};
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use rustix::time::{ClockId, clock_gettime};
 use seawall::health::trend::{self, Point, forecast};
 use seawall::health::{Check, Finding, Limit, Measured, Options, Registry, system};
+use seawall_bench::watched::{ClockId, Nowhere, log, spent};
 use seawall_core::secret::Secret;
 use seawall_core::units::Size;
 use seawall_core::{CallId, Instant as Moment};
-use seawall_signals::logs::{self, Level, Logs, Secrets, Stream};
+use seawall_signals::logs::{self, Logs, Secrets};
 use tracing_subscriber::layer::SubscriberExt;
 
 /// Lines that are logged before the writer is waited for, outside of what is measured.
 const BATCH: u64 = 20_000;
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Takes everything.
-struct Nowhere;
-
-impl Write for Nowhere {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(black_box(bytes).len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 fn logs() -> Logs {
     let secrets = Secrets::default();
@@ -43,24 +29,16 @@ fn logs() -> Logs {
     Logs::into_writer(options, &secrets, Nowhere).expect("the options are good")
 }
 
-/// How long this thread has been on a processor.
-fn spent() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::from_nanos(
-        u64::try_from(time.tv_sec * 1_000_000_000 + time.tv_nsec).expect("time is not negative"),
-    )
-}
-
 fn logged(iterations: u64, logs: &Logs, mut act: impl FnMut()) -> Duration {
     let mut all = Duration::ZERO;
     let mut left = iterations;
     while left > 0 {
         let batch = left.min(BATCH);
-        let began = spent();
+        let began = spent(ClockId::ThreadCPUTime);
         for _ in 0..batch {
             act();
         }
-        all += spent() - began;
+        all += spent(ClockId::ThreadCPUTime) - began;
         left -= batch;
         assert!(logs.flush(PATIENCE), "the writer keeps up");
     }
@@ -69,27 +47,16 @@ fn logged(iterations: u64, logs: &Logs, mut act: impl FnMut()) -> Duration {
 }
 
 fn looked(iterations: u64, mut act: impl FnMut()) -> Duration {
-    let began = spent();
+    let began = spent(ClockId::ThreadCPUTime);
     (0..iterations).for_each(|_| act());
-    spent() - began
+    spent(ClockId::ThreadCPUTime) - began
 }
 
 fn lines(c: &mut Criterion) {
     let logs = logs();
     let id = CallId::new();
     c.bench_function("a logged call, as a line", |bencher| {
-        let line = || {
-            let line = logs.line(Stream::Performance, Level::Info, "answered").call(id);
-            line.text("upstream", "openai")
-                .text("route", "chat")
-                .text("class", "ok")
-                .count("status", 200)
-                .count("attempts", 1)
-                .number("took_ms", 812.5)
-                .number("waited_ms", 0.0)
-                .flag("cached", false)
-                .write();
-        };
+        let line = || log(&logs, id, 812.5);
         bencher.iter_custom(|iterations| logged(iterations, &logs, line));
     });
     let subscriber = tracing_subscriber::registry().with(logs.layer());

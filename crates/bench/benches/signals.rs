@@ -11,14 +11,14 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
 use seawall::health::{self, system};
 use seawall::{Cx, Pipeline, breaker, bulkhead, limiter, retry};
+use seawall_bench::watched::{self, ClockId, Nowhere, log};
 use seawall_core::clock::SystemClock;
 use seawall_core::event::{self, Channel, Event, Fact, Sink};
 use seawall_core::units::Size;
 use seawall_core::{CallId, Class, Clock};
-use seawall_signals::logs::{self, Level, Logs, Secrets, Stream};
+use seawall_signals::logs::{self, Logs, Secrets};
 use seawall_signals::metrics::{Counter, CounterBy, Format, Histogram, Registry, names};
 use seawall_signals::rate::Rate;
 use seawall_signals::series::{Kept, STEP};
@@ -37,8 +37,7 @@ const SERIES: u32 = 10_000;
 
 /// Processor time of this thread, or of all of them, in nanoseconds.
 fn spent(clock: ClockId) -> f64 {
-    let time = clock_gettime(clock);
-    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
+    watched::spent(clock).as_nanos() as f64
 }
 
 /// What `act` takes of this thread each time, done so often.
@@ -206,35 +205,11 @@ fn counted() {
     listening.join().expect("it only counts");
 }
 
-/// Takes everything.
-struct Nowhere;
-
-impl Write for Nowhere {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(black_box(bytes).len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 fn logged() {
     let options = logs::Options { queue: Size(256 << 20), ..logs::Options::default() };
     let logs = Logs::into_writer(options, &Secrets::default(), Nowhere).expect("the options are good");
     let (pipeline, id) = (guarded(None), CallId::new());
-    let write = |call: u64| {
-        let line = logs.line(Stream::Performance, Level::Info, "answered").call(id);
-        line.text("upstream", "up")
-            .text("route", "chat")
-            .text("class", "ok")
-            .count("status", 200)
-            .count("attempts", 1)
-            .number("took_ms", 0.9 + call as f64 / 1e3)
-            .number("waited_ms", 0.0)
-            .flag("cached", false)
-            .write();
-    };
+    let write = |call: u64| log(&logs, id, 0.9 + call as f64 / 1e3);
     let on = || {
         let took = turn(&pipeline, write);
         assert!(logs.flush(Duration::from_secs(60)), "the writer keeps up");

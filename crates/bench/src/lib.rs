@@ -7,6 +7,7 @@ mod breakers;
 mod crowd;
 mod ours;
 mod rivals;
+pub mod watched;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
