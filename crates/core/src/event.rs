@@ -141,6 +141,13 @@ pub enum Fact {
         /// What, in words.
         what: Arc<str>,
     },
+    /// Somebody who calls does something unusual for them. That is no offence yet.
+    Unusual {
+        /// What, such as `rate` or `destination`.
+        what: &'static str,
+        /// What was seen and what would have been usual, in words.
+        why: Arc<str>,
+    },
     /// An alert moved.
     Alert {
         /// How, in the words of alerts: `pending`, `active`, `resolved` and so on.

@@ -21,6 +21,7 @@ use seawall_core::store::Store;
 use seawall_core::units::Rate;
 use seawall_gateway::plan::{self, Allow, Calling, Journal, Limit, Once, Plan, Route, Upstream};
 use seawall_gateway::{Gateway, start};
+use seawall_policy::anomaly;
 use seawall_policy::limiter::Quota;
 use seawall_store::Memory;
 use seawall_testkit::client::{self, Answer, Request};
@@ -103,6 +104,7 @@ impl Rig {
                 admin: ([127, 0, 0, 1], 0).into(),
                 hosts: Vec::new(),
                 callers: None,
+                anomaly: anomaly::Options::default(),
                 tls: None,
                 operators: plan::operators::Operators::default(),
                 state: None,

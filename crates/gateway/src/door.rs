@@ -87,7 +87,7 @@ fn in_our_words(worker: &Worker, code: Code) -> Vec<u8> {
         Code::Malformed => Rejection::new(code).because("the request cannot be read as HTTP"),
         _ => Rejection::new(code),
     };
-    refused_at_the_door(worker, id, None, &Method::GET, "", &rejection);
+    refused_at_the_door(worker, id, (None, None), &Method::GET, "", &rejection);
     let mut response = refusal::answer(&rejection, id, None);
     answer::name(&mut response, id, worker.undecided.clone());
     let (head, body) = response.into_parts();

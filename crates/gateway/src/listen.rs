@@ -23,6 +23,7 @@ use tokio::sync::watch;
 
 use crate::body::{BodyError, Outgoing};
 use crate::door::Door;
+use crate::peer::Peer;
 use crate::presence::{Busy, Callers, Entered, Presence};
 use crate::proxy::{Place, call};
 use crate::scene::Slot;
@@ -80,9 +81,11 @@ pub(crate) async fn serve(listener: TcpListener, slot: Slot, mut phase: watch::R
         callers.part(!open);
         tokio::select! {
             accepted = listener.accept(), if open => match accepted {
-                Ok((stream, _)) => {
-                    let entered = callers.enter(slot.load().house.now());
-                    tokio::spawn(connection(stream, slot.clone(), entered));
+                Ok((stream, from)) => {
+                    let worker = slot.load();
+                    let entered = callers.enter(worker.house.now());
+                    let peer = Peer::new(from.ip(), &worker.house.ground.hasher);
+                    tokio::spawn(connection(stream, peer, slot.clone(), entered));
                 }
                 Err(_) => tokio::time::sleep(BREATH).await,
             },
@@ -104,7 +107,7 @@ pub(crate) async fn serve(listener: TcpListener, slot: Slot, mut phase: watch::R
     callers.cut();
 }
 
-async fn connection(stream: TcpStream, slot: Slot, entered: Entered) {
+async fn connection(stream: TcpStream, peer: Peer, slot: Slot, entered: Entered) {
     // Without this a small answer waits for the caller's delayed acknowledgement: 40 ms.
     let _ = stream.set_nodelay(true);
     let (presence, callers) = (entered.presence.clone(), entered.callers.clone());
@@ -129,7 +132,7 @@ async fn connection(stream: TcpStream, slot: Slot, entered: Entered) {
         let (version, callers) = (request.version(), callers.clone());
         let ends_with_it = version == Version::HTTP_10;
         async move {
-            let mut answer = call(worker, request, &names).await;
+            let mut answer = call(worker, request, &names, Some(peer)).await;
             let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
             if callers.are_parting() && version < Version::HTTP_2 && !switches {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -27,6 +27,7 @@ use seawall_core::secret::Secret;
 use seawall_core::store::Store;
 use seawall_core::units::Size;
 use seawall_policy::alert::Rule;
+use seawall_policy::anomaly;
 use seawall_policy::limiter::{Queue, Quota};
 use seawall_security::injection;
 use seawall_signals::alerts::Outlet;
@@ -46,6 +47,8 @@ pub struct Plan {
     pub hosts: Vec<String>,
     /// Who may call; none where everybody may who reaches the port.
     pub callers: Option<Arc<callers::Callers>>,
+    /// What is unusual for a caller, and how long is looked until that is known.
+    pub anomaly: anomaly::Options,
     /// What the data port proves itself with; none where it speaks plain HTTP.
     pub tls: Option<tls::Tls>,
     /// Who may use the admin port; where there is nobody, anybody may who reaches it.

@@ -26,6 +26,7 @@ use crate::entry::{Entry, enter};
 use crate::headers;
 use crate::house::{House, LiveRoute};
 use crate::once;
+use crate::peer::Peer;
 use crate::record::{Record, refused_at_the_door, round};
 use crate::refusal;
 use crate::story::{Names, Ring};
@@ -68,18 +69,20 @@ impl Worker {
 
 /// Answers a request. Dropping the future cancels the call, unless it is `once`: that runs on to its end.
 ///
-/// `names` are those of the certificate the caller brought, if any.
+/// `names` are those of the certificate the caller brought, if any, and `peer` is where it called from.
 pub(crate) async fn call(
     worker: Arc<Worker>,
     request: Request<Incoming>,
     names: &[Box<str>],
+    peer: Option<Peer>,
 ) -> Response<Outgoing> {
     let id = CallId::new();
     let house = &worker.house;
     let Admitted { entry, caller } = match admit(&request, names, house) {
         Ok(admitted) => admitted,
         Err(Turned { rejection, caller, addressed }) => {
-            refused_at_the_door(&worker, id, caller, request.method(), request.uri().path(), &rejection);
+            let (whose, path) = ((caller, peer), request.uri().path());
+            refused_at_the_door(&worker, id, whose, request.method(), path, &rejection);
             let dialect = addressed.map(|place| house.upstreams[place].plan.dialect.clone());
             let mut response = refusal::answer(&rejection, id, dialect.as_deref());
             answer::name(&mut response, id, worker.undecided.clone());
@@ -90,7 +93,7 @@ pub(crate) async fn call(
     let upgrade = headers::asks_for_upgrade(&parts.headers);
     let on_upgrade = if upgrade { parts.extensions.remove::<OnUpgrade>() } else { None };
     let mut record = Record::new(worker.clone(), id, entry.route, &parts.method, parts.uri.path());
-    record.caller = caller;
+    (record.caller, record.peer) = (caller, peer);
     let route = &house.routes[entry.route];
     record.effects = effects(&parts, &entry, route, house);
     if record.effects != Effects::Once {
@@ -240,6 +243,7 @@ async fn run(
         && body.is_end_stream()
         && (matches!(method, Method::GET | Method::HEAD) || route.method() == Some(&method));
     let body = Replay::new(body, house.plan.replay);
+    record.body = body.clone();
     let once_only = on_upgrade.is_some();
     let errand = Errand {
         entry,

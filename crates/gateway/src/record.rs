@@ -13,12 +13,15 @@ use seawall_core::{CallId, Certainty, Class, Instant, Policy, Rejection, Verdict
 use seawall_policy::fallback::Doubt;
 use smallvec::SmallVec;
 
+use crate::body::Replay;
 use crate::compress::Changed;
 use crate::headers::Trace;
 use crate::logged;
+use crate::peer::Peer;
 use crate::proxy::Worker;
 use crate::spans::Told;
 use crate::story::{Attempt, MOMENTS, Moment, Story};
+use crate::unusual::{self, Over};
 
 /// Paths are cut to this length in stories.
 const LONGEST_PATH: usize = 256;
@@ -61,6 +64,10 @@ pub(crate) struct Record {
     pub(crate) route: usize,
     /// Who calls, where callers are told apart.
     pub(crate) caller: Option<usize>,
+    /// From where; none for what is asked by ourselves.
+    pub(crate) peer: Option<Peer>,
+    /// What it sends: how much that was shows at the end.
+    pub(crate) body: Replay,
     pub(crate) effects: Effects,
     /// Where its effect stands, if it is one.
     pub(crate) effect: EffectWord,
@@ -105,6 +112,8 @@ impl Record {
             began,
             route,
             caller: None,
+            peer: None,
+            body: Replay::none(),
             effects: Effects::Guarded,
             effect: EffectWord::None,
             method: method.clone(),
@@ -224,6 +233,8 @@ impl Record {
             route: Some(self.route),
             upstream: Some(upstream),
             caller: self.caller,
+            peer: self.peer,
+            size: self.body.size(),
             method: std::mem::take(&mut self.method),
             path: std::mem::take(&mut self.path),
             effects: self.effects,
@@ -305,6 +316,8 @@ pub(crate) fn count_end(worker: &Worker, story: &Arc<Story>, place: usize, class
         house.upstreams[upstream].meters.rate.record(now, class == Class::Ok);
     }
     count_caller(worker, story.caller, class);
+    let (caller, peer, route, size) = (story.caller, story.peer, story.route, story.size);
+    unusual::see(house, &Over { caller, peer, route, size, class, refusal: story.refusal.as_ref() }, now);
 }
 
 fn count_caller(worker: &Worker, caller: Option<usize>, class: Class) {
@@ -317,13 +330,15 @@ fn count_caller(worker: &Worker, caller: Option<usize>, class: Class) {
 pub(crate) fn refused_at_the_door(
     worker: &Worker,
     id: CallId,
-    caller: Option<usize>,
+    (caller, peer): (Option<usize>, Option<Peer>),
     method: &Method,
     path: &str,
     rejection: &Rejection,
 ) {
     worker.house.ground.rejections.of(rejection.code).inc();
     count_caller(worker, caller, Class::Rejected);
+    let over = Over { caller, peer, route: None, size: 0, class: Class::Rejected, refusal: Some(rejection) };
+    unusual::see(&worker.house, &over, worker.house.now());
     if let Some(logs) = &worker.house.plan.logs {
         logged::refused(logs, id, method, path, rejection);
     }
@@ -334,6 +349,8 @@ pub(crate) fn refused_at_the_door(
         route: None,
         upstream: None,
         caller,
+        peer,
+        size: 0,
         method: method.clone(),
         path: path[..path.floor_char_boundary(LONGEST_PATH)].into(),
         effects: Effects::for_method(method),
@@ -423,6 +440,7 @@ impl Sink for Record {
             | Fact::PaceChanged { .. }
             | Fact::SizeChanged { .. }
             | Fact::AuditTrouble { .. }
+            | Fact::Unusual { .. }
             | Fact::Alert { .. }
             | Fact::AlertTrouble { .. }
             | Fact::SignalTrouble { .. }

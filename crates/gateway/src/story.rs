@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 use crate::body::Ending;
 use crate::compress::Changed;
 use crate::headers::Trace;
+use crate::peer::Peer;
 
 /// Ordinary calls remembered by each worker.
 const ORDINARY: usize = 512;
@@ -41,6 +42,10 @@ pub(crate) struct Story {
     pub(crate) upstream: Option<usize>,
     /// Who called, where callers are told apart.
     pub(crate) caller: Option<usize>,
+    /// From where; none for what was asked by ourselves.
+    pub(crate) peer: Option<Peer>,
+    /// Bytes of its body, as far as they were known.
+    pub(crate) size: u64,
     pub(crate) method: Method,
     pub(crate) path: Box<str>,
     pub(crate) effects: Effects,

@@ -318,6 +318,7 @@ fn told(event: &Event, spent: &mut Quiet) -> Option<String> {
         Fact::AuditTrouble { what } | Fact::AlertTrouble { what } | Fact::SignalTrouble { what } => {
             Some(what.to_string())
         }
+        Fact::Unusual { what, why } => Some(format!("unusual {what}: {why}")),
         Fact::Alert { to, severity, why } if ["active", "resolved", "lost"].contains(to) => {
             Some(format!("alert ({severity}) {why}"))
         }

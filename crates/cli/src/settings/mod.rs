@@ -38,7 +38,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use seawall_config::SecretRef;
 use seawall_core::units;
-use seawall_policy::alert;
+use seawall_policy::{alert, anomaly};
 use seawall_signals::alerts::channel;
 use seawall_signals::logs;
 use seawall_signals::otlp;
@@ -83,6 +83,8 @@ pub(crate) struct Settings {
     pub(crate) hosts: Vec<Host>,
     /// Who may call, each with a key of their own. Needed outside loopback; without any everybody may.
     pub(crate) callers: BTreeMap<String, Caller>,
+    /// What is unusual for a caller: told, never refused.
+    pub(crate) anomaly: anomaly::Options,
     /// What the data port proves itself with. Default none: it speaks plain HTTP.
     pub(crate) tls: Option<Tls>,
     /// The token that opens the admin port to everything; its owner is called admin. Outside loopback this or
@@ -130,6 +132,7 @@ impl Default for Settings {
             admin: Listen::loopback(7071),
             hosts: Vec::new(),
             callers: BTreeMap::new(),
+            anomaly: anomaly::Options::default(),
             tls: None,
             admin_token: None,
             admin_tokens: BTreeMap::new(),

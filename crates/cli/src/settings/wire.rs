@@ -120,6 +120,7 @@ pub(crate) fn ready(loaded: &Loaded, environment: Environment<'_>, secrets: &Sec
         operators: wiring.operators(),
         hosts: settings.hosts.iter().map(|host| host.0.clone()).collect(),
         callers: wiring.callers(),
+        anomaly: settings.anomaly.clone(),
         tls: wiring.tls(),
         state: match &settings.state {
             State::Directory(path) => Some(path.clone()),

@@ -86,6 +86,11 @@ impl Replay {
         self.look(|kept| kept.gone == 0 && kept.state != Source::Failed).unwrap_or(true)
     }
 
+    /// Its bytes: those that came, and those that are announced.
+    pub(crate) fn size(&self) -> u64 {
+        self.look(|kept| (kept.kept as u64).saturating_add(kept.source.size_hint().lower())).unwrap_or(0)
+    }
+
     /// Has the caller's body broken off?
     pub(crate) fn failed(&self) -> bool {
         self.look(|kept| kept.state == Source::Failed).unwrap_or(false)

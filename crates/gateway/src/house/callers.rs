@@ -1,5 +1,6 @@
 //! Who is calling, how much they may, and what has come of it.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -26,6 +27,8 @@ pub(crate) struct LiveCallers {
 #[derive(Debug)]
 pub(crate) struct LiveCaller {
     pub(crate) name: Arc<str>,
+    /// A number that stands for its name in this process.
+    pub(crate) id: u64,
     pub(crate) priority: Priority,
     limits: Vec<Limiter>,
     bulkhead: Option<Bulkhead>,
@@ -166,6 +169,7 @@ impl LiveCaller {
         let _ = calls.of(Class::Ok);
         Ok(Self {
             name: plan.name.clone(),
+            id: ground.hasher.hash_one(("caller", &*plan.name)),
             priority: plan.priority,
             limits,
             bulkhead,

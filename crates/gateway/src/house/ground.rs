@@ -17,6 +17,7 @@ use seawall_signals::series::Kept;
 use crate::once::Journal;
 use crate::recall::Recall;
 use crate::story::Ring;
+use crate::unusual::Habits;
 
 /// What outlives a configuration. Clones share all of it.
 #[derive(Debug, Clone)]
@@ -43,6 +44,8 @@ pub(crate) struct Ground {
     pub(crate) fleet: Option<Fleet>,
     /// Requests that read as attacks, since somebody wrote down how many.
     pub(crate) attacks: Arc<AtomicU64>,
+    /// What is usual for everybody who calls.
+    pub(crate) habits: Arc<Habits>,
     pub(crate) started: Instant,
     pub(crate) started_wall: SystemTime,
     /// Calls in flight at every worker.
@@ -83,6 +86,7 @@ impl Ground {
             rejections: Arc::new(names::rejections(&registry, "")),
             strangers: Arc::default(),
             attacks: Arc::default(),
+            habits: Arc::new(Habits::new(&registry)),
             registry,
             // One more than there are workers: questions about doubts have stories too.
             rings: (0..=workers).map(|_| Arc::default()).collect(),

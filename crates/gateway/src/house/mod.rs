@@ -85,7 +85,13 @@ impl House {
         ground: Ground,
         old: Option<&House>,
     ) -> Result<(Self, Vec<Update>), Invalid> {
-        let mut updates = Vec::new();
+        let mut updates: Vec<Update> = Vec::new();
+        plan.anomaly.check()?;
+        let (habits, watched) = (ground.habits.clone(), plan.anomaly.clone());
+        match old {
+            Some(_) => updates.push(Box::new(move || habits.update(&watched))),
+            None => habits.update(&watched),
+        }
         let upstreams: Vec<LiveUpstream> = plan
             .upstreams
             .iter()

@@ -1,5 +1,6 @@
 //! An upstream and its policies.
 
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -26,6 +27,8 @@ pub(crate) struct LiveUpstream {
     pub(crate) plan: Upstream,
     /// The path of its URL without a slash at the end.
     pub(crate) base: String,
+    /// A number that stands for its name in this process.
+    pub(crate) id: u64,
     pub(crate) breaker: Breaker,
     pub(crate) limits: Vec<Limiter>,
     pub(crate) keyed_by: Vec<HeaderName>,
@@ -184,6 +187,7 @@ impl LiveUpstream {
             None => retry::Budget::new(&plan.defaults.retry),
         };
         Ok(Self {
+            id: ground.hasher.hash_one(&*plan.name),
             base: plan.url.path().trim_end_matches('/').to_owned(),
             breaker,
             limits: keyed,

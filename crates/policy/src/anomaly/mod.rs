@@ -32,12 +32,22 @@ seawall_core::words! {
     }
 }
 
+seawall_core::words! {
+    /// Is anybody watched?
+    Mode {
+        /// Nobody is watched, and nothing is learnt.
+        Off = "off",
+        /// What is unusual is told. Nothing is refused.
+        Watch = "watch",
+    }
+}
+
 /// One call, when it has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Seen {
     /// Bytes the caller sent.
     pub size: u64,
-    /// Did it fail, whosever fault that was?
+    /// Did it fail? What counts as a failure is the driver's to say.
     pub failed: bool,
     /// A hash of where it went, if that is watched.
     pub destination: Option<u64>,
@@ -85,6 +95,8 @@ impl IntoIterator for Notices {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
+    /// Whether callers are watched. Default `"watch"`: it tells and refuses nothing.
+    pub mode: Mode,
     /// Calls are counted over so much time. Default 60 s, range 1 s–1 h: shorter ones are noise, longer ones are late.
     #[serde(with = "units::duration")]
     #[cfg_attr(feature = "schema", schemars(schema_with = "units::duration_schema"))]
@@ -115,6 +127,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            mode: Mode::Watch,
             slot: Duration::from_secs(60),
             memory: Duration::from_secs(86_400),
             learn: 20,

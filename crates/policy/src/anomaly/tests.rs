@@ -190,6 +190,18 @@ fn an_update_keeps_what_was_learnt_unless_slots_change() {
     assert!(watch.is_empty());
 }
 
+#[test]
+fn an_update_to_fewer_callers_forgets_some_and_their_memory() {
+    let mut watch = Watch::new(Options::default());
+    for caller in 1..=1000 {
+        watch.see(u64::wrapping_mul(caller, 0x9e37_79b9_7f4a_7c15), &call(1), at(0));
+    }
+    let before = watch.bytes();
+    watch.update(Options { callers: 10, ..Options::default() });
+    assert_eq!((watch.len(), watch.forgotten()), (10, 990));
+    assert!(watch.bytes() < before / 50, "{} of {before}", watch.bytes());
+}
+
 /// Histories of anything: who, how much, when, clocks that go back included.
 fn histories() -> impl Strategy<Value = Vec<(u64, Seen, u64)>> {
     let size = proptest::prop_oneof![Just(0), Just(u64::MAX), 0u64..100_000];

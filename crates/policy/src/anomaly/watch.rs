@@ -36,12 +36,13 @@ impl Watch {
     }
 
     /// Other options; what was learnt stays. A slot of another length begins anew, and what was learnt of rates by the old
-    /// one is forgotten with everything else.
+    /// one is forgotten with everything else. Where fewer callers may be known than are, some are forgotten.
     pub fn update(&mut self, options: Options) {
         if options.slot != self.options.slot {
             self.callers = Table::default();
         }
         self.options = options;
+        self.forgotten += self.callers.keep(self.options.callers as usize) as u64;
     }
 
     /// A call of a caller has ended: what is unusual about it, each thing at most once in a slot, new destinations apart.

@@ -65,14 +65,29 @@ impl<M: Copy + Default> Table<M> {
             .filter(|entry| entry.id != 0)
             .filter_map(|entry| (!idle(entry.id, &mut entry.meter)).then_some(*entry))
             .collect();
-        // Two thirds full, whether it grows or shrinks; it is full again a quarter later.
+        self.refill(&kept);
+        before - kept.len()
+    }
+
+    /// Keeps at most so many, whichever; says how many it dropped.
+    pub(crate) fn keep(&mut self, most: usize) -> usize {
+        let before = self.len;
+        if before > most {
+            let known = self.entries.iter().filter(|entry| entry.id != 0);
+            let kept: Vec<Entry<M>> = known.take(most).copied().collect();
+            self.refill(&kept);
+        }
+        before - self.len
+    }
+
+    /// Two thirds full, whether it grows or shrinks; it is full again a quarter later.
+    fn refill(&mut self, kept: &[Entry<M>]) {
         let places = (kept.len() * 3 / 2).max(8);
         self.entries = vec![Entry::default(); places].into();
         self.len = 0;
-        for entry in &kept {
+        for entry in kept {
             self.insert(entry.id, entry.meter);
         }
-        before - kept.len()
     }
 
     /// Forgets one that is idle, if a glance finds one.

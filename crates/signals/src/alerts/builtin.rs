@@ -25,7 +25,7 @@ const fn alert(
 }
 
 /// A metric of a part that is not there has no data, and such an alert is quiet.
-const ALL: [BuiltIn; 17] = [
+const ALL: [BuiltIn; 18] = [
     alert(
         "alerts_undelivered",
         "increase(alert_notices_total{result='dropped'}[1h]) > 0",
@@ -53,6 +53,13 @@ const ALL: [BuiltIn; 17] = [
         (0, 60),
         Severity::Warning,
         "more than 80 % of a budget is spent",
+    ),
+    alert(
+        "caller_unusual",
+        "sum by (kind) (increase(caller_anomalies_total[5m])) > 0",
+        (0, 60),
+        Severity::Warning,
+        "somebody who calls does what is not usual for them: the log and the events name who and what",
     ),
     alert(
         "calls_failing",

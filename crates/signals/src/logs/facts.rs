@@ -42,6 +42,7 @@ fn place(fact: &Fact) -> (Stream, Level, &'static str) {
         Fact::PaceChanged { .. } => (Performance, Info, "a limit changed its pace"),
         Fact::SizeChanged { .. } => (Performance, Info, "a bulkhead changed its size"),
         Fact::AuditTrouble { .. } => (Audit, Error, "the audit trail was touched, or cannot be written"),
+        Fact::Unusual { .. } => (App, Warn, "a caller is unusual"),
         Fact::Alert { to: "resolved", .. } => (App, Info, "an alert moved"),
         Fact::Alert { .. } => (App, Warn, "an alert moved"),
         Fact::AlertTrouble { .. } => (App, Error, "somebody may not hear of an alert"),
@@ -86,6 +87,7 @@ fn told<'l>(line: Line<'l>, fact: &Fact) -> Line<'l> {
         Fact::AuditTrouble { what } | Fact::AlertTrouble { what } | Fact::SignalTrouble { what } => {
             line.text("what", what)
         }
+        Fact::Unusual { what, why } => line.text("what", what).text("why", why),
         Fact::Alert { to, severity, why } => line.text("to", to).text("severity", severity).text("why", why),
         Fact::Effect { label, note } => line.text("effect", label).shown("note", note),
         Fact::Lever { action, by, reason } => {

@@ -3,6 +3,7 @@
 //! | metric | counts or shows |
 //! |---|---|
 //! | [`CALLS`], [`CALLER_CALLS`], [`CALL_DURATION`] | calls and how long they took, from arrival to the response's head |
+//! | [`CALLER_ANOMALIES`] | what was unusual for a caller |
 //! | [`ATTEMPTS`], [`RETRIES`], [`RETRY_BUDGET_EXHAUSTED`] | what it took to answer them |
 //! | [`BREAKER_STATE`], [`BREAKER_OPEN`], [`BREAKER_TRANSITIONS`] | circuit breakers |
 //! | [`CERTIFICATE_EXPIRES`] | how long the certificate of a port is good for |
@@ -29,6 +30,13 @@ pub const CALLS: Family<Counter, 3> = Family::counter(
     "seawall_calls_total",
     "Calls answered, by the class of their outcome.",
     ["upstream", "route", "outcome"],
+);
+
+/// `seawall_caller_anomalies_total{kind}`: `kind` is `rate`, `size`, `errors` or `destination`.
+pub const CALLER_ANOMALIES: Family<Counter, 1> = Family::counter(
+    "seawall_caller_anomalies_total",
+    "Times something was unusual for a caller, by what it was.",
+    ["kind"],
 );
 
 /// `seawall_caller_calls_total{caller,outcome}`; see [`caller_calls`].
@@ -355,6 +363,7 @@ pub const ALL: &[Described] = &[
     BULKHEAD_IN_FLIGHT.describe(),
     CACHE.describe(),
     CALL_DURATION.describe(),
+    CALLER_ANOMALIES.describe(),
     CALLER_CALLS.describe(),
     CALLS.describe(),
     CERTIFICATE_EXPIRES.describe(),

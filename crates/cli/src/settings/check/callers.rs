@@ -2,10 +2,12 @@
 
 use super::super::callers::Table;
 use super::super::upstream::Limit;
+use super::calling::invalid;
 use super::{Checking, Key, choose, is_name, upstreams};
 
 pub(super) fn check(checking: &mut Checking<'_>) {
     let settings = &checking.loaded.settings;
+    invalid(checking, &Key::top("anomaly"), settings.anomaly.check());
     for (name, caller) in &settings.callers {
         let key = Key::top("callers").named(name);
         if !is_name(name) {

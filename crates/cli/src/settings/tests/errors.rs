@@ -14,7 +14,7 @@ fn slips_of_the_pen_are_named_with_their_nearest_word() {
     wrong(
         "lisen = 'x'",
         &[
-            "f:1:1: lisen: unknown key `lisen`, write `listen` (known keys: version, listen, admin, hosts, callers, tls, \
+            "f:1:1: lisen: unknown key `lisen`, write `listen` (known keys: version, listen, admin, hosts, callers, anomaly, tls, \
              admin_token, admin_tokens, state, fleet, effects, vault, reload, defaults, upstream, route, logs, otlp, health, alert, channel, job, carbon)",
         ],
     );
@@ -381,7 +381,7 @@ fn what_is_wrong_with_an_alert_is_named_with_its_column_and_what_to_write() {
         &with("severity = 'error'", hook),
         &[
             "f:1:1: alert.down.when: there is no condition, and no built-in alert of that name, write when = \"…\", or write one \
-           of: alerts_undelivered, audit_trouble, breaker_open, budget_nearly_spent, calls_failing, calls_slow, \
+           of: alerts_undelivered, audit_trouble, breaker_open, budget_nearly_spent, caller_unusual, calls_failing, calls_slow, \
            calls_timing_out, carbon_high, certificate_expiring, configuration_changed, configuration_rolled_back, effects_in_doubt, failure_foretold, health_failing, jobs_interrupted, \
            retries_exhausted, strangers_refused",
         ],

@@ -39,6 +39,7 @@ fn full() -> Registry {
     };
     observe_effects(&registry, counts).into_iter().for_each(Observer::keep);
     EFFECT_WORDS_UNSAID.observe(&registry, |out| out.add(&[], 0.0)).keep();
+    CALLER_ANOMALIES.with(&registry, ["rate"]).inc();
     INJECTIONS.with(&registry, ["search", "sql", "shadow"]).inc();
     JOB_ATTEMPTS.with(&registry, ["train", "worked"]).inc();
     JOB_BLOCKS.with(&registry, ["train", "breaker-open"]).inc();
@@ -90,6 +91,7 @@ fn the_list_is_the_published_one() {
         "seawall_bulkhead_in_flight{upstream}",
         "seawall_cache_total{upstream,result}",
         "seawall_call_duration_seconds{upstream,route}",
+        "seawall_caller_anomalies_total{kind}",
         "seawall_caller_calls_total{caller,outcome}",
         "seawall_calls_total{upstream,route,outcome}",
         "seawall_certificate_expires_in_seconds{port}",
