@@ -104,6 +104,7 @@ codes! {
     OperatorUnknown = 55, Gateway, 401, "the admin port wants a token";
     RoleTooSmall = 56, Gateway, 403, "this token may look and not move anything";
     TooManyGuesses = 57, Gateway, 429, "too many wrong tokens came from this address";
+    OffenderLimited = 62, Limiter, 429, "an attack came from this caller, and it is limited for a while";
     NotAvailableYet = 90, Gateway, 501, "this part is not available yet";
 }
 

@@ -2,14 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use seawall::Effects;
-use seawall_e2e::{Rig, Running, decision, eventually, ms, refused};
+use seawall_core::secret::Secret;
+use seawall_e2e::{Rig, Running, decision, eventually, ms, problem, refused};
+use seawall_gateway::plan::callers::{Caller, Callers, Key};
+use seawall_policy::penalty;
 use seawall_security::injection::{Exclusion, Mode, Options};
+use seawall_signals::alerts::rules;
 use seawall_testkit::client::{Client, Request};
 use seawall_testkit::{Reply, Upstream};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const UNION: &str = "1%27%20UNION%20SELECT%20password%20FROM%20users--";
 
@@ -91,6 +96,79 @@ async fn where_a_route_blocks_an_attack_reaches_nobody_and_is_told_without_its_w
     let key =
         Request::get("/up/looked/x").header("authorization", "Bearer 1' UNION SELECT password FROM users--");
     assert_eq!(gateway.send(key).await.status, 200);
+}
+
+fn limiting(rate: &str, held: Duration) -> Options {
+    let limit = penalty::Options { rate: rate.parse().unwrap(), held, ..penalty::Options::default() };
+    Options { mode: Mode::Limit, limit, ..Options::default() }
+}
+
+#[tokio::test]
+async fn who_sent_an_attack_is_limited_for_a_while_and_nobody_else_is() {
+    let (up, gateway) = gateway(limiting("2/h", Duration::from_secs(2))).await;
+    for _ in 0..10 {
+        assert_eq!(gateway.get("/up/looked/x").await.status, 200, "nobody has done anything");
+    }
+    let attack = gateway.get(&format!("/up/looked/x?q={UNION}")).await;
+    assert_eq!(attack.status, 200, "it passes, and counts");
+    let story = gateway.story(&attack).await.to_string();
+    assert!(story.contains("its caller is limited from now on"), "{story}");
+    assert_eq!(gateway.get("/up/looked/x").await.status, 200);
+    let over = gateway.get("/up/looked/x").await;
+    assert_eq!(refused(&over), (429, "SW0062".into()));
+    let seconds: u64 = over.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=2).contains(&seconds) && over.header("x-should-retry").is_none(), "{seconds}");
+    assert_eq!(problem(&over)["certainty"], "not-done");
+    assert_eq!(up.ledger().request_count(), 12);
+    assert_eq!(gateway.get("/up/other").await.status, 200, "by another route it may");
+    // A reload that changes the rate lets nobody off.
+    let mut next = Rig::new(&up.url()).route("looked", "/up/looked/**", None);
+    next.plan.routes[0].inspect = Some(limiting("1/h", Duration::from_secs(2)));
+    gateway.gateway.reload(next.plan).unwrap();
+    assert_eq!(gateway.get("/up/looked/x").await.status, 429);
+    eventually("its time is over", async || (gateway.get("/up/looked/x").await.status == 200).then_some(()))
+        .await;
+    for _ in 0..10 {
+        assert_eq!(gateway.get("/up/looked/x").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn one_callers_attack_limits_no_other_caller() {
+    let up = Upstream::start(Reply::ok("ok")).await.unwrap();
+    let mut rig = Rig::new(&up.url()).route("looked", "/up/looked/**", None);
+    rig.plan.routes[0].inspect = Some(limiting("1/h", Duration::from_secs(60)));
+    let mut callers = Callers::new().unwrap();
+    let (ann, bob) = ("ann-0123456789abcdef", "bob-0123456789abcdef");
+    for (name, key) in [("ann", ann), ("bob", bob)] {
+        let key = Key { secret: Secret::new(key.to_owned()), until: None };
+        callers.add(Caller::new(name), &[key]).unwrap();
+    }
+    rig.plan.callers = Some(Arc::new(callers));
+    let gateway = rig.start();
+    let get = async |key: &str, path: &str| {
+        gateway.send(Request::get(path).header("seawall-key", key)).await.status
+    };
+    assert_eq!(get(ann, &format!("/up/looked/x?q={UNION}")).await, 200);
+    assert_eq!((get(ann, "/up/looked/x").await, get(bob, "/up/looked/x").await), (429, 200));
+}
+
+#[tokio::test]
+async fn where_a_route_alerts_an_attack_passes_and_somebody_is_told() {
+    let up = Upstream::start(Reply::ok("ok")).await.unwrap();
+    let mut rig = Rig::new(&up.url()).route("looked", "/up/looked/**", None);
+    rig.plan.routes[0].inspect = Some(Options { mode: Mode::Alert, ..Options::default() });
+    rig.plan.alerts.rules = rules([]).unwrap();
+    let gateway = rig.start();
+    assert_eq!(gateway.get(&format!("/up/looked/x?q={UNION}")).await.status, 200);
+    assert_eq!(up.ledger().request_count(), 1);
+    let active = eventually("an alert is active", async || {
+        let alerts: Value = gateway.admin("/api/v1/alerts").await.json().unwrap();
+        let mut all = alerts["alerts"].as_array().unwrap().iter();
+        all.find(|alert| alert["id"] == "attack_seen:looked" && alert["state"] == "active").cloned()
+    })
+    .await;
+    assert_eq!(active["severity"], "error", "{active}");
 }
 
 #[tokio::test]

@@ -187,6 +187,14 @@ impl Record {
         Some(&callers.of(self.caller?).name)
     }
 
+    /// A number that stands for who calls: by name, or by address; none for what is asked by ourselves.
+    pub(crate) fn who(&self) -> Option<u64> {
+        match (&self.worker.house.callers, self.caller) {
+            (Some(callers), Some(caller)) => Some(callers.of(caller).id),
+            _ => self.peer.map(Peer::id),
+        }
+    }
+
     /// The path as it came, cut where it was very long.
     pub(crate) fn path(&self) -> &str {
         &self.path

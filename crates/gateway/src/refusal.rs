@@ -60,6 +60,7 @@ fn worth_retrying(rejection: &Rejection) -> bool {
         Code::RateLimited
             | Code::QueueFull
             | Code::UpstreamPaused
+            | Code::OffenderLimited
             | Code::BreakerOpen
             | Code::BulkheadFull
             | Code::Draining

@@ -21,6 +21,7 @@ pub mod job;
 pub mod latency;
 pub mod lifecycle;
 pub mod limiter;
+pub mod penalty;
 pub mod probation;
 pub mod queue;
 pub mod retry;

@@ -109,7 +109,8 @@ impl LiveRoute {
         let inspect = match &plan.inspect {
             Some(options) => {
                 options.check()?;
-                Some(Inspect::new(options, &ground.registry, &plan.name))
+                let old = building.old.and_then(|old| old.written(&plan.name)?.inspect.as_ref());
+                Some(Inspect::new(options, old, &ground.registry, &plan.name, building.updates))
             }
             None => None,
         };

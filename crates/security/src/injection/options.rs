@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use seawall_policy::Invalid;
+use seawall_policy::{Invalid, penalty};
 
 use super::rules::{Category, RULES};
 
@@ -11,6 +11,10 @@ seawall_core::words! {
     Mode {
         /// It is told and let through.
         Shadow = "shadow",
+        /// It is let through, and an alert tells of it.
+        Alert = "alert",
+        /// It is let through, and whoever sent it is limited for a while.
+        Limit = "limit",
         /// It is refused.
         Block = "block",
     }
@@ -52,6 +56,8 @@ pub struct Exclusion {
 pub struct Options {
     /// What is done about an attack. Default `"shadow"`: see what would be refused before anything is.
     pub mode: Mode,
+    /// How whoever sent one is limited, where `mode` is `"limit"`.
+    pub limit: penalty::Options,
     /// The score from which a text is an attack. Default 5, range 1–20: one strong reason, or several weak ones that
     /// stand together.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 20)))]
@@ -68,6 +74,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             mode: Mode::Shadow,
+            limit: penalty::Options::default(),
             threshold: 5,
             categories: Category::ALL.to_vec(),
             read: Part::ALL.to_vec(),
@@ -86,6 +93,14 @@ impl Options {
             let message = format!("{} is out of range: write 1 to 20", self.threshold);
             return Err(Invalid::new("threshold", message));
         }
+        self.limit.check().map_err(|Invalid { key, message }| {
+            let key = match key {
+                "rate" => "limit.rate",
+                "for" => "limit.for",
+                _ => "limit.callers",
+            };
+            Invalid::new(key, message)
+        })?;
         if self.categories.is_empty() {
             return Err(Invalid::new(
                 "categories",
@@ -160,6 +175,7 @@ mod tests {
         let wrong =
             |text: &str| serde_json::from_str::<Options>(text).unwrap().check().unwrap_err().to_string();
         assert_eq!(wrong(r#"{"threshold":0}"#), "threshold: 0 is out of range: write 1 to 20");
+        assert!(wrong(r#"{"limit":{"for":"0s"}}"#).starts_with("limit.for: 0ns is out of range"));
         assert!(wrong(r#"{"categories":[]}"#).starts_with("categories: nothing is looked for"));
         assert!(wrong(r#"{"read":[]}"#).starts_with("read: nothing is read"));
         assert!(wrong(r#"{"exclude":[{"rule":"sql/onion"}]}"#).contains("\"sql/onion\" is no rule"));

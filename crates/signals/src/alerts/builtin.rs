@@ -25,13 +25,20 @@ const fn alert(
 }
 
 /// A metric of a part that is not there has no data, and such an alert is quiet.
-const ALL: [BuiltIn; 18] = [
+const ALL: [BuiltIn; 19] = [
     alert(
         "alerts_undelivered",
         "increase(alert_notices_total{result='dropped'}[1h]) > 0",
         (0, 0),
         Severity::Error,
         "notices were dropped because a channel did not take them: see `seawall alerts`",
+    ),
+    alert(
+        "attack_seen",
+        "sum by (route) (increase(injections_total{mode='alert'}[5m])) > 0",
+        (0, 60),
+        Severity::Error,
+        "requests read as attacks on a route that raises an alert for them: their stories say why",
     ),
     alert(
         "audit_trouble",

@@ -206,7 +206,7 @@ pub const AUDIT_TROUBLES: Family<Counter, 0> = Family::counter(
 );
 
 /// `seawall_injections_total{route,category,mode}`: `category` is `sql`, `xss`, `traversal` or `command`, `mode` is
-/// `shadow` or `block`.
+/// `shadow`, `alert`, `limit` or `block`.
 pub const INJECTIONS: Family<Counter, 3> = Family::counter(
     "seawall_injections_total",
     "Requests that read as attacks, by what they are aimed at and what is done about them.",

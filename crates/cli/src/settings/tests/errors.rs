@@ -36,6 +36,28 @@ fn slips_of_the_pen_are_named_with_their_nearest_word() {
 }
 
 #[test]
+fn callers_are_watched_and_limited_within_ranges() {
+    wrong(
+        &format!("{UP}[anomaly]\nslot = '10ms'"),
+        &["f:3:8: anomaly.slot: 10ms is out of range, write \"1s\" to \"1h\""],
+    );
+    wrong(
+        &format!("{UP}[anomaly]\nmode = 'block'"),
+        &["f:3:8: anomaly.mode: unknown value \"block\", write one of: off, watch"],
+    );
+    let inspect =
+        |table: &str| format!("{UP}[route.r]\nmatch = {{ path = '/up/x' }}\ninspect = {{ {table} }}");
+    wrong(
+        &inspect("mode = 'ban'"),
+        &["f:4:20: route.r.inspect.mode: unknown value \"ban\", write one of: shadow, alert, limit, block"],
+    );
+    wrong(
+        &inspect("mode = 'limit', limit = { for = '30d' }"),
+        &["f:4:45: route.r.inspect.limit.for: 2592000s is out of range, write \"1s\" to \"7d\""],
+    );
+}
+
+#[test]
 fn several_errors_are_said_at_once() {
     wrong(
         "listen = '7070'\n[defaults]\ndeadline = 60\n[upstream.a]\nurl = 'nonsense'\n",
@@ -381,7 +403,7 @@ fn what_is_wrong_with_an_alert_is_named_with_its_column_and_what_to_write() {
         &with("severity = 'error'", hook),
         &[
             "f:1:1: alert.down.when: there is no condition, and no built-in alert of that name, write when = \"…\", or write one \
-           of: alerts_undelivered, audit_trouble, breaker_open, budget_nearly_spent, caller_unusual, calls_failing, calls_slow, \
+           of: alerts_undelivered, attack_seen, audit_trouble, breaker_open, budget_nearly_spent, caller_unusual, calls_failing, calls_slow, \
            calls_timing_out, carbon_high, certificate_expiring, configuration_changed, configuration_rolled_back, effects_in_doubt, failure_foretold, health_failing, jobs_interrupted, \
            retries_exhausted, strangers_refused",
         ],
