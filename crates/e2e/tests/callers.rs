@@ -258,6 +258,39 @@ async fn two_callers_with_one_idempotency_key_never_share_and_a_new_key_of_one_f
 }
 
 #[tokio::test]
+async fn callers_of_one_tenant_share_their_idempotency_keys_and_with_nobody_else() {
+    let up = Upstream::start(Script::per_path(|_, n| Reply::json(201, json!({ "order": n })))).await.unwrap();
+    let mut rig = Rig::new(&up.url()).route("orders", "/up/orders", Some(Effects::Once));
+    let of = |name: &str, tenant: &str| Caller { tenant: Some(Arc::from(tenant)), ..Caller::new(name) };
+    const SHOP: &str = "shop-0123456789abcdef";
+    const EVE: &str = "eve-0123456789abcdef";
+    rig.plan.callers = callers([
+        (of("ann", "shop"), &[ANN][..]),
+        (of("bob", "shop"), &[BOB]),
+        // Its name is the tenant's, and it is not of it.
+        (Caller::new("shop"), &[SHOP]),
+        (of("eve", "ann"), &[EVE]),
+    ]);
+    let gateway = rig.start();
+    let order = async |key: &str, quantity: u32| {
+        let request = Request::post("/up/orders").header("seawall-key", key).header("idempotency-key", "k1");
+        gateway.send(request.json(&json!({ "quantity": quantity }))).await
+    };
+    let first = order(ANN, 1).await;
+    assert_eq!((first.status, decision(&first, "effect").as_str()), (201, "done"));
+    let again = order(BOB, 1).await;
+    assert_eq!((decision(&again, "effect").as_str(), &again.body), ("replayed", &first.body));
+    assert_eq!(decision(&again, "caller"), "bob", "it is still who it is");
+    assert_eq!(refused(&order(BOB, 2).await), (422, "SW0038".into()), "one key, one wish");
+    for other in [SHOP, EVE] {
+        let own = order(other, 1).await;
+        assert_eq!(decision(&own, "effect"), "done", "{other}");
+        assert_ne!(own.body, first.body);
+    }
+    assert_eq!(up.ledger().request_count(), 3);
+}
+
+#[tokio::test]
 async fn what_was_answered_to_one_caller_is_not_given_to_another() {
     let up = Upstream::start(Script::per_path(|_, n| Reply::json(200, json!({ "n": n })))).await.unwrap();
     let mut rig = Rig::new(&up.url()).route("kept", "/up/kept", None);

@@ -52,6 +52,9 @@ pub(crate) struct Table {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub(crate) priority: Priority,
+    /// In whose name its idempotency keys are: callers of one tenant that bring the same key want the same thing. Default
+    /// its own name: equal keys of two callers never meet.
+    pub(crate) tenant: Option<String>,
 }
 
 const EXPECTED: &str = "where a key is, like \"vault:ann\", or a table";
@@ -76,6 +79,7 @@ impl<'de> Deserialize<'de> for Caller {
                     routes: None,
                     upstreams: None,
                     priority: Priority::default(),
+                    tenant: None,
                 };
                 Ok(Caller { table, is_short: true })
             }

@@ -30,6 +30,7 @@ pub(crate) struct LiveCaller {
     /// A number that stands for its name in this process.
     pub(crate) id: u64,
     pub(crate) priority: Priority,
+    tenant: Option<Arc<str>>,
     limits: Vec<Limiter>,
     bulkhead: Option<Bulkhead>,
     /// For every route, written or not: may it be taken?
@@ -171,11 +172,20 @@ impl LiveCaller {
             name: plan.name.clone(),
             id: ground.hasher.hash_one(("caller", &*plan.name)),
             priority: plan.priority,
+            tenant: plan.tenant.clone(),
             limits,
             bulkhead,
             reach: Vec::new(),
             calls,
         })
+    }
+
+    /// In whose name its idempotency keys are: what kind of name, and which.
+    pub(crate) fn owner(&self) -> (&'static str, &str) {
+        match &self.tenant {
+            Some(tenant) => ("tenant", tenant),
+            None => ("caller", &self.name),
+        }
     }
 
     /// May it take the route in this place?

@@ -82,13 +82,15 @@ impl Asked {
     }
 }
 
-/// Whose key it is: the caller's who is known by name, and of that one whoever stands behind it.
+/// Whose key it is: the caller's who is known by name, or its tenant's, and of that one whoever stands behind it.
 fn owner(record: &Record, headers: &HeaderMap) -> Vec<u8> {
     let mut owner = Vec::new();
-    if let Some(caller) = record.caller() {
-        owner.extend_from_slice(b"caller ");
-        owner.extend_from_slice(&(caller.len() as u64).to_be_bytes());
-        owner.extend_from_slice(caller.as_bytes());
+    if let (Some(callers), Some(caller)) = (&record.worker.house.callers, record.caller) {
+        let (kind, name) = callers.of(caller).owner();
+        owner.extend_from_slice(kind.as_bytes());
+        owner.push(b' ');
+        owner.extend_from_slice(&(name.len() as u64).to_be_bytes());
+        owner.extend_from_slice(name.as_bytes());
     }
     owner.extend(headers::owner(headers));
     owner

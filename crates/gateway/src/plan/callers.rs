@@ -34,6 +34,8 @@ pub struct Caller {
     pub certificate: Option<Box<str>>,
     /// How its calls stand among those that wait, where they do not say so themselves.
     pub priority: Priority,
+    /// In whose name its idempotency keys are: callers of one tenant that bring one key want one thing. None: in its own.
+    pub tenant: Option<Arc<str>>,
 }
 
 impl Caller {
@@ -46,6 +48,7 @@ impl Caller {
             reach: Reach::default(),
             certificate: None,
             priority: Priority::default(),
+            tenant: None,
         }
     }
 }

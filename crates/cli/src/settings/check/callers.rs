@@ -13,7 +13,7 @@ pub(super) fn check(checking: &mut Checking<'_>) {
         if !is_name(name) {
             checking.error(&key, format!("{name:?} cannot be a name"), "write a name of a-z, 0-9, _ and -");
         }
-        let Table { key: secret, certificate, limits, routes, upstreams, .. } = &caller.table;
+        let Table { key: secret, certificate, limits, routes, upstreams, tenant, .. } = &caller.table;
         let asked = settings.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
         match (secret, certificate) {
             (None, None) => {
@@ -25,6 +25,10 @@ pub(super) fn check(checking: &mut Checking<'_>) {
                 checking.error(&key.then("certificate"), message, "write tls.client_ca, or remove it");
             }
             _ => {}
+        }
+        if let Some(tenant) = tenant.as_deref().filter(|tenant| !is_name(tenant)) {
+            let message = format!("{tenant:?} cannot be a name");
+            checking.error(&key.then("tenant"), message, "write a name of a-z, 0-9, _ and -");
         }
         reach(checking, &key, "routes", routes.as_deref(), &settings.route, "route");
         reach(checking, &key, "upstreams", upstreams.as_deref(), &settings.upstream, "upstream");

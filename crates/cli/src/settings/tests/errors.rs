@@ -45,6 +45,10 @@ fn callers_are_watched_and_limited_within_ranges() {
         &format!("{UP}[anomaly]\nmode = 'block'"),
         &["f:3:8: anomaly.mode: unknown value \"block\", write one of: off, watch"],
     );
+    wrong(
+        &format!("{UP}[callers.ann]\nkey = 'env:ANN'\ntenant = 'The Shop'"),
+        &["f:4:10: callers.ann.tenant: \"The Shop\" cannot be a name, write a name of a-z, 0-9, _ and -"],
+    );
     let inspect =
         |table: &str| format!("{UP}[route.r]\nmatch = {{ path = '/up/x' }}\ninspect = {{ {table} }}");
     wrong(

@@ -33,7 +33,7 @@ impl Wiring<'_> {
         };
         for (name, caller) in &settings.callers {
             let key = caller.place(name);
-            let Table { key: reference, certificate, limits, queue, routes, upstreams, priority } =
+            let Table { key: reference, certificate, limits, queue, routes, upstreams, priority, tenant } =
                 &caller.table;
             let keys = match reference {
                 Some(reference) => self.accepted(&key, reference),
@@ -50,6 +50,7 @@ impl Wiring<'_> {
                 reach: Reach { routes: names(routes), upstreams: names(upstreams) },
                 certificate: certificate.as_deref().map(Box::from),
                 priority: *priority,
+                tenant: tenant.as_deref().map(Arc::from),
             };
             if let Err(invalid) = callers.add(planned, &keys) {
                 self.unready(&key, Code::SecretMissing, invalid.message.to_string());
