@@ -9,7 +9,7 @@ usage: cargo xtask <job>
   deny                licences, bans, sources; advisories when their database can be reached
   bench [WHAT] [--rounds N] [--seconds S]
                       WHAT: gateway (beside nginx and Envoy), memory, pipeline, signals (what being watched
-                      adds, on against off), all (default)
+                      adds, on against off), inspect (what looking for attacks costs the gateway), all (default)
                       N rounds per contender (default 3) of S seconds (default 5)
   peers [--trials N] [--seed S] [--patience P] [--only PART]
                       the effect guard beside Powertools and DBOS on the same faults, N wishes each (default 50), asked
@@ -54,6 +54,7 @@ pub(crate) struct Bench {
     pub(crate) memory: bool,
     pub(crate) pipeline: bool,
     pub(crate) signals: bool,
+    pub(crate) inspect: bool,
     /// Measured turns of each contender; medians are reported. Default 3.
     pub(crate) rounds: u32,
     /// Length of one turn. Default 5 s.
@@ -153,9 +154,12 @@ fn bench(words: &[&str]) -> Result<Bench, String> {
         match *word {
             "--rounds" => rounds = number("--rounds", words.next())?,
             "--seconds" => seconds = number("--seconds", words.next())?,
-            "gateway" | "memory" | "pipeline" | "signals" | "all" if what.is_none() => what = Some(*word),
+            "gateway" | "memory" | "pipeline" | "signals" | "inspect" | "all" if what.is_none() => {
+                what = Some(*word);
+            }
             other => {
-                return Err(format!("bench knows no {other:?}: gateway, memory, pipeline, signals or all"));
+                let known = "gateway, memory, pipeline, signals, inspect or all";
+                return Err(format!("bench knows no {other:?}: {known}"));
             }
         }
     }
@@ -166,6 +170,7 @@ fn bench(words: &[&str]) -> Result<Bench, String> {
         memory: wants("memory"),
         pipeline: wants("pipeline"),
         signals: wants("signals"),
+        inspect: wants("inspect"),
         rounds,
         seconds,
     })
@@ -307,13 +312,22 @@ mod tests {
 
     #[test]
     fn bench_without_a_name_means_all_of_them() {
-        let all = Bench { gateway: true, memory: true, pipeline: true, signals: true, rounds: 3, seconds: 5 };
+        let all = Bench {
+            gateway: true,
+            memory: true,
+            pipeline: true,
+            signals: true,
+            inspect: true,
+            rounds: 3,
+            seconds: 5,
+        };
         assert_eq!(parsed("bench"), Ok(Job::Bench(all)));
         let none = || Bench {
             gateway: false,
             memory: false,
             pipeline: false,
             signals: false,
+            inspect: false,
             rounds: 7,
             seconds: 2,
         };

@@ -204,12 +204,13 @@ fn make_executable(file: &Path) -> Result<(), String> {
     change().map_err(|error: std::io::Error| format!("{}: {error}", file.display()))
 }
 
-/// `seawall serve` with every policy on, at limits too wide to bind.
+/// `seawall serve` with every policy on, at limits too wide to bind, and with `more` in its configuration.
 pub(super) fn seawall(
     binary: &Path,
     to: SocketAddr,
     cores: Option<&str>,
     folder: &Path,
+    more: &str,
 ) -> Result<Server, String> {
     let (listen, admin) = (http::free_address()?, http::free_address()?);
     let folder = folder.join("seawall");
@@ -222,7 +223,7 @@ state   = "{state}"
 [upstream.bench]
 url    = "http://{to}"
 limits = [ {{ requests = "1000000/s" }}, {{ concurrent = 1024 }} ]
-"#,
+{more}"#,
         state = folder.join("state").display()
     );
     let config = written(&folder, "seawall.toml", &text)?;
@@ -232,7 +233,7 @@ limits = [ {{ requests = "1000000/s" }}, {{ concurrent = 1024 }} ]
     Server::start("seawall", version, listen, command, &folder)
 }
 
-fn written(folder: &Path, name: &str, text: &str) -> Result<PathBuf, String> {
+pub(super) fn written(folder: &Path, name: &str, text: &str) -> Result<PathBuf, String> {
     let file = folder.join(name);
     let write = || {
         fs::create_dir_all(folder)?;

@@ -83,7 +83,7 @@ impl Comparison {
                 absent.push(format!("Envoy was not measured: {why}"));
             }
         }
-        servers.push(contenders::seawall(binary, upstream.address, shape.proxy, &folder)?);
+        servers.push(contenders::seawall(binary, upstream.address, shape.proxy, &folder, "")?);
 
         let mut direct = Vec::new();
         let mut seen: Vec<Seen> = servers.iter().map(Seen::nothing_yet).collect();

@@ -26,11 +26,27 @@ pub(super) fn wrk(
     folder: &Path,
     glance: impl FnMut(),
 ) -> Result<Load, String> {
+    wrk_by(None, url, connections, seconds, core, folder, glance)
+}
+
+/// The same with a script that makes the requests.
+pub(super) fn wrk_by(
+    script: Option<&Path>,
+    url: &str,
+    connections: u32,
+    seconds: u32,
+    core: Option<&str>,
+    folder: &Path,
+    glance: impl FnMut(),
+) -> Result<Load, String> {
     let program = find("wrk").ok_or("wrk is not installed")?;
     let output = folder.join("wrk.txt");
     let file = File::create(&output).map_err(|error| format!("{}: {error}", output.display()))?;
     let mut command = pinned(&program, core);
     command.args(["--threads", "1", "--latency"]);
+    if let Some(script) = script {
+        command.arg("--script").arg(script);
+    }
     command.args(["--connections", &connections.to_string(), "--duration", &format!("{seconds}s"), url]);
     let limit = Duration::from_secs(u64::from(seconds) + 20);
     let status = Running::start("wrk", command.stdout(file))?.wait(limit, glance)?;

@@ -41,7 +41,7 @@ pub(super) fn measure(binary: &Binary) -> Result<(), Stop> {
     allow_open_files();
     let folder = super::workshop("memory")?;
     let upstream = upstream::start()?;
-    let server = contenders::seawall(&binary.path, upstream, None, &folder)?;
+    let server = contenders::seawall(&binary.path, upstream, None, &folder, "")?;
     let up = watched(&server, || upload(server.address))?;
     let down = watched(&server, || download(server.address))?;
     let mut seen = Vec::new();

@@ -5,6 +5,7 @@
 mod contenders;
 mod gateway;
 mod http;
+mod inspect;
 mod load;
 mod memory;
 pub(crate) mod observe;
@@ -24,7 +25,7 @@ const BUILDING: Duration = Duration::from_secs(1800);
 
 /// Runs the benches that were asked for.
 pub(crate) fn run_all(report: &mut Report, wanted: &args::Bench) {
-    if wanted.gateway || wanted.memory {
+    if wanted.gateway || wanted.memory || wanted.inspect {
         let mut binary = None;
         report.step("release build", || {
             binary = Some(release()?);
@@ -39,9 +40,17 @@ pub(crate) fn run_all(report: &mut Report, wanted: &args::Bench) {
                 if wanted.memory {
                     report.step("bench memory", || memory::measure(&binary));
                 }
+                if wanted.inspect {
+                    report.step("bench inspect", || inspect::measure(&binary, wanted.rounds, wanted.seconds));
+                }
             }
             None => {
-                for (name, wanted) in [("bench gateway", wanted.gateway), ("bench memory", wanted.memory)] {
+                let all = [
+                    ("bench gateway", wanted.gateway),
+                    ("bench memory", wanted.memory),
+                    ("bench inspect", wanted.inspect),
+                ];
+                for (name, wanted) in all {
                     if wanted {
                         report.skip(name, "there is no release build");
                     }
