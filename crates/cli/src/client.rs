@@ -1,19 +1,30 @@
-//! Asks a running admin port, over HTTP/1.1 and within a few seconds.
+//! Asks a running admin port, over HTTP/1.1, with TLS where it speaks it, and within a few seconds.
 
+mod tls;
+
+use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use seawall_core::secret::Secret;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use crate::output::{Failure, plain};
+
+pub(crate) use tls::{Identity, Trust};
 
 /// To connect.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -25,12 +36,23 @@ const ANSWER: Duration = Duration::from_secs(15);
 const MAX_ANSWER: usize = 16 << 20;
 
 /// An admin port.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Admin {
     authority: String,
     base: String,
+    /// It is asked for by https.
+    secure: bool,
+    /// How, where it is.
+    tls: Option<Arc<ClientConfig>>,
     /// What is shown to be let in; no print shows it.
     token: Option<HeaderValue>,
+}
+
+impl fmt::Display for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.secure { "https" } else { "http" };
+        write!(f, "{scheme}://{}", self.authority)
+    }
 }
 
 impl Admin {
@@ -41,7 +63,40 @@ impl Admin {
             std::net::IpAddr::V6(ip) if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
             ip => ip,
         };
-        Self { authority: SocketAddr::new(ip, address.port()).to_string(), base: String::new(), token: None }
+        let authority = SocketAddr::new(ip, address.port()).to_string();
+        Self { authority, base: String::new(), secure: false, tls: None, token: None }
+    }
+
+    /// The same, by https.
+    pub(crate) fn secured(self) -> Self {
+        Self { secure: true, ..self }
+    }
+
+    /// Is it asked for by https?
+    pub(crate) fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// Does what it is told travel to another machine in the clear?
+    pub(crate) fn is_overheard(&self) -> bool {
+        let host = self.authority.rsplit_once(':').map_or(&*self.authority, |(host, _)| host);
+        let address: Result<std::net::IpAddr, _> = host.trim_matches(['[', ']']).parse();
+        let here = address.map_or(host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback());
+        !self.secure && !here
+    }
+
+    /// The same, believing these and showing that. Refuses certificates and keys that are none.
+    pub(crate) fn believing(self, trust: &Trust, identity: Option<&Identity>) -> Result<Self, Failure> {
+        let config = tls::config(trust, identity).map_err(|why| {
+            let what = match trust {
+                _ if why.starts_with("--") => "",
+                Trust::Public => "TLS: ",
+                Trust::Authorities(_) => "--ca: ",
+                Trust::Itself(_) => "admin_tls.cert: ",
+            };
+            Failure::bad_input(format_args!("{what}{why}"))
+        })?;
+        Ok(Self { tls: Some(config), ..self })
     }
 
     /// The same, shown a token.
@@ -54,7 +109,7 @@ impl Admin {
         Ok(Self { token: Some(value), ..self })
     }
 
-    /// Reads `http://host:port/path` or `host:port`.
+    /// Reads `https://host:port/path`, `http://host:port/path` or `host:port`.
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         let wrong = |why: &str| {
             Failure::bad_input(format_args!(
@@ -66,15 +121,18 @@ impl Admin {
         let uri: Uri = full.parse().map_err(|_| wrong("is not a URL"))?;
         let authority = uri.authority().filter(|authority| !authority.host().is_empty());
         match (uri.scheme_str(), authority) {
-            (Some("http"), Some(authority)) if !authority.as_str().contains('@') => Ok(Self {
-                authority: match authority.port() {
-                    Some(_) => authority.to_string(),
-                    None => format!("{authority}:80"),
-                },
-                base: uri.path().trim_end_matches('/').to_owned(),
-                token: None,
-            }),
-            (Some("https"), _) => Err(wrong("is https, and the admin port speaks http")),
+            (Some(scheme @ ("http" | "https")), Some(authority)) if !authority.as_str().contains('@') => {
+                Ok(Self {
+                    authority: match authority.port() {
+                        Some(_) => authority.to_string(),
+                        None => format!("{authority}:{}", if scheme == "https" { 443 } else { 80 }),
+                    },
+                    base: uri.path().trim_end_matches('/').to_owned(),
+                    secure: scheme == "https",
+                    tls: None,
+                    token: None,
+                })
+            }
             _ => Err(wrong("is not the URL of an admin port")),
         }
     }
@@ -111,15 +169,13 @@ impl Admin {
 
     async fn exchange(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Value, Failure> {
         let answer = timeout(ANSWER, self.send(method, path, body)).await;
-        let (status, bytes) = answer.unwrap_or_else(|_| {
-            Err(Failure::failed(format_args!("no answer from http://{} in time", self.authority)))
-        })?;
+        let (status, bytes) =
+            answer.unwrap_or_else(|_| Err(Failure::failed(format_args!("no answer from {self} in time"))))?;
         let value: Option<Value> = serde_json::from_slice(&bytes).ok();
         match (status.is_success(), value) {
             (true, Some(value)) => Ok(value),
             (true, None) => Err(Failure::failed(format_args!(
-                "http://{}{path} did not answer in JSON: is it a seawall's admin port?",
-                self.authority
+                "{self}{path} did not answer in JSON: is it a seawall's admin port?"
             ))),
             (false, value) if status == StatusCode::UNAUTHORIZED => {
                 let refusal = refused(status, value.as_ref(), path);
@@ -134,18 +190,34 @@ impl Admin {
     async fn send(&self, method: Method, path: &str, body: Vec<u8>) -> Result<(StatusCode, Bytes), Failure> {
         let nobody = |why: &dyn std::fmt::Display| {
             Failure::failed(format_args!(
-                "no seawall answers at http://{} ({why}): is `seawall serve` running? --admin names another",
-                self.authority
+                "no seawall answers at {self} ({why}): is `seawall serve` running? --admin names another"
             ))
+        };
+        let failed = |why: &(dyn std::error::Error + 'static)| match tls::trouble(why, &self.authority) {
+            Some(why) => Failure::failed(format_args!("{self}: {why}")),
+            None => nobody(&why),
         };
         let stream = match timeout(CONNECT, TcpStream::connect(&self.authority)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(why)) => return Err(nobody(&why)),
             Err(_) => return Err(nobody(&"nothing within 3s")),
         };
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|why| nobody(&why))?;
-        tokio::spawn(connection);
+        let mut sender = match &self.tls {
+            Some(config) if self.secure => {
+                let host = self.authority.rsplit_once(':').map_or("", |(host, _)| host);
+                let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|_| {
+                    Failure::bad_input(format_args!("{self}: no certificate can be for {:?}", plain(host)))
+                })?;
+                let connecting = TlsConnector::from(config.clone()).connect(name, stream);
+                let stream = match timeout(CONNECT, connecting).await {
+                    Ok(stream) => stream.map_err(|why| failed(&why))?,
+                    Err(_) => return Err(nobody(&"no handshake within 3s")),
+                };
+                begun(TokioIo::new(stream)).await
+            }
+            _ => begun(TokioIo::new(stream)).await,
+        }
+        .map_err(|why| failed(&why))?;
         let mut request = Request::builder();
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, token);
@@ -158,12 +230,22 @@ impl Admin {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body)))
             .map_err(|why| Failure::bad_input(format_args!("{path} cannot be asked for: {why}")))?;
-        let answer = sender.send_request(request).await.map_err(|why| nobody(&why))?;
+        let answer = sender.send_request(request).await.map_err(|why| failed(&why))?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
         let body = body.map_err(|why| Failure::failed(format_args!("the answer broke off: {why}")))?;
         Ok((status, body.to_bytes()))
     }
+}
+
+/// Begins HTTP on a connection.
+async fn begun<S>(stream: TokioIo<S>) -> hyper::Result<SendRequest<Full<Bytes>>>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
+    tokio::spawn(connection);
+    Ok(sender)
 }
 
 /// A refusal in the admin port's own words, where it gave some.
@@ -192,18 +274,21 @@ mod tests {
 
     #[test]
     fn addresses_are_read_as_people_write_them() {
-        for (text, authority, base) in [
-            ("http://127.0.0.1:7071", "127.0.0.1:7071", ""),
-            ("127.0.0.1:7071", "127.0.0.1:7071", ""),
-            ("http://ops.example/seawall/", "ops.example:80", "/seawall"),
-            ("localhost:1", "localhost:1", ""),
+        for (text, whole, base, overheard) in [
+            ("http://127.0.0.1:7071", "http://127.0.0.1:7071", "", false),
+            ("127.0.0.1:7071", "http://127.0.0.1:7071", "", false),
+            ("http://ops.example/seawall/", "http://ops.example:80", "/seawall", true),
+            ("https://ops.example/seawall/", "https://ops.example:443", "/seawall", false),
+            ("https://[::1]:7071", "https://[::1]:7071", "", false),
+            ("http://[::1]:7071", "http://[::1]:7071", "", false),
+            ("10.0.0.5:7071", "http://10.0.0.5:7071", "", true),
+            ("localhost:1", "http://localhost:1", "", false),
         ] {
-            assert_eq!(
-                Admin::parse(text).unwrap(),
-                Admin { authority: authority.into(), base: base.into(), token: None }
-            );
+            let admin = Admin::parse(text).unwrap();
+            assert_eq!((admin.to_string().as_str(), admin.base.as_str()), (whole, base));
+            assert_eq!(admin.is_overheard(), overheard, "{text}");
         }
-        for wrong in ["https://host", "", "ftp://x", "http://user:pw@host"] {
+        for wrong in ["", "ftp://x", "http://user:pw@host", "https://user:pw@host"] {
             assert!(Admin::parse(wrong).is_err(), "{wrong}");
         }
         assert_eq!(Admin::at("0.0.0.0:9".parse().unwrap()).authority, "127.0.0.1:9");

@@ -173,7 +173,7 @@ fn nobody_at_the_admin_port_is_a_failure_that_says_whom_it_asked() {
         assert!(ran.err.contains(&format!("no seawall answers at http://{free}")), "{}", ran.err);
         assert!(ran.err.contains("is `seawall serve` running?"), "{}", ran.err);
     }
-    assert_eq!(run(home.path(), &["status", "--admin", "https://x"]).code, Some(2));
+    assert_eq!(run(home.path(), &["status", "--admin", "ftp://x"]).code, Some(2));
 }
 
 #[test]

@@ -105,6 +105,7 @@ codes! {
     RoleTooSmall = 56, Gateway, 403, "this token may look and not move anything";
     TooManyGuesses = 57, Gateway, 429, "too many wrong tokens came from this address";
     OffenderLimited = 62, Limiter, 429, "an attack came from this caller, and it is limited for a while";
+    SpeaksTls = 64, Gateway, 400, "this port speaks TLS, and the request came in the clear";
     NotAvailableYet = 90, Gateway, 501, "this part is not available yet";
 }
 

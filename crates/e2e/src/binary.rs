@@ -72,7 +72,8 @@ impl Seawall {
         let mut this = Self { child, stderr, listen: String::new(), admin: String::new() };
         let calls = this.said("calls at http").await;
         this.listen = calls.split_once("://").unwrap().1.split_once('/').unwrap().0.to_owned();
-        this.admin = this.said("http://").await.trim_end_matches('/').to_owned();
+        let admin = this.said("admin at http").await;
+        this.admin = admin.split_once("://").unwrap().1.trim_end_matches('/').to_owned();
         this
     }
 

@@ -5,6 +5,7 @@
 
 pub mod binary;
 pub mod browser;
+pub mod certified;
 pub mod http2;
 mod look;
 mod raw;
@@ -106,6 +107,7 @@ impl Rig {
                 callers: None,
                 anomaly: anomaly::Options::default(),
                 tls: None,
+                admin_tls: None,
                 operators: plan::operators::Operators::default(),
                 state: None,
                 workers: 2,

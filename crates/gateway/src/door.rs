@@ -90,6 +90,11 @@ fn in_our_words(worker: &Worker, code: Code) -> Vec<u8> {
     refused_at_the_door(worker, id, (None, None), &Method::GET, "", &rejection);
     let mut response = refusal::answer(&rejection, id, None);
     answer::name(&mut response, id, worker.undecided.clone());
+    said(response)
+}
+
+/// A refusal as it goes over a connection that ends with it.
+pub(crate) fn said(response: http::Response<Outgoing>) -> Vec<u8> {
     let (head, body) = response.into_parts();
     let body = match body {
         Outgoing::Whole(bytes) => bytes,

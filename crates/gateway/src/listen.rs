@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use crate::body::{BodyError, Outgoing};
 use crate::door::Door;
 use crate::peer::Peer;
+use crate::plan::tls::Speaks;
 use crate::presence::{Busy, Callers, Entered, Presence};
 use crate::proxy::{Place, call};
 use crate::scene::Slot;
@@ -112,7 +113,9 @@ async fn connection(stream: TcpStream, peer: Peer, slot: Slot, entered: Entered)
     let _ = stream.set_nodelay(true);
     let (presence, callers) = (entered.presence.clone(), entered.callers.clone());
     let house = slot.load().house.clone();
-    let socket = attend(&presence, Link::of(stream, house.plan.tls.as_ref()), |_| false).await.flatten();
+    let tls = house.plan.tls.as_ref().map(|tls| (tls, Speaks::Http2Too));
+    let linked = Link::of(stream, tls, |code| house.ground.rejections.of(code).inc());
+    let socket = attend(&presence, linked, |_| false).await.flatten();
     // A connection outlives configurations.
     drop(house);
     let Some(stream) = socket else { return };

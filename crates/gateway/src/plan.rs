@@ -51,6 +51,8 @@ pub struct Plan {
     pub anomaly: anomaly::Options,
     /// What the data port proves itself with; none where it speaks plain HTTP.
     pub tls: Option<tls::Tls>,
+    /// What the admin port proves itself with; none where it speaks plain HTTP.
+    pub admin_tls: Option<tls::Tls>,
     /// Who may use the admin port; where there is nobody, anybody may who reaches it.
     pub operators: operators::Operators,
     /// The directory this instance owns while it runs; none for a gateway without a file.

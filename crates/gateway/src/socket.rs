@@ -1,4 +1,4 @@
-//! A caller's socket: as it is, or with TLS around it.
+//! The socket of whoever connects: as it is, or with TLS around it.
 
 use std::io;
 use std::pin::Pin;
@@ -8,15 +8,22 @@ use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use seawall::timeout::within;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use seawall::{Code, Rejection};
+use seawall_core::CallId;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::plan::tls::Tls;
+use crate::plan::tls::{Speaks, Tls};
+use crate::{door, refusal};
 
 /// How long a caller may take over its handshake.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+/// How long, and for how much of what it still sends, whoever is turned away is listened to: closed at once, what they
+/// were told might never reach them.
+const PART_WITHIN: Duration = Duration::from_secs(1);
+const PART_AFTER: u64 = 64 * 1024;
 /// Names of a certificate that are looked at.
 const NAMES: usize = 16;
 
@@ -27,13 +34,35 @@ pub(crate) enum Link {
 }
 
 impl Link {
-    /// Shakes hands where the port speaks TLS. None where that fails or takes too long: there is nobody to tell.
-    pub(crate) async fn of(stream: TcpStream, tls: Option<&Tls>) -> Option<Self> {
-        let Some(tls) = tls else { return Some(Link::Plain(stream)) };
-        let shaking = TlsAcceptor::from(tls.config()).accept(stream);
+    /// Shakes hands where the port speaks TLS. None where that fails or takes too long; whoever came with plain HTTP is
+    /// told what to do, and `told` counts it.
+    pub(crate) async fn of(
+        stream: TcpStream,
+        tls: Option<(&Tls, Speaks)>,
+        told: impl FnOnce(Code),
+    ) -> Option<Self> {
+        let Some((tls, speaks)) = tls else { return Some(Link::Plain(stream)) };
+        let acceptor = TlsAcceptor::from(tls.config(speaks));
+        let shaking = async {
+            if !is_plain(&stream).await {
+                return acceptor.accept(stream).into_fallible().await.map_err(|(_, stream)| stream);
+            }
+            told(Code::SpeaksTls);
+            let mut stream = stream;
+            let why =
+                "this port speaks TLS, and the request came in the clear: write https:// in place of http://";
+            let rejection = Rejection::new(Code::SpeaksTls).because(why);
+            let words = door::said(refusal::answer(&rejection, CallId::new(), None));
+            let _ = stream.write_all(&words).await;
+            Err(stream)
+        };
         match within(shaking, HANDSHAKE_WITHIN).await {
             Ok(Ok(stream)) => Some(Link::Tls(Box::new(stream))),
-            Ok(Err(_)) | Err(_) => None,
+            Ok(Err(stream)) => {
+                let _ = within(part(stream), PART_WITHIN).await;
+                None
+            }
+            Err(_) => None,
         }
     }
 
@@ -59,6 +88,18 @@ impl Link {
         let certificates = stream.get_ref().1.peer_certificates();
         certificates.and_then(<[_]>::first).map(names).unwrap_or_default()
     }
+}
+
+/// Is that HTTP in the clear? A handshake begins with the number 22, every method with a letter.
+async fn is_plain(stream: &TcpStream) -> bool {
+    let mut first = [0];
+    matches!(stream.peek(&mut first).await, Ok(1) if first[0].is_ascii_alphabetic())
+}
+
+/// Ends a connection so that what was said last is heard.
+async fn part(mut stream: TcpStream) {
+    let _ = stream.shutdown().await;
+    let _ = tokio::io::copy(&mut stream.take(PART_AFTER), &mut tokio::io::sink()).await;
 }
 
 fn names(certificate: &CertificateDer<'_>) -> Arc<[Box<str>]> {

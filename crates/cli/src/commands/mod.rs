@@ -13,6 +13,7 @@ mod logging;
 mod past;
 mod proxy;
 mod reload;
+mod running;
 mod security;
 mod serve;
 mod state;
@@ -27,12 +28,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use seawall_config::{SecretError, SecretRef};
-use seawall_core::secret::Secret;
 
-use crate::client::Admin;
 use crate::output::{Failure, note};
-use crate::settings::{Finding, Findings, Loaded, Purpose, admin_token, load, tree_of};
+use crate::settings::{Finding, Findings, Loaded, Purpose, load, tree_of};
+use running::Running;
 
 /// Stands between a program and everything it depends on that can fail.
 #[derive(Debug, Parser)]
@@ -151,74 +150,6 @@ impl Source {
     /// Settings with what is worth knowing about them, or what is wrong with them.
     fn load(&self) -> Result<(Loaded, Findings), Findings> {
         load(self.tree()?)
-    }
-}
-
-/// Which running seawall, and in which form it answers.
-#[derive(Debug, Args)]
-struct Running {
-    /// The admin port [default: the one in seawall.toml, or 127.0.0.1:7071]
-    #[arg(long, value_name = "URL", global = true)]
-    admin: Option<String>,
-    /// A file with the token that the admin port wants [default: SEAWALL_ADMIN_TOKEN, or the admin_token in seawall.toml]
-    #[arg(long, value_name = "FILE", global = true)]
-    token_file: Option<PathBuf>,
-    /// Answer in one JSON value
-    #[arg(long, global = true)]
-    json: bool,
-}
-
-/// Where a token is looked for that no file was named for.
-const TOKEN: &str = "SEAWALL_ADMIN_TOKEN";
-
-impl Running {
-    fn port(&self) -> Result<Admin, Failure> {
-        self.port_of(&Source { config: None, profile: None })
-    }
-
-    /// The port of whoever serves that configuration.
-    fn port_of(&self, source: &Source) -> Result<Admin, Failure> {
-        let given = self.token()?;
-        let shown = |port: Admin, token: Option<Secret>| match token {
-            Some(token) => port.shown(&token),
-            None => Ok(port),
-        };
-        if let Some(url) = &self.admin {
-            // The token of this configuration is shown to the port of this configuration, and to no other.
-            return shown(Admin::parse(url)?, given);
-        }
-        let tree = source.file().exists().then(|| source.tree().ok()).flatten();
-        let said = tree.as_ref().and_then(|tree| tree.get("admin")?.as_str().map(str::to_owned));
-        let port = match said.map(|admin| admin.parse().map_err(|_| admin)) {
-            Some(Ok(address)) => Admin::at(address),
-            Some(Err(admin)) => Admin::parse(&admin)?,
-            None => Admin::parse("127.0.0.1:7071")?,
-        };
-        shown(port, given.or_else(|| configured(tree?)))
-    }
-
-    /// The token that was given to this command.
-    fn token(&self) -> Result<Option<Secret>, Failure> {
-        let Some(file) = &self.token_file else {
-            return Ok(variable(TOKEN).filter(|token| !token.trim().is_empty()).map(Secret::new));
-        };
-        let read = SecretRef::File(file.clone())
-            .resolve_with(&|_| None, &|_| Err(SecretError { message: "a file has no vault".to_owned() }));
-        read.map(|resolved| Some(resolved.secret))
-            .map_err(|why| Failure::bad_input(format_args!("--token-file: {}", why.message)))
-    }
-}
-
-/// The token that a configuration names; where it cannot be had the port says what that means.
-fn configured(tree: seawall_config::Node) -> Option<Secret> {
-    tree.get("admin_token")?;
-    let (loaded, _) = load(tree).ok()?;
-    match admin_token(&loaded, &variable)? {
-        Ok(token) => Some(token),
-        Err(why) => {
-            note(format_args!("warning: admin_token: {}", why.message));
-            None
-        }
     }
 }
 

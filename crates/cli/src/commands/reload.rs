@@ -360,7 +360,7 @@ fn refused(findings: Findings) -> Rejection {
 
 /// Files whose change is a change of the configuration.
 fn beside(settings: &Settings) -> Vec<(PathBuf, Option<u64>)> {
-    let files = settings.tls.iter().flat_map(|tls| tls.files());
+    let files = settings.tls_of_ports().flat_map(|(_, tls)| tls.files());
     files.map(|file| (file.clone(), print(&file))).collect()
 }
 

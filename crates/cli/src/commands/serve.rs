@@ -56,9 +56,14 @@ impl Serve {
         serve(plan, inherited, &At::Settings(&memory), Some(reread), logging, |gateway| {
             let (routes, upstreams) = draw(&loaded.settings);
             upstreams.iter().chain(&routes).for_each(|drawn| note(line(drawn)));
-            let scheme = if loaded.settings.tls.is_some() { "https" } else { "http" };
-            note(format_args!("seawall: calls at {scheme}://{}/<upstream>/<path>", gateway.listen()));
-            note(format_args!("seawall: admin at http://{}/", gateway.admin()));
+            let scheme = |tls| if tls { "https" } else { "http" };
+            let (calls, admin) = (loaded.settings.tls.is_some(), loaded.settings.admin_tls.is_some());
+            note(format_args!(
+                "seawall: calls at {}://{}/<upstream>/<path>",
+                scheme(calls),
+                gateway.listen()
+            ));
+            note(format_args!("seawall: admin at {}://{}/", scheme(admin), gateway.admin()));
         })
     }
 }

@@ -54,7 +54,7 @@ fn references(settings: &Settings) -> Vec<(Key, &SecretRef)> {
     for (name, caller) in &settings.callers {
         all.extend(caller.table.key.iter().map(|reference| (caller.place(name), reference)));
     }
-    all.extend(settings.tls.iter().map(|tls| (Key::top("tls").then("key"), &tls.key)));
+    all.extend(settings.tls_of_ports().map(|(port, tls)| (port.then("key"), &tls.key)));
     if let State::Redis(server) = &settings.state {
         let key = Key::top("state");
         all.extend(server.password.iter().map(|reference| (key.then("password"), reference)));

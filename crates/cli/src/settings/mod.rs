@@ -87,6 +87,8 @@ pub(crate) struct Settings {
     pub(crate) anomaly: anomaly::Options,
     /// What the data port proves itself with. Default none: it speaks plain HTTP.
     pub(crate) tls: Option<Tls>,
+    /// What the admin port proves itself with. Default none: it speaks plain HTTP.
+    pub(crate) admin_tls: Option<Tls>,
     /// The token that opens the admin port to everything; its owner is called admin. Outside loopback this or
     /// `admin_tokens` is needed.
     pub(crate) admin_token: Option<SecretRef>,
@@ -134,6 +136,7 @@ impl Default for Settings {
             callers: BTreeMap::new(),
             anomaly: anomaly::Options::default(),
             tls: None,
+            admin_tls: None,
             admin_token: None,
             admin_tokens: BTreeMap::new(),
             state: State::default(),

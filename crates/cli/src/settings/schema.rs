@@ -89,6 +89,7 @@ mod tests {
             "callers.ann",
             "admin_token",
             "tls.key",
+            "admin_tls.key",
             "admin_tokens.ann.token",
             "effects.encrypt",
             "state.password",

@@ -1,4 +1,4 @@
-//! `[tls]`: what a port proves itself with.
+//! `[tls]` and `[admin_tls]`: what a port proves itself with.
 
 use std::path::PathBuf;
 
@@ -7,6 +7,7 @@ use seawall_config::SecretRef;
 use serde::Deserialize;
 
 use super::words::spelled;
+use super::{Key, Settings};
 
 /// What a port proves itself with. Files that change are taken up as the configuration is.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -16,9 +17,9 @@ pub(crate) struct Tls {
     pub(crate) cert: PathBuf,
     /// The key of that certificate, as PEM.
     pub(crate) key: SecretRef,
-    /// A file with the authorities (PEM) whose certificates callers bring. Default none: callers bring none.
+    /// A file with the authorities (PEM) whose certificates whoever connects brings. Default none: nobody brings any.
     pub(crate) client_ca: Option<PathBuf>,
-    /// Must callers bring one? Default required.
+    /// Must everybody bring one? Default required.
     #[serde(default = "required")]
     pub(crate) clients: Clients,
 }
@@ -28,12 +29,20 @@ fn required() -> Clients {
 }
 
 spelled! {
-    /// Whether callers must bring a certificate.
+    /// Whether whoever connects must bring a certificate.
     Clients {
         /// Nobody gets in without.
         Required = "required",
-        /// Who has a key of their own gets in without.
+        /// Who has a key or a token of their own gets in without.
         Optional = "optional",
+    }
+}
+
+impl Settings {
+    /// What the ports prove themselves with, each with its key.
+    pub(crate) fn tls_of_ports(&self) -> impl Iterator<Item = (Key, &Tls)> {
+        let ports = [("tls", &self.tls), ("admin_tls", &self.admin_tls)];
+        ports.into_iter().filter_map(|(key, tls)| Some((Key::top(key), tls.as_ref()?)))
     }
 }
 

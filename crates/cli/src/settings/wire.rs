@@ -121,7 +121,8 @@ pub(crate) fn ready(loaded: &Loaded, environment: Environment<'_>, secrets: &Sec
         hosts: settings.hosts.iter().map(|host| host.0.clone()).collect(),
         callers: wiring.callers(),
         anomaly: settings.anomaly.clone(),
-        tls: wiring.tls(),
+        tls: wiring.tls("tls", settings.tls.as_ref()),
+        admin_tls: wiring.tls("admin_tls", settings.admin_tls.as_ref()),
         state: match &settings.state {
             State::Directory(path) => Some(path.clone()),
             State::Redis(_) => None,

@@ -1,6 +1,6 @@
 //! Who may ask the admin port for what, what every answer of it bears, and what is written down of each.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{self, HeaderValue};
@@ -31,6 +31,16 @@ const OPEN: [&str; 7] = [
 /// What whoever may only look may post: it moves nothing but themselves.
 const THEIR_OWN: [&str; 2] = ["/login", "/logout"];
 
+/// Browsers come back by https alone, for half a year from the last answer.
+const SAFE_ONLY: &str = "max-age=15552000";
+
+/// Is it asked by the name that every other program of this machine is asked by too? A browser remembers for a host and
+/// all its ports.
+fn is_localhost(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
+    host.split(':').next().is_some_and(|name| name.eq_ignore_ascii_case("localhost"))
+}
+
 /// Is that path answered without a token?
 pub(super) fn is_open(path: &str) -> bool {
     OPEN.contains(&path)
@@ -40,18 +50,19 @@ pub(super) fn is_open(path: &str) -> bool {
 /// and headers that keep a browser careful.
 pub(super) async fn guard(
     State(board): State<Board>,
-    ConnectInfo(From(from)): ConnectInfo<From>,
+    ConnectInfo(from): ConnectInfo<From>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let house = board.house();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let who = let_in(&board, &house, &request, from.ip());
+    let who = let_in(&board, &house, &request, from.address.ip());
     let name = who.as_ref().ok().and_then(|who| who.known().map(|known| known.operator.name.clone()));
+    let secure = from.tls && !is_localhost(request.headers());
     let mut response = match who {
         Ok(who) => {
             request.extensions_mut().insert(who);
-            request.extensions_mut().insert(from.ip());
+            request.extensions_mut().insert(from);
             in_our_words(&board, next.run(request).await)
         }
         Err(refusal) => {
@@ -60,6 +71,9 @@ pub(super) async fn guard(
         }
     };
     careful(response.headers_mut());
+    if secure {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(SAFE_ONLY));
+    }
     noted(&house, (&method, &path), from, name.as_deref(), response.status());
     response
 }
@@ -155,16 +169,11 @@ fn careful(headers: &mut HeaderMap) {
 }
 
 /// A line for each request. A query may hold what somebody searched for, so it is left out.
-fn noted(
-    house: &House,
-    (method, path): (&Method, &str),
-    from: SocketAddr,
-    who: Option<&str>,
-    status: StatusCode,
-) {
+fn noted(house: &House, (method, path): (&Method, &str), from: From, who: Option<&str>, status: StatusCode) {
     let Some(logs) = &house.plan.logs else { return };
     let line = logs.line(Stream::Access, Level::Info, "the admin port was asked");
-    let line = line.text("who", who.unwrap_or("")).shown("from", from).text("method", method.as_str());
+    let line =
+        line.text("who", who.unwrap_or("")).shown("from", from.address).text("method", method.as_str());
     line.text("path", path).count("status", status.as_u16().into()).write();
 }
 

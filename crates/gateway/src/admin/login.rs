@@ -1,6 +1,5 @@
 //! How a browser comes in and leaves: a page that asks for a token, a session in its place, and an end.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use askama::Template;
@@ -17,6 +16,7 @@ use seawall_core::secret::Secret;
 use serde::Deserialize;
 
 use super::page::{Filled, Sent, html, ours, same_origin, sorry, status_of};
+use super::port::From;
 use super::sessions::LONGEST;
 use super::who::{HOST_ONLY, Who};
 use super::{Board, views};
@@ -70,7 +70,7 @@ fn inside(to: &str) -> String {
 
 pub(super) async fn begin(
     board: Board,
-    Extension(from): Extension<IpAddr>,
+    Extension(from): Extension<From>,
     headers: HeaderMap,
     brought: Result<Form<Brought>, FormRejection>,
 ) -> Response {
@@ -93,7 +93,7 @@ pub(super) async fn begin(
 
 async fn let_in(
     board: &Board,
-    from: IpAddr,
+    from: From,
     headers: &HeaderMap,
     brought: Result<Form<Brought>, FormRejection>,
 ) -> Result<Response, (String, Rejection)> {
@@ -112,7 +112,7 @@ async fn let_in(
         return Err((to, Rejection::new(Code::NoSuchThing).because(why)));
     }
     let Some(operator) = house.plan.operators.whose(token.expose().trim().as_bytes()) else {
-        let rejection = board.wrong(from);
+        let rejection = board.wrong(from.address.ip());
         tokio::time::sleep(PAUSE).await;
         return Err((to, rejection));
     };
@@ -121,14 +121,20 @@ async fn let_in(
         let why = "the system gives no random numbers to make a session of: look at its log";
         return Err((to, Rejection::new(Code::StoreUnavailable).because(why)));
     };
-    let entry =
-        Entry::open("admin.login", from.to_string()).by(name).because("a browser brought their token");
+    let entry = Entry::open("admin.login", from.address.ip().to_string())
+        .by(name)
+        .because("a browser brought their token");
     let _ = house.ground.audit.note(entry);
     let age = LONGEST.as_secs();
-    Ok(with_cookie(Redirect::to(&to).into_response(), &kept(board, headers, &number, age)))
+    Ok(with_cookie(Redirect::to(&to).into_response(), &kept(board, (from, headers), &number, age)))
 }
 
-pub(super) async fn end(board: Board, headers: HeaderMap, sent: Sent) -> Response {
+pub(super) async fn end(
+    board: Board,
+    Extension(from): Extension<From>,
+    headers: HeaderMap,
+    sent: Sent,
+) -> Response {
     let Some(known) = board.who.known().filter(|known| known.session.is_some()) else {
         let why = "there is no session to end: it ended by itself, or was never begun";
         return sorry(&board, &Rejection::new(Code::NoSuchThing).because(why));
@@ -142,12 +148,13 @@ pub(super) async fn end(board: Board, headers: HeaderMap, sent: Sent) -> Respons
     let name = known.operator.name.clone();
     let entry = Entry::open("admin.logout", "session").by(name).because("they logged out");
     let _ = board.house().ground.audit.note(entry);
-    with_cookie(Redirect::to("/login").into_response(), &kept(&board, &headers, "", 0))
+    with_cookie(Redirect::to("/login").into_response(), &kept(&board, (from, &headers), "", 0))
 }
 
-/// The cookie of a session. Where the browser says that it came by https, it goes back by https alone.
-fn kept(board: &Board, headers: &HeaderMap, number: &str, age: u64) -> String {
-    let safe = headers.get(ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://"));
+/// The cookie of a session. Where the browser came by https, or says so through a proxy, it goes back by https alone.
+fn kept(board: &Board, (from, headers): (From, &HeaderMap), number: &str, age: u64) -> String {
+    let safe =
+        from.tls || headers.get(ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://"));
     let (before, secure) = if safe { (HOST_ONLY, "; Secure") } else { ("", "") };
     format!("{before}{}={number}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}{secure}", board.cookie())
 }

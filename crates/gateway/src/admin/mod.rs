@@ -84,7 +84,7 @@ const LARGEST_BODY: usize = 64 * 1024;
 
 /// Serves the admin port until the shutdown is over: it tells how the drain goes.
 pub(crate) async fn serve(listener: std::net::TcpListener, board: Board, mut phase: watch::Receiver<Phase>) {
-    let Ok(listener) = port::Port::new(listener) else { return };
+    let Ok(listener) = port::Port::new(listener, board.scene.clone()) else { return };
     let ticked = board.clone();
     let ticking = async {
         loop {

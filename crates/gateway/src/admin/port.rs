@@ -1,17 +1,23 @@
-//! Connections to the admin port, given up when their other end stops reading.
+//! Connections to the admin port, with TLS where it speaks it, given up when their other end stops reading.
 
 use std::future::Future as _;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
 use axum::serve::IncomingStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep};
+
+use crate::plan::tls::Speaks;
+use crate::scene::Scene;
+use crate::socket::Link;
 
 /// How long a write may wait for its reader.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -20,47 +26,75 @@ const UNREAD: usize = 64 * 1024;
 /// After a failed accept (out of files, say), a breath before the next.
 const BREATH: Duration = Duration::from_millis(50);
 
+/// Handshakes at once: each has an end, and others wait in the socket's queue.
+const SHAKING: usize = 256;
+
 /// The listening socket.
-pub(super) struct Port(TcpListener);
+pub(super) struct Port {
+    listener: TcpListener,
+    /// What is in force: the next connection gets the certificate of then.
+    scene: Arc<Scene>,
+    /// Those who are not in yet. Nobody waits for somebody else's handshake.
+    shaking: JoinSet<(Option<Link>, SocketAddr)>,
+}
 
 impl Port {
     /// Listens there.
-    pub(super) fn new(listener: std::net::TcpListener) -> io::Result<Self> {
+    pub(super) fn new(listener: std::net::TcpListener, scene: Arc<Scene>) -> io::Result<Self> {
         // Those who are accepted inherit it. Without it the port works too, and slow readers are found later.
         let _ = socket2::SockRef::from(&listener).set_send_buffer_size(UNREAD);
-        Ok(Self(TcpListener::from_std(listener)?))
+        Ok(Self { listener: TcpListener::from_std(listener)?, scene, shaking: JoinSet::new() })
     }
 }
 
 impl axum::serve::Listener for Port {
-    type Io = Patient<TcpStream>;
+    type Io = Patient<Link>;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, SocketAddr) {
         loop {
-            match self.0.accept().await {
-                Ok((stream, from)) => {
-                    // Without this a small answer waits for the caller's delayed acknowledgement: 40 ms.
-                    let _ = stream.set_nodelay(true);
-                    return (Patient::new(stream), from);
+            tokio::select! {
+                accepted = self.listener.accept(), if self.shaking.len() < SHAKING => match accepted {
+                    Ok((stream, from)) => {
+                        // Without this a small answer waits for the caller's delayed acknowledgement: 40 ms.
+                        let _ = stream.set_nodelay(true);
+                        let house = self.scene.house.load_full();
+                        if house.plan.admin_tls.is_none() {
+                            return (Patient::new(Link::Plain(stream)), from);
+                        }
+                        self.shaking.spawn(async move {
+                            let tls = house.plan.admin_tls.as_ref().map(|tls| (tls, Speaks::Http1));
+                            let told = |code| house.ground.rejections.of(code).inc();
+                            (Link::of(stream, tls, told).await, from)
+                        });
+                    }
+                    Err(_) => sleep(BREATH).await,
+                },
+                Some(shaken) = self.shaking.join_next() => {
+                    if let Ok((Some(link), from)) = shaken {
+                        return (Patient::new(link), from);
+                    }
                 }
-                Err(_) => sleep(BREATH).await,
             }
         }
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.listener.local_addr()
     }
 }
 
-/// Where a connection comes from.
+/// Where a connection comes from, and how.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct From(pub(super) SocketAddr);
+pub(super) struct From {
+    pub(super) address: SocketAddr,
+    /// Nobody on the way can read it.
+    pub(super) tls: bool,
+}
 
 impl Connected<IncomingStream<'_, Port>> for From {
     fn connect_info(stream: IncomingStream<'_, Port>) -> Self {
-        Self(*stream.remote_addr())
+        Self { address: *stream.remote_addr(), tls: matches!(stream.io().stream, Link::Tls(_)) }
     }
 }
 

@@ -26,7 +26,6 @@ use seawall_signals::view::BreakerState;
 use crate::cache::Answers;
 use crate::decision::Decision;
 use crate::plan::Plan;
-use crate::plan::tls::Tls;
 use crate::story::Names;
 
 pub(crate) use callers::LiveCallers;
@@ -146,8 +145,9 @@ impl House {
         let always = self.plan.routes.iter().filter(written).map(|route| route.name.clone()).collect();
         observers.extend(self.plan.logs.as_ref().map(|logs| logs.observe(&self.ground.registry)));
         observers.extend(self.health.observe(&self.ground.registry));
-        let ends = self.plan.tls.as_ref().and_then(Tls::ends);
-        observers.extend(ends.map(|ends| expires(&self.ground.registry, ends)));
+        let ports = [("listen", &self.plan.tls), ("admin", &self.plan.admin_tls)];
+        let ends = ports.into_iter().filter_map(|(port, tls)| Some((port, tls.as_ref()?.ends()?))).collect();
+        observers.push(expires(&self.ground.registry, ends));
         observers.extend(self.ground.journal.observe(&self.ground.registry, always));
         observers
     }
@@ -274,14 +274,16 @@ impl House {
     }
 }
 
-/// How long the certificate of the data port is good for; less than nothing once it is not.
-fn expires(registry: &Registry, ends: SystemTime) -> Observer {
+/// How long the certificates of ports are good for; less than nothing once they are not.
+fn expires(registry: &Registry, ends: Vec<(&'static str, SystemTime)>) -> Observer {
     names::CERTIFICATE_EXPIRES.observe(registry, move |out| {
-        let left = match ends.duration_since(wall_now()) {
-            Ok(left) => left.as_secs_f64(),
-            Err(past) => -past.duration().as_secs_f64(),
-        };
-        out.add(&["listen"], left);
+        for (port, ends) in &ends {
+            let left = match ends.duration_since(wall_now()) {
+                Ok(left) => left.as_secs_f64(),
+                Err(past) => -past.duration().as_secs_f64(),
+            };
+            out.add(&[port], left);
+        }
     })
 }
 

@@ -18,7 +18,18 @@ use seawall_core::secret::Secret;
 #[derive(Clone)]
 pub struct Tls {
     config: Arc<ServerConfig>,
+    /// The same for a port that speaks HTTP/1.1 alone.
+    http1: Arc<ServerConfig>,
     ends: Option<SystemTime>,
+}
+
+/// What a port can read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    /// HTTP/1.1 and HTTP/2.
+    Http2Too,
+    /// HTTP/1.1.
+    Http1,
 }
 
 /// Whose certificates callers bring.
@@ -65,8 +76,10 @@ impl Tls {
             }
             error => Invalid::new("cert", format!("cannot be used: {error}")),
         })?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { config: Arc::new(config), ends })
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let http1 = Arc::new(config.clone());
+        config.alpn_protocols.insert(0, b"h2".to_vec());
+        Ok(Self { config: Arc::new(config), http1, ends })
     }
 
     /// When its certificate ends, if that can be read from it.
@@ -74,8 +87,11 @@ impl Tls {
         self.ends
     }
 
-    pub(crate) fn config(&self) -> Arc<ServerConfig> {
-        self.config.clone()
+    pub(crate) fn config(&self, speaks: Speaks) -> Arc<ServerConfig> {
+        match speaks {
+            Speaks::Http2Too => self.config.clone(),
+            Speaks::Http1 => self.http1.clone(),
+        }
     }
 }
 

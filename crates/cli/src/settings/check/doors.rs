@@ -62,6 +62,11 @@ fn admin(checking: &mut Checking<'_>) {
         let advice = "write hosts = [\"NAME\"] with the names and addresses it is asked by";
         checking.warning(&Key::top("admin"), message, advice);
     }
+    if !address.ip().is_loopback() && settings.admin_tls.is_none() {
+        let message = "tokens, and all that is read and moved with them, can be read on the way";
+        let advice = "write admin_tls = { cert = \"PATH\", key = \"file:PATH\" }";
+        checking.warning(&Key::top("admin"), message, advice);
+    }
 }
 
 /// A Redis: what goes together, and what travels to it in the clear.

@@ -47,6 +47,7 @@ fn tls_that_cannot_be_spoken_is_refused() {
         ],
     );
     wrong("tls = {}", &["f:1:7: tls.cert: `cert` is missing, write `cert = …` in this table"]);
+    wrong("admin_tls = {}", &["f:1:13: admin_tls.cert: `cert` is missing, write `cert = …` in this table"]);
     wrong(
         "tls = { cert = 'c.pem', key = 'k.pem' }",
         &["f:1:31: tls.key: a literal key is refused: write vault:NAME, env:NAME or file:PATH"],

@@ -15,7 +15,7 @@ fn slips_of_the_pen_are_named_with_their_nearest_word() {
         "lisen = 'x'",
         &[
             "f:1:1: lisen: unknown key `lisen`, write `listen` (known keys: version, listen, admin, hosts, callers, anomaly, tls, \
-             admin_token, admin_tokens, state, fleet, effects, vault, reload, defaults, upstream, route, logs, otlp, health, alert, channel, job, carbon)",
+             admin_tls, admin_token, admin_tokens, state, fleet, effects, vault, reload, defaults, upstream, route, logs, otlp, health, alert, channel, job, carbon)",
         ],
     );
     wrong(

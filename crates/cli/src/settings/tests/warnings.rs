@@ -230,6 +230,7 @@ allow = ['seawall-effects', 'seawall-tenant']
     odd(
         text,
         &[
+            &format!("f:1:9: {READ_ON_THE_WAY}"),
             "f:7:11: upstream.a.limits[0]: SW0090 not available yet: no tokens are counted, remove it to serve",
             "f:10:29: route.r.allow[1]: SW0090 not available yet: seawall-tenant is not listened to, remove it to serve",
         ],
@@ -238,21 +239,32 @@ allow = ['seawall-effects', 'seawall-tenant']
     assert_eq!(findings.split(Purpose::Serve).0.len(), 2, "each of them stops serving");
 }
 
+/// Of an admin port that others reach without TLS.
+const READ_ON_THE_WAY: &str = "admin: tokens, and all that is read and moved with them, can be read on the way, write \
+                               admin_tls = { cert = \"PATH\", key = \"file:PATH\" }";
+
 #[test]
 fn the_admin_port_is_open_to_a_network_where_it_asks_for_tokens_and_names_are_names() {
     let up = "[upstream.a]\nurl = 'https://a'\n";
     let tokens = "admin_token = 'env:TOKEN'\nhosts = ['board.example']\n";
-    odd(&format!("admin = '10.0.0.5:7071'\n{tokens}{up}"), &[]);
-    odd(&format!("admin = '0.0.0.0:7071'\n{tokens}{up}"), &[]);
+    let clear = format!("f:1:9: {READ_ON_THE_WAY}");
+    let tls = "admin_tls = { cert = 'own.crt', key = 'file:own.key' }\n";
+    for address in ["10.0.0.5:7071", "0.0.0.0:7071"] {
+        odd(&format!("admin = '{address}'\n{tokens}{up}"), &[&clear]);
+        let secured = said(&format!("admin = '{address}'\n{tls}{tokens}{up}"));
+        assert!(!secured.iter().any(|line| line.contains("on the way")), "{secured:?}");
+    }
+    odd(&format!("admin = '127.0.0.1:7071'\n{tokens}{up}"), &[]);
     odd(
         &format!("admin = '10.0.0.5:7071'\n{up}[admin_tokens.ann]\ntoken = 'env:TOKEN'\nrole = 'operator'\n"),
-        &[],
+        &[&clear],
     );
     odd(
         &format!("admin = '0.0.0.0:7071'\nadmin_token = 'env:TOKEN'\n{up}"),
         &[
             "f:1:9: admin: 0.0.0.0:7071 is every address of this machine, and none of them is a known name, write hosts = \
            [\"NAME\"] with the names and addresses it is asked by",
+            &clear,
         ],
     );
     assert!(read(&format!("{up}[admin_tokens.'Ann Lee']\ntoken = 'env:TOKEN'\n")).is_err());

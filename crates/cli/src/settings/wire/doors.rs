@@ -1,4 +1,4 @@
-//! Who may come in by the data port, and what it proves itself with.
+//! Who may come in by the data port, and what both ports prove themselves with.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +10,10 @@ use seawall_gateway::plan;
 use seawall_gateway::plan::callers::{self, Callers, Reach};
 use seawall_gateway::plan::tls::{Clients, Tls};
 
-use super::super::callers::Table;
-use super::super::finding::Weight;
 use super::{Key, Wiring, planned};
+use crate::settings;
+use crate::settings::callers::Table;
+use crate::settings::finding::Weight;
 
 /// A certificate that ends within this is worth a warning.
 const EXPIRES_SOON: Duration = Duration::from_secs(14 * 86_400);
@@ -59,17 +60,17 @@ impl Wiring<'_> {
         Some(Arc::new(callers))
     }
 
-    /// What the data port proves itself with, and when that ends.
-    pub(super) fn tls(&mut self) -> Option<Tls> {
-        let settings = self.loaded.settings.tls.as_ref()?;
-        let key = Key::top("tls");
+    /// What a port proves itself with, and when that ends.
+    pub(super) fn tls(&mut self, port: &str, settings: Option<&settings::tls::Tls>) -> Option<Tls> {
+        let settings = settings?;
+        let key = Key::top(port);
         let chain = self.certificates(&key.then("cert"), &settings.cert);
         let secret = self.secret(&key.then("key"), &settings.key);
         let authorities = match &settings.client_ca {
             Some(path) => Some(self.certificates(&key.then("client_ca"), path)?),
             None => None,
         };
-        let required = settings.clients == super::super::tls::Clients::Required;
+        let required = settings.clients == settings::tls::Clients::Required;
         let clients = authorities.as_deref().map(|authorities| Clients { authorities, required });
         let tls = Tls::new(&chain?, &secret?, clients);
         let tls = tls.map_err(|invalid| self.invalid(&key, &invalid)).ok()?;
