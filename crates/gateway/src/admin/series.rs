@@ -61,7 +61,8 @@ pub(super) fn described(says: Says) -> Says {
         .asks("format", "What is accepted where nothing is said.", json!({ "enum": ["json", "csv"] }))
 }
 
-fn now() -> u64 {
+/// Seconds since 1970.
+pub(super) fn now() -> u64 {
     wall_now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 

@@ -14,6 +14,7 @@ mod events;
 mod first;
 mod form;
 mod look;
+mod range;
 mod sections;
 mod steer;
 mod story;
@@ -59,7 +60,9 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get(
             "/upstreams/{name}",
             steer::upstream,
-            said(Says::page("An upstream and its levers")).refuses(&gone),
+            said(Says::page("An upstream and its levers"))
+                .asks("range", "How far back; ten minutes where nothing is said.", range::words())
+                .refuses(&gone),
         )
         .post("/upstreams/{name}", steer::pull, Says::form("Moves an upstream").refuses(&gone))
         .get("/config", config::show, said(Says::page("Configurations that were in force")))

@@ -9,10 +9,10 @@ use seawall::{Code, Rejection};
 use serde::Deserialize;
 
 use super::super::{Board, effects, levers, stories};
-use super::chart::{self, Minute};
 use super::first::{self, After};
 use super::form::{self, Blank, Filled};
 use super::look::{self, Doubt, Row, Tile};
+use super::range::{Range, Shown};
 use super::{Chrome, html, sorry, words};
 
 pub(in crate::admin) type Sent = Result<Form<Filled>, FormRejection>;
@@ -55,17 +55,39 @@ struct UpstreamPage {
     chrome: Chrome,
     tile: Tile,
     facts: Vec<(&'static str, String)>,
-    minutes: Vec<Minute>,
+    shown: Shown,
     levers: &'static [Lever],
     form: Blank,
     calls: Vec<Row>,
 }
 
-pub(super) async fn upstream(board: Board, Path(name): Path<String>, Query(after): Query<After>) -> Response {
-    draw(&board, &name, after.note.as_deref(), StatusCode::OK, Blank::fresh(&board))
+/// What was just done, and how far back to look.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Looking {
+    note: Option<String>,
+    range: Option<String>,
 }
 
-fn draw(board: &Board, name: &str, note: Option<&str>, status: StatusCode, form: Blank) -> Response {
+pub(super) async fn upstream(
+    board: Board,
+    Path(name): Path<String>,
+    Query(looking): Query<Looking>,
+) -> Response {
+    match Range::asked(looking.range.as_deref()) {
+        Ok(range) => {
+            draw(&board, &name, (looking.note.as_deref(), range), StatusCode::OK, Blank::fresh(&board))
+        }
+        Err(rejection) => sorry(&board, &rejection),
+    }
+}
+
+fn draw(
+    board: &Board,
+    name: &str,
+    (note, range): (Option<&str>, Range),
+    status: StatusCode,
+    form: Blank,
+) -> Response {
     let seen = first::without_doubts(board);
     let Some(up) = seen.upstreams.iter().find(|up| up.name == name) else {
         let shown: String = name.chars().take(80).collect();
@@ -95,7 +117,7 @@ fn draw(board: &Board, name: &str, note: Option<&str>, status: StatusCode, form:
         chrome: Chrome::of(board, note),
         tile: look::tile(&seen, up),
         facts,
-        minutes: history.map(chart::minutes).unwrap_or_default(),
+        shown: range.show(board, name, history),
         levers: &LEVERS,
         form,
         calls: calls.iter().filter(|call| call.upstream == name).take(CALLS).map(look::row).collect(),
@@ -121,7 +143,10 @@ pub(super) async fn pull(board: Board, Path(name): Path<String>, headers: Header
                 LEVERS.iter().find(|lever| lever.word == filled.choice()).map_or("Done", |lever| lever.name);
             filled.done(&board, &format!("/upstreams/{}", words::segment(&name)), &format!("{what}: {name}"))
         }
-        Err(rejection) => draw(&board, &name, None, status_of(&rejection), filled.again(&board, &rejection)),
+        Err(rejection) => {
+            let fresh = (None, Range::Minutes);
+            draw(&board, &name, fresh, status_of(&rejection), filled.again(&board, &rejection))
+        }
     }
 }
 
