@@ -141,6 +141,9 @@ async fn in_a_browser_it_is_seen_as_it_happens_and_silenced_by_hand() {
         browser.see("#note").await,
         "Silenced for an hour: health_failing:vectors, by ann: it is being mended"
     );
+    browser.go(&format!("{address}/alerts")).await;
+    let cut = "return [...document.querySelectorAll('.name bdi')].filter(e => e.getClientRects().length > 1).length";
+    assert_eq!(browser.run(cut).await, 0, "no name is cut in two on a desk");
     browser.go(&address).await;
     true_in("return document.querySelector('#alerts').textContent.includes('silenced by ann')").await;
     up.play(Reply::ok("ok"));

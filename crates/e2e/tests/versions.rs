@@ -312,7 +312,8 @@ async fn the_first_screen_says_who_put_it_into_force_and_leads_to_a_form_that_go
     assert_eq!(done.status, 303, "{}", done.text());
     let after = page(done.header("location").unwrap()).await;
     assert!(after.contains("Rolled back to 1: configuration 3, by ann: three is down"), "{after}");
-    assert!(after.contains("Version 3, in force") && after.contains("rolled back to 1 by ann"), "{after}");
+    let in_force = "Version 3 <strong class=\"badge good\">in force</strong>";
+    assert!(after.contains(in_force) && after.contains("rolled back to 1 by ann"), "{after}");
     assert_eq!(stage.text(), stage.with(""));
 }
 

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use seawall::{Code, Rejection};
 use seawall_core::units::parse_duration;
-use seawall_signals::view::{self, Alert, Why};
+use seawall_signals::view::{self, Alert};
 
 use super::super::{Board, alerts};
 use super::first::After;
@@ -147,7 +147,8 @@ struct AlertPage {
     chrome: Chrome,
     row: Row,
     facts: Vec<(&'static str, String)>,
-    why: Vec<Why>,
+    /// The latest first: when, when for people, and what.
+    why: Vec<(String, String, String)>,
     spans: &'static [Lever],
     form: Blank,
 }
@@ -183,7 +184,7 @@ fn draw(board: &Board, id: &str, note: Option<&str>, status: StatusCode, form: B
         ("Condition", alert.when.clone()),
         ("Severity", alert.severity.to_string()),
         ("Of", labels.join(", ")),
-        ("Since", alert.since.clone().unwrap_or_default()),
+        ("Since (UTC)", alert.since.as_deref().map(words::moment).unwrap_or_default()),
         ("The number that is compared", alert.value.map_or(String::new(), |value| value.to_string())),
         ("Sent to", if alert.send.is_empty() { "nobody".to_owned() } else { alert.send.join(", ") }),
     ];
@@ -193,8 +194,8 @@ fn draw(board: &Board, id: &str, note: Option<&str>, status: StatusCode, form: B
         facts.push(("Until", silenced.until.clone()));
     }
     facts.retain(|(_, value)| !value.is_empty());
-    let mut why = alert.why.clone();
-    why.reverse();
+    let why = alert.why.iter().rev();
+    let why = why.map(|line| (line.at.clone(), words::moment(&line.at), line.what.clone())).collect();
     let page =
         AlertPage { chrome: Chrome::of(board, note), row: row(alert), facts, why, spans: &SPANS, form };
     html(status, &page)

@@ -99,7 +99,7 @@ pub(super) fn vitals(board: &view::Board) -> Vec<Vital> {
     let retries = board.retries_last_minute();
     let asked_again = match calls.last_minute {
         0 => "in the last minute".to_owned(),
-        all => format!("in the last minute, {} of calls", share(retries as f64 / all as f64)),
+        all => format!("{} of calls", share(retries as f64 / all as f64)),
     };
     let mut vitals = vec![
         Vital {

@@ -121,6 +121,12 @@ pub(super) fn clock(time: &str) -> &str {
     time.get(11..19).filter(|clock| clock.is_ascii()).unwrap_or(time)
 }
 
+/// `2026-11-21 14:02:05` of an RFC 3339 time; the whole where it is not one.
+pub(super) fn moment(time: &str) -> String {
+    let moment = time.get(..19).filter(|_| time.is_ascii() && time.as_bytes().get(10) == Some(&b'T'));
+    moment.map_or_else(|| time.to_owned(), |moment| moment.replace('T', " "))
+}
+
 /// A name as a segment of a path, or as an id that a style sheet and a fragment can name.
 pub(in crate::admin) fn segment(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
@@ -154,6 +160,10 @@ mod tests {
     fn a_time_that_is_none_is_shown_as_it_is() {
         assert_eq!(clock("2026-11-21T14:02:05.123Z"), "14:02:05");
         assert_eq!(clock(""), "");
+        assert_eq!(moment("2026-11-21T14:02:05.123Z"), "2026-11-21 14:02:05");
+        for odd in ["", "yesterday", "2026-11-21T14:02:0é.123Z", "a text that is far too long"] {
+            assert_eq!(moment(odd), odd);
+        }
         assert_eq!(clock("yesterday, or ééééééé"), "yesterday, or ééééééé");
     }
 }
