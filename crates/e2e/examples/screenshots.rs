@@ -58,7 +58,7 @@ async fn main() {
         let every = Some(Duration::from_secs(2));
         Check { look: Some(look), every, failures: 2, ..Check::calls(name.into()) }
     };
-    let page = Get { url: format!("{}/healthz", exchange.url()), auth: None, ca: None };
+    let page = Get { url: format!("{}/healthz", exchange.url()), auth: None, ca: None, proxy: None };
     rig.plan.health = vec![
         probed("clearing", Look::Http { get: page, contains: None, accept: Vec::new() }),
         probed("disk", Look::Disk("/".into(), Disk::USUAL)),

@@ -22,7 +22,7 @@ fn quick(name: &str, look: Option<Look>) -> Check {
 }
 
 fn get(url: String) -> Option<Look> {
-    let get = Get { url, auth: None, ca: None };
+    let get = Get { url, auth: None, ca: None, proxy: None };
     Some(Look::Http { get, contains: None, accept: Vec::new() })
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 use seawall_e2e::binary::{Seawall, binary, configured_with};
 use seawall_e2e::http2::tls_http1;
-use seawall_e2e::{Rig, problem};
+use seawall_e2e::{Rig, eventually, problem};
 use seawall_gateway::plan::Proxy as Through;
 use seawall_testkit::{Proxy, Reply, Script, Upstream, client};
 
@@ -76,6 +76,34 @@ async fn a_proxy_that_wants_to_know_who_asks_is_told_and_its_refusals_are_not_do
     rig.up().defaults.retry.attempts = 1;
     let gone = rig.start().get("/up/x").await;
     assert_eq!((gone.status, problem(&gone)["certainty"].as_str()), (502, Some("not-done")));
+}
+
+#[tokio::test]
+async fn a_health_check_of_the_upstream_asks_through_the_proxy() {
+    let Some(binary) = binary() else { return };
+    let up = Upstream::start(Reply::ok("ok")).await.unwrap();
+    let proxy = Proxy::start(Some("Basic YW5uOnNlY3JldA==")).await.unwrap();
+    // A name that only the proxy can make something of.
+    let url = format!("http://only.inside.invalid:{}", up.addr().port());
+    let more = format!(
+        "proxy = {{ url = \"{}\", auth = \"file:proxy\" }}\nauth = {{ bearer = \"file:proxy\" }}\n\
+         [health.up]\nhttp = \"{url}/healthz\"\nevery = \"1s\"\n",
+        proxy.url()
+    );
+    let home = configured_with(&url, "127.0.0.1:0", "./state", &more);
+    std::fs::write(home.path().join("proxy"), "ann:secret").unwrap();
+    let seawall = Seawall::start(&binary, &home).await;
+    let told = eventually("it was looked at", async || {
+        let health = client::get(&format!("http://{}/api/v1/health", seawall.admin)).await.ok()?.json()?;
+        let check = health["health"].as_array()?.iter().find(|check| check["name"] == "up")?.clone();
+        (check["looks"].as_u64()? > 0).then_some(check)
+    });
+    let told = told.await;
+    assert_eq!((&told["state"], &told["by"]), (&"healthy".into(), &"probe".into()), "{told}");
+    assert_eq!(proxy.asked()[0], url.trim_start_matches("http://"));
+    let seen = &up.ledger().requests()[0];
+    assert_eq!((seen.target.as_str(), seen.header("proxy-authorization")), ("/healthz", None));
+    assert_eq!(seen.header("authorization"), Some("Bearer ann:secret"));
 }
 
 #[tokio::test]

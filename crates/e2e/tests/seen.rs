@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 async fn ill() -> (Upstream, Running) {
     let up = Upstream::start(Reply::status(503)).await.unwrap();
     let mut rig = Rig::new(&up.url());
-    let get = Get { url: format!("{}/readyz", up.url()), auth: None, ca: None };
+    let get = Get { url: format!("{}/readyz", up.url()), auth: None, ca: None, proxy: None };
     let look = Some(Look::Http { get, contains: None, accept: Vec::new() });
     let every = Some(Duration::from_secs(1));
     rig.plan.health =

@@ -12,8 +12,8 @@ use seawall::health::http::VectorStore;
 use seawall::health::system::{Bounds, Cpu, Disk, Gpu, Memory, Network, Temperature};
 use seawall_config::check_url;
 use seawall_core::units::{self, Share};
-use seawall_gateway::plan::Credential;
 use seawall_gateway::plan::health::{Check, Get, Look};
+use seawall_gateway::plan::{Credential, Proxy};
 use seawall_policy::Invalid;
 use serde::Deserialize;
 
@@ -185,7 +185,7 @@ impl Health {
             "url" => self.page().map_or(own, |(key, _)| key),
             other => other,
         };
-        let built = self.plan("x", None, None)?.build();
+        let built = self.plan("x", None, None, None)?.build();
         built.map(drop).map_err(|invalid| Invalid { key: key(invalid.key), ..invalid })
     }
 
@@ -195,10 +195,11 @@ impl Health {
         name: &str,
         auth: Option<&Credential>,
         ca: Option<&Arc<[u8]>>,
+        proxy: Option<&Proxy>,
     ) -> Result<Check, Invalid> {
         let usual = Check::calls(Arc::from(name));
         Ok(Check {
-            look: self.look(auth, ca)?,
+            look: self.look(auth, ca, proxy)?,
             every: self.every,
             timeout: self.timeout,
             failures: self.failures.unwrap_or(usual.failures),
@@ -208,8 +209,18 @@ impl Health {
         })
     }
 
-    fn look(&self, auth: Option<&Credential>, ca: Option<&Arc<[u8]>>) -> Result<Option<Look>, Invalid> {
-        let get = |page: &Page| Get { url: page.0.clone(), auth: auth.cloned(), ca: ca.cloned() };
+    fn look(
+        &self,
+        auth: Option<&Credential>,
+        ca: Option<&Arc<[u8]>>,
+        proxy: Option<&Proxy>,
+    ) -> Result<Option<Look>, Invalid> {
+        let get = |page: &Page| Get {
+            url: page.0.clone(),
+            auth: auth.cloned(),
+            ca: ca.cloned(),
+            proxy: proxy.cloned(),
+        };
         let Some(kind) = self.kind()? else { return Ok(None) };
         Ok(Some(match kind {
             "http" => {

@@ -292,8 +292,11 @@ impl Wiring<'_> {
                 (None, Some(path)) => self.certificates(&Key::top("upstream").named(name).then("ca"), path),
                 (None, None) => None,
             };
-            match health.plan(name, auth.as_ref(), ca.as_ref()).and_then(|check| check.build().map(|_| check))
-            {
+            let through = upstream.and_then(|upstream| upstream.proxy.as_ref());
+            let at = Key::top("upstream").named(name).then("proxy");
+            let proxy = through.and_then(|through| self.proxy(&at, through));
+            let check = health.plan(name, auth.as_ref(), ca.as_ref(), proxy.as_ref());
+            match check.and_then(|check| check.build().map(|_| check)) {
                 Ok(check) => checks.push(check),
                 Err(invalid) => self.invalid(&key, &invalid),
             }

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use seawall::health::http::{Client, Http, VectorStore, carbon, models, vector_store};
+use seawall::health::http::{Client, Http, Tunnel, VectorStore, carbon, models, vector_store};
 use seawall::health::net::{Ping, Resolve, Tcp};
 use seawall::health::system::{Bounds, Cpu, Disk, Gpu, Memory, Network, Temperature};
 use seawall::{Invalid, health};
 use seawall_core::secret::Secret;
 use seawall_policy::health::{check_deadline, check_interval, check_patience};
 
-use super::Credential;
+use super::{Credential, Proxy};
 
 /// How often an upstream is listened to: that sends nothing.
 const LISTEN: Duration = Duration::from_secs(10);
@@ -83,6 +83,8 @@ pub struct Get {
     pub auth: Option<Credential>,
     /// Certificates trusted beside the public ones, as PEM.
     pub ca: Option<Arc<[u8]>>,
+    /// What every connection goes through.
+    pub proxy: Option<Proxy>,
 }
 
 impl Check {
@@ -162,7 +164,11 @@ impl Look {
 
 impl Get {
     fn client(&self) -> Result<Client, Invalid> {
-        Client::new(self.ca.as_deref()).map_err(|error| Invalid::new("ca", error.to_string()))
+        let client =
+            Client::new(self.ca.as_deref()).map_err(|error| Invalid::new("ca", error.to_string()))?;
+        let Some(Proxy { url, credential }) = &self.proxy else { return Ok(client) };
+        let tunnel = Tunnel::through(url, credential.clone()).map_err(|why| Invalid::new("proxy", why))?;
+        Ok(client.through(tunnel))
     }
 
     fn sign(&self, probe: Http) -> Result<Http, Invalid> {

@@ -18,12 +18,15 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
-use super::{Get, GetError, Getting, LONGEST};
+use super::{Get, GetError, Getting, LONGEST, Tunnel};
 
-/// Fetches over HTTP/1.1, and over TLS 1.2 and 1.3 with Mozilla's authorities. Clones share the settings. No proxy, no
+/// Fetches over HTTP/1.1, and over TLS 1.2 and 1.3 with Mozilla's authorities. Clones share the settings. No
 /// redirects, no cookies, no connection is kept.
 #[derive(Clone)]
-pub struct Client(Arc<ClientConfig>);
+pub struct Client {
+    config: Arc<ClientConfig>,
+    tunnel: Option<Tunnel>,
+}
 
 /// Certificates that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +62,13 @@ impl Client {
             .map_err(|error| ClientError(error.to_string()))?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self(Arc::new(config)))
+        Ok(Self { config: Arc::new(config), tunnel: None })
+    }
+
+    /// Every connection goes through a proxy, also where nothing is encrypted. Without this none does: variables like
+    /// `HTTPS_PROXY` are not looked at.
+    pub fn through(self, tunnel: Tunnel) -> Self {
+        Self { tunnel: Some(tunnel), ..self }
     }
 }
 
@@ -71,11 +80,10 @@ impl fmt::Debug for Client {
 
 impl Get for Client {
     fn get(&self, request: Request<()>) -> Getting {
-        let config = self.0.clone();
+        let Self { config, tunnel } = self.clone();
         Box::pin(async move {
             let (https, host, port) = place(request.uri())?;
-            let socket = TcpStream::connect((host, port)).await;
-            let socket = socket.map_err(|error| GetError::new(format_args!("cannot connect: {error}")))?;
+            let socket = connect(tunnel.as_ref(), host, port).await?;
             if !https {
                 return exchange(socket, request).await;
             }
@@ -85,6 +93,20 @@ impl Get for Client {
             exchange(secured.map_err(|error| GetError::new(format_args!("no TLS: {error}")))?, request).await
         })
     }
+}
+
+/// A wire to the host, straight or through a proxy.
+async fn connect(tunnel: Option<&Tunnel>, host: &str, port: u16) -> Result<TcpStream, GetError> {
+    let Some(tunnel) = tunnel else {
+        let socket = TcpStream::connect((host, port)).await;
+        return socket.map_err(|error| GetError::new(format_args!("cannot connect: {error}")));
+    };
+    let socket = TcpStream::connect(tunnel.place()).await;
+    let mut socket =
+        socket.map_err(|error| GetError::new(format_args!("cannot connect to the proxy: {error}")))?;
+    let opened = tunnel.open(&mut socket, host, port).await;
+    opened.map_err(|why| GetError::new(format_args!("the proxy opened no tunnel: {why}")))?;
+    Ok(socket)
 }
 
 /// Over TLS or not, the host and the port.

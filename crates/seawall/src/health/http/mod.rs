@@ -11,6 +11,8 @@ mod moment;
 mod presets;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "probe-http")]
+mod tunnel;
 
 use std::fmt;
 use std::future::Future;
@@ -29,6 +31,8 @@ use super::check::{Finding, Probe, Probing};
 #[cfg(feature = "probe-http")]
 pub use client::{Client, ClientError};
 pub use presets::{VectorStore, carbon, models, vector_store};
+#[cfg(feature = "probe-http")]
+pub use tunnel::Tunnel;
 
 /// The longest body that is looked at: 1 MiB. A client need not read further.
 pub const LONGEST: usize = 1 << 20;
