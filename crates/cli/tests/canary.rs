@@ -38,8 +38,8 @@ const ADMIN: [&str; 19] = [
     "/api/v1/nothing?key=QUERY",
 ];
 
-/// What a call's path asks of the upstream, and what it does: answers, fails, hangs up, babbles, or wants to be left alone.
-const MOODS: [&str; 5] = ["ok", "fail", "cut", "babble", "busy"];
+/// What a call's path asks of the upstream, and what it does: answers, fails, hangs up, babbles, wants to be left alone, or refuses the key.
+const MOODS: [&str; 6] = ["ok", "fail", "cut", "babble", "busy", "denied"];
 
 /// The secrets, by where they are put, and the ways to write each.
 struct Canaries(BTreeMap<&'static str, (String, Vec<String>)>);
@@ -48,7 +48,7 @@ impl Canaries {
     fn new() -> Self {
         let places = [
             "VAULT", "OLD", "ENV", "FILE", "ADMIN", "CALLER", "COOKIE", "QUERY", "BODY", "LITERAL", "NAME",
-            "ANSWER",
+            "ANSWER", "SECOND",
         ];
         let made = |place: &'static str| (place, format!("canary{place}7Qm2xVb9Lw4TzR1nKc8Y"));
         let key = Key::generate().unwrap().text().expose().to_owned();
@@ -159,6 +159,7 @@ fn serve_one(mut stream: TcpStream, seen: &Mutex<Vec<u8>>, answer: &str) {
     let mood = MOODS.iter().find(|mood| path.lines().next().unwrap_or_default().contains(*mood));
     let (status, more) = match mood {
         Some(&"fail") => ("500 Internal Server Error", ""),
+        Some(&"denied") => ("401 Unauthorized", ""),
         Some(&"busy") => ("429 Too Many Requests", "Retry-After: 0\r\n"),
         Some(&"cut") => return,
         Some(&"babble") => {
@@ -283,6 +284,11 @@ fn settings(upstream: &str) -> String {
     ] {
         text.push_str(&format!("[upstream.{name}]\nurl = '{upstream}'\nauth = {auth}\n"));
     }
+    // One of its keys is refused and rests, and is told by its name.
+    text.push_str(&format!(
+        "[upstream.several]\nurl = '{upstream}'\nkeys = [{{ name = 'first', bearer = 'vault:openai' }}, \
+         {{ name = 'second', header = 'x-api-key', value = 'env:SECOND_KEY', weight = 2 }}]\n"
+    ));
     // Nobody is there, so its breaker opens.
     text.push_str("[upstream.nowhere]\nurl = 'http://127.0.0.1:1'\nauth = { bearer = 'vault:openai' }\nbreaker.consecutive = 2\n");
     // Looked at with a key in the header and in the URL, by one who answers with a secret.
@@ -348,7 +354,7 @@ fn what_is_written_wrong(home: &Home, out: &mut Out<'_>, literal: &str) {
 /// Calls of every kind with secrets in them, by callers who do it right and by callers who do not.
 fn what_callers_say(served: &Served, out: &mut Out<'_>, canaries: &Canaries) -> Vec<String> {
     let mut ids = Vec::new();
-    for upstream in ["passing", "vaulted", "headed", "based", "nowhere", "nobody"] {
+    for upstream in ["passing", "vaulted", "headed", "based", "several", "nowhere", "nobody"] {
         for mood in MOODS {
             for method in ["GET", "POST"] {
                 let answer =
@@ -463,6 +469,7 @@ fn no_secret_comes_out_anywhere() {
         environment: vec![
             ("SEAWALL_VAULT_KEY".to_owned(), canaries.get("KEY").to_owned()),
             ("ENV_KEY".to_owned(), canaries.get("ENV").to_owned()),
+            ("SECOND_KEY".to_owned(), canaries.get("SECOND").to_owned()),
             ("ADMIN_KEY".to_owned(), canaries.get("ADMIN").to_owned()),
             ("SEAWALL_ADMIN_TOKEN".to_owned(), canaries.get("ADMIN").to_owned()),
         ],
@@ -493,7 +500,7 @@ fn no_secret_comes_out_anywhere() {
     assert!(out.searched > 300 && ids.len() > 50, "{} texts, {} calls", out.searched, ids.len());
     // The secrets were in use: the upstream was given them, and nobody else was.
     let seen = seen.lock().unwrap();
-    for place in ["VAULT", "ENV", "FILE", "CALLER", "COOKIE", "QUERY", "BODY"] {
+    for place in ["VAULT", "ENV", "SECOND", "FILE", "CALLER", "COOKIE", "QUERY", "BODY"] {
         let alone = Canaries::of([(place, canaries.get(place).to_owned())]);
         assert!(alone.found_in(&seen).is_some(), "{place} was never used");
     }

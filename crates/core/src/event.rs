@@ -51,6 +51,15 @@ pub enum Fact {
         /// For how long.
         wait: Duration,
     },
+    /// One of several keys of an upstream was refused and rests, or works again.
+    KeyMoved {
+        /// Its name in the configuration; never its value.
+        key: Arc<str>,
+        /// Why it rests: `limited`, `quota` or `denied`; none where it works again.
+        why: Option<&'static str>,
+        /// For how long it rests.
+        wait: Duration,
+    },
     /// A circuit breaker changed its state.
     BreakerMoved {
         /// Its new state, in the words of the metrics.

@@ -258,6 +258,13 @@ impl Verdict {
         !self.settled && self.row().again[effects as usize]
     }
 
+    /// May the operation be sent again with another credential, where this one is what was refused? Each of these outcomes
+    /// is a proof that it did not take place; a `once` operation keeps the credential it was first sent with.
+    pub const fn may_change_key(self, effects: Effects) -> bool {
+        let of_the_key = matches!(self.seen, Seen::RateLimited | Seen::Denied | Seen::QuotaGone);
+        of_the_key && !self.settled && !matches!(effects, Effects::Once)
+    }
+
     /// What a breaker learns from it.
     pub const fn lesson(self) -> Lesson {
         self.row().lesson
@@ -338,6 +345,19 @@ mod tests {
                 assert!(!verdict.may_repeat(effects) || verdict.certainty(effects) == Certainty::NotDone);
             }
         }
+    }
+
+    #[test]
+    fn another_key_is_tried_only_after_a_proof_that_it_was_not_done() {
+        for row in TABLE {
+            for effects in Effects::ALL {
+                let verdict = Verdict::of(row.seen);
+                let may = verdict.may_change_key(*effects);
+                assert!(!may || verdict.certainty(*effects) == Certainty::NotDone, "{}", row.seen);
+                assert!(!may || *effects != Effects::Once && !verdict.settled().may_change_key(*effects));
+            }
+        }
+        assert!(Verdict::of(Seen::Denied).may_change_key(Effects::Guarded));
     }
 
     #[test]

@@ -57,6 +57,7 @@ pub fn upstream(name: &str, url: &str) -> Upstream {
         provider: http.clone(),
         dialect: http,
         auth: None,
+        keys: None,
         limits: Vec::new(),
         queue: limiter::Queue::default(),
         learn: false,

@@ -21,7 +21,7 @@ use seawall_core::verdict::Seen;
 use crate::body::{Answered, Replay, Sending};
 use crate::compress::{Coding, peek};
 use crate::headers;
-use crate::house::LiveUpstream;
+use crate::house::{LiveUpstream, Used};
 use crate::record::Record;
 use crate::upstream::{Pool, Progress, Reply, SendError, SendErrorKind, Sent};
 
@@ -38,6 +38,8 @@ pub(crate) struct Answer {
     pub(crate) verdict: Verdict,
     /// When this attempt began.
     pub(crate) began: Instant,
+    /// It was the upstream's key that was refused, and the next attempt would bear another one.
+    pub(crate) elsewhere: bool,
 }
 
 /// No answer.
@@ -75,6 +77,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) coding: Option<&'a Coding<'a>>,
     /// Stands for the caller's credential.
     pub(crate) credential: u64,
+    /// Of several keys it bears the first.
+    pub(crate) pinned: bool,
     /// What must not happen twice is sent by this right alone.
     pub(crate) right: Option<&'a Ticket>,
 }
@@ -94,15 +98,30 @@ impl Asking<'_> {
     /// deadline of the call.
     pub(crate) async fn send(&self, asked: Asked<'_>, cx: Cx) -> Result<Answer, Failure> {
         let began = cx.began();
-        self.ask(asked, cx).await.map_err(|failure| Failure { began, ..failure })
+        let keys = asked.upstream.keys.as_ref();
+        let key = keys.and_then(|keys| keys.choose(self.pinned, began));
+        let asked_with = asked.upstream;
+        let outcome = self.ask(asked, key, cx).await.map_err(|failure| Failure { began, ..failure });
+        match (keys.zip(key), outcome) {
+            (None, outcome) => outcome,
+            (Some((keys, key)), Ok(answer)) => {
+                let used = Used { key, pinned: self.pinned, began };
+                let (verdict, elsewhere) = keys.heard(used, answer.verdict, asked_with, self.record);
+                Ok(Answer { verdict, elsewhere, ..answer })
+            }
+            (Some((keys, key)), Err(failure)) => {
+                keys.count(key, Verdict::of(failure.seen));
+                Err(failure)
+            }
+        }
     }
 
-    async fn ask(&self, asked: Asked<'_>, cx: Cx) -> Result<Answer, Failure> {
+    async fn ask(&self, asked: Asked<'_>, key: Option<usize>, cx: Cx) -> Result<Answer, Failure> {
         if self.right.is_some_and(|right| !right.may_send()) {
             let message = "the journal did not renew the right to send it";
             return Err(Failure::new(Code::StoreUnavailable, Seen::Refused, message));
         }
-        let request = self.request(&asked)?;
+        let request = self.request(&asked, key)?;
         let (progress, began) = (Progress::new(), cx.began());
         let Asked { place, upstream, pool, .. } = asked;
         let now = || self.record.worker.house.now();
@@ -136,7 +155,7 @@ impl Asking<'_> {
             outcome
         };
         match outcome {
-            Ok(Ok(response)) => self.read(upstream, place, response, cx).await,
+            Ok(Ok(response)) => self.read(upstream, place, key, response, cx).await,
             Ok(Err(error)) => Err(self.failure(&error)),
             Err(code) => Err(self.out_of_time(code, progress.written())),
         }
@@ -159,6 +178,7 @@ impl Asking<'_> {
     fn request(
         &self,
         &Asked { upstream, pool, addressed, .. }: &Asked<'_>,
+        key: Option<usize>,
     ) -> Result<Request<Sending>, Failure> {
         let target = if upstream.base.is_empty() {
             self.path.clone()
@@ -172,7 +192,7 @@ impl Asking<'_> {
         if !addressed {
             headers::strip_credentials(&mut headers);
         }
-        if let Some(auth) = &upstream.plan.auth {
+        if let Some(auth) = upstream.credential(key) {
             headers::strip_keys(&mut headers);
             headers.insert(auth.header.clone(), auth.value.clone());
         }
@@ -189,6 +209,7 @@ impl Asking<'_> {
         &self,
         upstream: &LiveUpstream,
         place: usize,
+        key: Option<usize>,
         response: Response<Reply<Sending>>,
         cx: Cx,
     ) -> Result<Answer, Failure> {
@@ -197,7 +218,8 @@ impl Asking<'_> {
             && let Some(said) = rate_limit(&head.headers, wall_now)
         {
             let house = &self.record.worker.house;
-            upstream.learn(&said, upstream.paid_by(self.credential), house.now(), &house.ground.events);
+            let payer = upstream.paid_by(self.credential, self.pinned);
+            upstream.learn(&said, (payer, key), house.now(), &house.ground.events);
         }
         let provider = &upstream.plan.provider;
         let classify =
@@ -208,7 +230,8 @@ impl Asking<'_> {
         // A compressed answer that comes in one go is looked into before its head is passed on.
         let short = unpacking.is_some()
             && reply.size_hint().exact().is_some_and(|size| (1..=READ_AHEAD as u64).contains(&size));
-        let mut body = if wanted > 0 || verdict.may_repeat(self.effects) || short {
+        let again = verdict.may_repeat(self.effects) || key.is_some() && verdict.may_change_key(self.effects);
+        let mut body = if wanted > 0 || again || short {
             let left = self.record.worker.house.now().until(cx.deadline());
             // Boxed: reading ahead is rare and its state large.
             let body = Box::pin(read_ahead(reply, left.min(READ_AHEAD_WITHIN))).await;
@@ -226,7 +249,7 @@ impl Asking<'_> {
             body.unpack(unpacked).map_err(|error| unreadable(&error, verdict))?;
             self.record.changed(|changed| changed.unpacked = Some(algorithm));
         }
-        Ok(Answer { head, body, verdict, began: cx.began() })
+        Ok(Answer { head, body, verdict, began: cx.began(), elsewhere: false })
     }
 
     fn failure(&self, error: &SendError<Sending>) -> Failure {
@@ -332,5 +355,9 @@ impl Classify<Answer, Failure> for Reading<'_> {
 
     fn can_repeat(&self) -> bool {
         self.body.can_repeat()
+    }
+
+    fn elsewhere(&self, outcome: Result<&Answer, &Failure>) -> bool {
+        outcome.is_ok_and(|answer| answer.elsewhere)
     }
 }

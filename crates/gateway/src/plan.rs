@@ -9,6 +9,7 @@ pub mod tls;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use seawall_core::store::Store;
 use seawall_core::units::Size;
 use seawall_policy::alert::Rule;
 use seawall_policy::anomaly;
+use seawall_policy::keyring;
 use seawall_policy::limiter::{Queue, Quota};
 use seawall_security::injection;
 use seawall_signals::alerts::Outlet;
@@ -134,6 +136,8 @@ pub struct Upstream {
     pub dialect: Arc<dyn Provider>,
     /// A credential that replaces the caller's own.
     pub auth: Option<Credential>,
+    /// Several of them, instead of one.
+    pub keys: Option<Keys>,
     /// Rate limits and the limit of concurrent calls.
     pub limits: Vec<Limit>,
     /// Who may wait for a slot, and for how long.
@@ -154,6 +158,33 @@ pub struct Upstream {
     pub http2_prior_knowledge: bool,
     /// What every connection to it goes through.
     pub proxy: Option<Proxy>,
+}
+
+impl Upstream {
+    /// Does a credential of ours replace the caller's own?
+    pub fn has_own_credential(&self) -> bool {
+        self.auth.is_some() || self.keys.is_some()
+    }
+}
+
+/// Several credentials of one upstream. The first is the one whatever must not happen twice is sent with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Keys {
+    /// At least one.
+    pub keys: Vec<Key>,
+    /// How long one rests that was refused.
+    pub rest: keyring::Options,
+}
+
+/// One of several credentials.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Key {
+    /// What people and metrics call it.
+    pub name: Arc<str>,
+    /// Its share, beside the others'.
+    pub weight: NonZeroU32,
+    /// Itself.
+    pub credential: Credential,
 }
 
 /// A proxy that opens tunnels.

@@ -180,6 +180,8 @@ pub(crate) struct Errand {
     pub(crate) credential: u64,
     /// It asks to become something else than HTTP.
     pub(crate) once_only: bool,
+    /// Of several keys it bears the first: what it means to the provider, another account would not know.
+    pub(crate) pinned: bool,
     /// What its caller reads; none where the answer passes as it is.
     pub(crate) reads: Option<Reads>,
     /// When its caller first wanted it, where the caller says so.
@@ -245,6 +247,7 @@ async fn run(
     let body = Replay::new(body, house.plan.replay);
     record.body = body.clone();
     let once_only = on_upgrade.is_some();
+    let pinned = once || route.once.names(&headers);
     let errand = Errand {
         entry,
         method,
@@ -256,6 +259,7 @@ async fn run(
         made,
         credential,
         once_only,
+        pinned,
         reads,
         first_seen,
     };
@@ -315,7 +319,7 @@ pub(crate) async fn send<'h>(
     let house = &worker.house;
     let route = &house.routes[record.route];
     let Errand { entry, method, headers, body, deadline, priority, may_hedge, .. } = errand;
-    let Errand { made, credential, once_only, .. } = errand;
+    let Errand { made, credential, once_only, pinned, .. } = errand;
     let coding = errand.coding(route);
     let caller = Caller(headers);
     let reading = || Reading { record, body };
@@ -331,6 +335,7 @@ pub(crate) async fn send<'h>(
         may_hedge: *may_hedge,
         coding: coding.as_ref(),
         credential: *credential,
+        pinned: *pinned,
         right,
     };
     route
@@ -343,7 +348,7 @@ pub(crate) async fn send<'h>(
             |place, call| {
                 let upstream = &house.upstreams[route.to[place]];
                 let fewer = if *once_only { u32::MAX } else { *made };
-                let credential = upstream.paid_by(*credential);
+                let credential = upstream.paid_by(*credential, *pinned);
                 let call = call.fewer_attempts(fewer).credential(credential).keeps_time();
                 let call = call.priority(*priority).may_hedge(*may_hedge);
                 let call = if place == 0 { call.began(record.began) } else { call };

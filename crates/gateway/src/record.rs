@@ -410,6 +410,11 @@ impl Sink for Record {
                 self.moment(event.at, format!("{} asked to be left alone for {wait}", event.name));
                 self.worker.house.ground.events.offer(event);
             }
+            Fact::KeyMoved { key, why, .. } => {
+                let what = why.map_or("works again".to_owned(), |why| format!("rests: {why}"));
+                self.moment(event.at, format!("the key {key} of {} {what}", event.name));
+                self.worker.house.ground.events.offer(event);
+            }
             Fact::FellBack { from, to } => self.moment(event.at, format!("fell back from {from} to {to}")),
             Fact::WouldReject { code, policy } => {
                 let (name, title) = (&event.name, code.title());

@@ -18,6 +18,7 @@ pub mod fleet;
 pub mod health;
 pub mod hedge;
 pub mod job;
+pub mod keyring;
 pub mod latency;
 pub mod lifecycle;
 pub mod limiter;

@@ -131,6 +131,29 @@ pub struct Upstream {
     /// The calls to it.
     #[serde(flatten)]
     pub calls: Traffic,
+    /// Its keys, in the order of the configuration, where it has several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<UpstreamKey>,
+}
+
+/// One of several keys of an upstream, by its name and never by its value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct UpstreamKey {
+    /// Its name in the configuration.
+    pub name: String,
+    /// `ok` or `resting`.
+    pub state: String,
+    /// Its share of the calls, beside the others'.
+    pub weight: u32,
+    /// Attempts sent with it since the start.
+    pub calls: u64,
+    /// Why it rests: `limited` (it was too fast), `quota` (its account is empty) or `denied` (it was refused).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// How much longer it rests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rests_ms: Option<u64>,
 }
 
 /// `/api/v1/limits`

@@ -316,6 +316,10 @@ fn told(event: &Event, spent: &mut Quiet) -> Option<String> {
     match &event.fact {
         Fact::BreakerMoved { to, why } => Some(format!("breaker {to} ({why})")),
         Fact::Paused { wait } => Some(format!("asked to be left alone for {}", format_duration(*wait))),
+        Fact::KeyMoved { key, why: Some(why), wait } => {
+            Some(format!("the key {key} rests for {} ({why})", format_duration(*wait)))
+        }
+        Fact::KeyMoved { key, .. } => Some(format!("the key {key} works again")),
         Fact::PaceChanged { share, why } => Some(format!("pace {:.0} % of the limit ({why})", share * 100.0)),
         Fact::FailedOver { from, to, why } => Some(format!("failed over from {from} to {to} ({why})")),
         Fact::Degraded { level, why } => Some(format!("degraded to {level} ({why})")),
@@ -377,6 +381,9 @@ mod tests {
         assert_eq!(told(&event(0, moved), &mut spent).unwrap(), "breaker open (5 failures in a row)");
         let paused = Fact::Paused { wait: Duration::from_secs(3) };
         assert_eq!(told(&event(0, paused), &mut spent).unwrap(), "asked to be left alone for 3s");
+        let wait = Duration::from_secs(600);
+        let rests = Fact::KeyMoved { key: "team".into(), why: Some("denied"), wait };
+        assert_eq!(told(&event(0, rests), &mut spent).unwrap(), "the key team rests for 10m (denied)");
         let lever = Fact::Lever { action: "force-open", by: "ana".into(), reason: "maintenance".into() };
         assert_eq!(told(&event(0, lever), &mut spent).unwrap(), "force-open by ana: maintenance");
         let note = Note::InDoubt(Reason::Lease);

@@ -117,7 +117,15 @@ impl Upstreams {
                 })
                 .collect();
             let head = ["name", "state", "breaker", "waiting", "in flight", "calls", "last minute", "url"];
-            table(&head, &rows, "no upstreams")
+            let mut text = table(&head, &rows, "no upstreams");
+            let keys: Vec<Vec<String>> = (view.upstreams.iter())
+                .flat_map(|upstream| upstream.keys.iter().map(|of| key(&upstream.name, of)))
+                .collect();
+            if !keys.is_empty() {
+                text.push('\n');
+                text.push_str(&table(&["upstream", "key", "state", "weight", "calls", "rests"], &keys, ""));
+            }
+            text
         })
     }
 }
@@ -208,6 +216,20 @@ fn show<T: DeserializeOwned>(
     Ok(ExitCode::SUCCESS)
 }
 
+/// One of several keys of an upstream.
+fn key(upstream: &str, key: &view::UpstreamKey) -> Vec<String> {
+    let why = key.why.as_deref().map(plain).unwrap_or_default();
+    let rests = key.rests_ms.map(|left| format!("{why}, another {}", seconds(left.div_ceil(1000))));
+    vec![
+        plain(upstream),
+        plain(&key.name),
+        state(&key.state),
+        key.weight.to_string(),
+        key.calls.to_string(),
+        rests.unwrap_or_else(|| "-".to_owned()),
+    ]
+}
+
 fn check(check: &view::Check) -> Vec<String> {
     let mut found = check.why.as_deref().map_or("-".to_owned(), plain);
     for foretold in &check.foretold {
@@ -260,7 +282,7 @@ fn breaker(breaker: &view::Breaker) -> Vec<String> {
 fn state(word: &str) -> String {
     let paint = match word {
         "ok" | "open" | "idle" => Paint::Good,
-        "waiting" | "paused" => Paint::Odd,
+        "waiting" | "paused" | "resting" => Paint::Odd,
         _ => Paint::Bad,
     };
     painted(&plain(word), paint)

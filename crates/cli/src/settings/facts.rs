@@ -17,7 +17,7 @@ pub(crate) fn facts(settings: &Settings) -> Facts {
         facts.upstreams.push(UpstreamFact {
             name: name.clone(),
             in_the_clear: upstream.in_the_clear(),
-            credential: upstream.auth.is_some(),
+            credential: upstream.has_own_credential(),
             limited: !upstream.limits.is_empty(),
         });
     }
@@ -42,8 +42,9 @@ pub(crate) fn facts(settings: &Settings) -> Facts {
 fn references(settings: &Settings) -> Vec<(Key, &SecretRef)> {
     let mut all: Vec<(Key, &SecretRef)> = Vec::new();
     for (name, upstream) in &settings.upstream {
-        if let Some((form, reference)) = upstream.auth.as_ref().map(super::upstream::Auth::secret) {
-            all.push((Key::top("upstream").named(name).then("auth").then(form), reference));
+        for (key, auth) in upstream.credentials(&Key::top("upstream").named(name)) {
+            let (form, reference) = auth.secret();
+            all.push((key.then(form), reference));
         }
     }
     for (name, health) in &settings.health {

@@ -3,6 +3,7 @@
 mod doors;
 mod errors;
 mod health;
+mod keys;
 mod layers;
 mod plans;
 mod sample;

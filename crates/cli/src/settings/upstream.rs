@@ -11,9 +11,11 @@ use seawall::{breaker, compress, retry, timeout};
 use seawall_config::SecretRef;
 use seawall_core::units::{self, Rate};
 use seawall_packs::rules::Rule;
+use seawall_policy::keyring;
 use seawall_policy::limiter::{Queue, Quota};
 use serde::Deserialize;
 
+use super::Key;
 use super::words::{Header, Pack, Per, Shared, Url, in_the_clear, spelled};
 use super::{minute, schema};
 
@@ -28,6 +30,12 @@ pub(crate) struct Upstream {
     pub(crate) url: Url,
     /// A credential that replaces the caller's own. Without it the caller's passes through.
     pub(crate) auth: Option<Auth>,
+    /// Several credentials instead of one: each is used as often as its weight says, and rests when it was refused.
+    #[serde(default)]
+    pub(crate) keys: Vec<UpstreamKey>,
+    /// How long one of several keys rests that was refused.
+    #[serde(default)]
+    pub(crate) rest: keyring::Options,
     /// Rate limits and a limit of concurrent calls; all of them hold.
     #[serde(default)]
     pub(crate) limits: Vec<Limit>,
@@ -92,6 +100,18 @@ fn plain() -> Pack {
 }
 
 impl Upstream {
+    /// Does a credential of ours replace the caller's own?
+    pub(crate) fn has_own_credential(&self) -> bool {
+        self.auth.is_some() || !self.keys.is_empty()
+    }
+
+    /// The credentials it has, and the keys that lead to each: one under `auth`, or those of `keys`.
+    pub(crate) fn credentials(&self, key: &Key) -> Vec<(Key, &Auth)> {
+        let several =
+            (self.keys.iter().enumerate()).map(|(place, own)| (key.then("keys").item(place), &own.auth));
+        self.auth.iter().map(|auth| (key.then("auth"), auth)).chain(several).collect()
+    }
+
     /// Is that shared with other gateways?
     pub(crate) fn shares(&self, what: Shared) -> bool {
         self.share.contains(&what)
@@ -162,6 +182,51 @@ impl TryFrom<AuthKeys> for Auth {
             _ => Err("is not one credential: write { bearer = \"env:NAME\" }, { basic = \"env:NAME\" } or \
                       { header = \"x-api-key\", value = \"env:NAME\" }"),
         }
+    }
+}
+
+/// One of several credentials.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "KeyKeys")]
+pub(crate) struct UpstreamKey {
+    /// What people and metrics call it.
+    pub(crate) name: String,
+    /// Its share, beside the others'.
+    pub(crate) weight: NonZeroU32,
+    /// Itself.
+    pub(crate) auth: Auth,
+}
+
+/// The keys one of several credentials has: a name, a weight, and the credential as `auth` has it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct KeyKeys {
+    /// What people and metrics call it. How it rests is known by this name.
+    name: String,
+    /// How often it is used, beside the others. Default 1, range 1–1000.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1000))]
+    weight: NonZeroU32,
+    /// The secret of `authorization: Bearer …`.
+    bearer: Option<SecretRef>,
+    /// The secret of `authorization: Basic …`, which reads `user:password`.
+    basic: Option<SecretRef>,
+    /// The header a key is sent in; with `value`.
+    header: Option<Header>,
+    /// The secret sent in `header`.
+    value: Option<SecretRef>,
+}
+
+const fn one() -> NonZeroU32 {
+    NonZeroU32::MIN
+}
+
+impl TryFrom<KeyKeys> for UpstreamKey {
+    type Error = &'static str;
+
+    fn try_from(keys: KeyKeys) -> Result<Self, Self::Error> {
+        let KeyKeys { name, weight, bearer, basic, header, value } = keys;
+        Ok(Self { name, weight, auth: AuthKeys { bearer, basic, header, value }.try_into()? })
     }
 }
 

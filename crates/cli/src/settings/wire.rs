@@ -200,7 +200,8 @@ impl Wiring<'_> {
             url: upstream.url.0.clone(),
             dialect: upstream.errors.map_or_else(|| spoken.clone(), provider),
             provider: if upstream.rules.is_empty() { spoken.clone() } else { ruled() },
-            auth: upstream.auth.as_ref().and_then(|auth| self.credential(&key, auth)),
+            auth: upstream.auth.as_ref().and_then(|auth| self.credential(&key.then("auth"), auth)),
+            keys: self.keys(&key, upstream),
             limits: planned(&upstream.limits),
             queue: upstream.queue.clone(),
             learn: upstream.learn,
@@ -239,9 +240,25 @@ impl Wiring<'_> {
         Some(plan::Proxy { url, credential: Some(value) })
     }
 
+    /// All of several keys, or none where one of them cannot be had.
+    fn keys(&mut self, key: &Key, upstream: &Upstream) -> Option<plan::Keys> {
+        let mut keys = Vec::with_capacity(upstream.keys.len());
+        for (place, own) in upstream.keys.iter().enumerate() {
+            let at = key.then("keys").item(place);
+            let credential = self.credential(&at, &own.auth)?;
+            if self.secrets.hide(&own.name) != own.name {
+                let message = "has a secret in it: write a name that may be shown".to_owned();
+                self.unready(&at.then("name"), Code::ConfigurationInvalid, message);
+                return None;
+            }
+            keys.push(plan::Key { name: Arc::from(own.name.as_str()), weight: own.weight, credential });
+        }
+        (!keys.is_empty()).then(|| plan::Keys { keys, rest: upstream.rest.clone() })
+    }
+
     fn credential(&mut self, key: &Key, auth: &Auth) -> Option<Credential> {
         let (form, reference) = auth.secret();
-        let key = key.then("auth").then(form);
+        let key = key.then(form);
         let secret = self.secret(&key, reference)?;
         let (header, text) = match auth {
             Auth::Bearer(_) => (http::header::AUTHORIZATION, format!("Bearer {}", secret.expose())),
@@ -281,10 +298,13 @@ impl Wiring<'_> {
                 health.page().is_some_and(|(_, page)| page.origin() == origin(&upstream.url.0))
             };
             let upstream = settings.upstream.get(name).filter(same);
-            let inherited = upstream.and_then(|upstream| upstream.auth.as_ref());
+            // Of several the first: it is the one that is always there.
+            let inherited = upstream.and_then(|upstream| {
+                upstream.credentials(&Key::top("upstream").named(name)).into_iter().next()
+            });
             let auth = match (&health.auth, inherited) {
-                (Some(auth), _) => self.credential(&key, auth),
-                (None, Some(auth)) => self.credential(&Key::top("upstream").named(name), auth),
+                (Some(auth), _) => self.credential(&key.then("auth"), auth),
+                (None, Some((at, auth))) => self.credential(&at, auth),
                 (None, None) => None,
             };
             let ca = match (&health.ca, upstream.and_then(|upstream| upstream.ca.as_ref())) {

@@ -95,6 +95,7 @@ pub(super) fn present(board: &Board) -> Status {
         if !paused.is_zero() {
             reasons.push(format!("{} asked to be left alone for another {}", up.plan.name, whole(paused)));
         }
+        reasons.extend(up.keys.iter().flat_map(|keys| keys.reasons(&up.plan.name, house.now())));
     }
     let checks = house.health.view(false);
     for check in &checks.health {
@@ -191,6 +192,7 @@ pub(super) fn all_upstreams(board: &Board) -> Vec<Upstream> {
                 breaker: BreakerState::parse(breaking.as_str()),
                 waiting: waiting(up),
                 calls,
+                keys: up.keys.as_ref().map_or(Vec::new(), |keys| keys.view(house.now())),
             }
         })
         .collect();

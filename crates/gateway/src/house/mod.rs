@@ -3,6 +3,7 @@
 mod callers;
 mod ground;
 mod health;
+mod keys;
 mod routes;
 mod upstream;
 
@@ -31,6 +32,7 @@ use crate::story::Names;
 pub(crate) use callers::LiveCallers;
 pub(crate) use ground::Ground;
 pub(crate) use health::Health;
+pub(crate) use keys::{LiveKeys, Used};
 use routes::Building;
 pub(crate) use routes::LiveRoute;
 pub(crate) use upstream::LiveUpstream;
@@ -148,6 +150,7 @@ impl House {
         let ports = [("listen", &self.plan.tls), ("admin", &self.plan.admin_tls)];
         let ends = ports.into_iter().filter_map(|(port, tls)| Some((port, tls.as_ref()?.ends()?))).collect();
         observers.push(expires(&self.ground.registry, ends));
+        observers.extend(keys::observe(&self.ground.registry, &self.upstreams, self.ground.clock.clone()));
         observers.extend(self.ground.journal.observe(&self.ground.registry, always));
         observers
     }

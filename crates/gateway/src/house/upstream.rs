@@ -17,9 +17,9 @@ use seawall_core::provider::RateLimit;
 use seawall_signals::metrics::CounterBy;
 use seawall_signals::view::BreakerState;
 
-use super::{Ground, Update};
+use super::{Ground, LiveKeys, Update};
 use crate::meters::{UpstreamMeters, transitions};
-use crate::plan::{Calling, Limit, Upstream};
+use crate::plan::{Calling, Credential, Limit, Upstream};
 
 /// An upstream and its policies.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub(crate) struct LiveUpstream {
     pub(crate) keyed_by: Vec<HeaderName>,
     pub(crate) bulkhead: Option<Bulkhead>,
     pub(crate) pauses: Pauses,
+    /// Its keys, where it has several.
+    pub(crate) keys: Option<LiveKeys>,
     sole: Arc<Sole>,
     pub(crate) budget: retry::Budget,
     pub(crate) meters: Arc<UpstreamMeters>,
@@ -58,6 +60,9 @@ impl Sole {
         !self.others.load(Ordering::Relaxed)
     }
 }
+
+/// Stands for the first of several keys, where a call waits for that one alone.
+pub(super) const PINNED: u64 = 1;
 
 /// Counts a breaker's transitions and passes its events on.
 struct BreakerSink {
@@ -194,6 +199,10 @@ impl LiveUpstream {
             keyed_by,
             bulkhead,
             pauses: old.map_or_else(|| Pauses::new(clock.clone()), |old| old.pauses.clone()),
+            keys: match &plan.keys {
+                Some(keys) => Some(LiveKeys::new(keys, old.and_then(|old| old.keys.as_ref()), plan, ground)?),
+                None => None,
+            },
             sole: old.map_or_else(Arc::default, |old| old.sole.clone()),
             budget,
             meters: old.map_or_else(
@@ -206,15 +215,42 @@ impl LiveUpstream {
         })
     }
 
-    /// Stands for the credential that a caller's requests reach the provider with.
-    pub(crate) fn paid_by(&self, callers: u64) -> u64 {
-        if self.plan.auth.is_some() { 0 } else { callers }
+    /// Stands for the credential that a caller's requests reach the provider with: of ours it is 0, and [`PINNED`] for
+    /// what bears the first of several and waits for that one alone.
+    pub(crate) fn paid_by(&self, callers: u64, pinned: bool) -> u64 {
+        match (self.plan.has_own_credential(), &self.keys) {
+            (false, _) => callers,
+            (true, Some(_)) if pinned => PINNED,
+            (true, _) => 0,
+        }
+    }
+
+    /// What takes the place of a caller's credential; `key` is the place of one of several.
+    pub(crate) fn credential(&self, key: Option<usize>) -> Option<&Credential> {
+        match &self.plan.keys {
+            Some(keys) => keys.keys.get(key.unwrap_or_default()).map(|key| &key.credential),
+            None => self.plan.auth.as_ref(),
+        }
     }
 
     /// What the provider says is left, to whoever bears `credential`. With nothing left that one waits. A pace is kept by
     /// everybody under the limits without keys, so it is learnt only while all come with the same credential.
-    pub(crate) fn learn(&self, said: &RateLimit, credential: u64, now: Instant, events: &Channel) {
-        let sole = self.sole.is(credential);
+    /// Of several keys, the `key` rests that has nothing left.
+    pub(crate) fn learn(
+        &self,
+        said: &RateLimit,
+        (credential, key): (u64, Option<usize>),
+        now: Instant,
+        events: &Channel,
+    ) {
+        let sole = self.sole.is(key.map_or(credential, |key| key as u64));
+        if let Some((keys, key)) = self.keys.as_ref().zip(key)
+            && said.remaining == 0
+            && !said.reset.is_zero()
+        {
+            keys.spent(key, said.reset, self, now, events);
+            return;
+        }
         if said.remaining == 0 && !said.reset.is_zero() {
             if self.pauses.left(credential).is_zero() {
                 let fact = Fact::Paused { wait: said.reset };

@@ -99,7 +99,7 @@ fn name(
     }
     let house = &worker.house;
     let shared =
-        house.routes[record.route].to.iter().any(|place| house.upstreams[*place].plan.auth.is_some());
+        house.routes[record.route].to.iter().any(|place| house.upstreams[*place].plan.has_own_credential());
     let own = (shared || record.caller().is_some()) && !asked.owner.is_empty();
     let key = if own { &**ticket.downstream_key() } else { asked.key.as_str() };
     if let Ok(value) = HeaderValue::from_str(key) {

@@ -22,7 +22,7 @@ mod whole;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderName;
+use http::{HeaderMap, HeaderName};
 use seawall::Invalid;
 use seawall::effect::{Guard, Kind, Nature, Stats};
 use seawall_core::Clock;
@@ -76,6 +76,12 @@ impl Once {
         });
         let sends = sends.unwrap_or_else(|| plan.key.clone());
         Ok(Self { kind: guard.kind(name, plan.options(deadline))?, plan: plan.clone(), ignore, keys, sends })
+    }
+
+    /// Does a request name what it wants done once, to us or to the provider? Names it in its body are not looked for.
+    pub(crate) fn names(&self, headers: &HeaderMap) -> bool {
+        let named = |part: &Part| matches!(part, Part::Header(name) if carries_key(headers, name));
+        self.keys.iter().any(named)
     }
 
     /// Does a doubt end by itself when the caller sends the same key again?

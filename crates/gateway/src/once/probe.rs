@@ -146,6 +146,8 @@ async fn ask(
         made: 0,
         credential: 0,
         once_only: false,
+        // Of the account it was sent with.
+        pinned: true,
         reads: None,
         first_seen: None,
     };

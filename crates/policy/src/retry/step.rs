@@ -25,6 +25,8 @@ pub struct Ended {
     pub effects: Effects,
     /// The caller has looked at the outcome and wants it to stand.
     pub declined: bool,
+    /// What was refused is the credential, and the next attempt would bear another one, which nobody has asked to wait.
+    pub elsewhere: bool,
     /// The time left before the deadline.
     pub remaining: Duration,
     /// The share of recent outcomes that failed, all callers together (see [`super::Climate`]); read only where the
@@ -65,12 +67,14 @@ pub enum Stop {
     Shadow,
 }
 
-/// Decides after an attempt. The caller's predicate only narrows: what the table forbids stays forbidden.
+/// Decides after an attempt. The caller's predicate only narrows: what the table forbids stays forbidden, except that what
+/// was refused for its credential may be sent again with another, at once.
 pub fn step(options: &Options, seen: Attempts, ended: Ended, dice: f64) -> (Attempts, Decision) {
-    let Ended { verdict, effects, declined, remaining, errors } = ended;
+    let Ended { verdict, effects, declined, elsewhere, remaining, errors } = ended;
     let made = seen.made.saturating_add(1);
     let stop = |why| (Attempts { made, ..seen }, Decision::Stop(why));
-    if !verdict.may_repeat(effects) {
+    let elsewhere = elsewhere && verdict.may_change_key(effects);
+    if !elsewhere && !verdict.may_repeat(effects) {
         return stop(if verdict.may_repeat(Effects::Repeatable) { Stop::Unsafe } else { Stop::Settled });
     }
     if declined {
@@ -78,6 +82,13 @@ pub fn step(options: &Options, seen: Attempts, ended: Ended, dice: f64) -> (Atte
     }
     if made >= options.attempts {
         return stop(Stop::Spent);
+    }
+    if elsewhere {
+        let again = Decision::Again { delay: Duration::ZERO };
+        return (
+            Attempts { made, ..seen },
+            if remaining.is_zero() { Decision::Stop(Stop::Late) } else { again },
+        );
     }
     let drawn = pause(options, made, seen.previous.max(options.base), errors, dice);
     let delay = drawn.max(verdict.retry_after.unwrap_or(Duration::ZERO));

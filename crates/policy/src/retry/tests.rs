@@ -19,7 +19,7 @@ fn rate(count: u32, per: Duration) -> Rate {
 
 /// An attempt that ended long before the deadline, with nobody objecting.
 fn ended(verdict: Verdict, effects: Effects) -> Ended {
-    Ended { verdict, effects, declined: false, remaining: LONG, errors: CALM }
+    Ended { verdict, effects, declined: false, elsewhere: false, remaining: LONG, errors: CALM }
 }
 
 fn plain(strategy: Strategy) -> Options {
@@ -356,7 +356,7 @@ proptest! {
         for row in rows {
             sent += 1;
             let verdict = Verdict::of(row).after(after.map(ms));
-            let ended = Ended { verdict, effects, declined: false, remaining, errors };
+            let ended = Ended { verdict, effects, declined: false, elsewhere: false, remaining, errors };
             let (next, decision) = step(&options, seen, ended, dice);
             seen = next;
             prop_assert_eq!(seen.made, sent);
@@ -371,5 +371,33 @@ proptest! {
             }
         }
         prop_assert!(sent <= options.attempts);
+    }
+}
+
+#[test]
+fn what_was_refused_for_its_key_goes_with_another_one_at_once() {
+    let options = Options::default();
+    for effects in Effects::ALL {
+        for row in seawall_core::verdict::TABLE {
+            let verdict = Verdict::of(row.seen).after(Some(Duration::from_secs(5)));
+            let asked = Ended { elsewhere: true, ..ended(verdict, *effects) };
+            let (made, decision) = step(&options, Attempts::default(), asked, 0.5);
+            let without = step(&options, Attempts::default(), Ended { elsewhere: false, ..asked }, 0.5);
+            if !verdict.may_change_key(*effects) {
+                assert_eq!((made, decision), without, "{} {effects}", row.seen);
+                continue;
+            }
+            assert_eq!(
+                decision,
+                Decision::Again { delay: Duration::ZERO },
+                "nobody has asked the other to wait"
+            );
+            let late = step(&options, Attempts::default(), Ended { remaining: Duration::ZERO, ..asked }, 0.5);
+            assert_eq!(late.1, Decision::Stop(Stop::Late));
+            let declined = step(&options, Attempts::default(), Ended { declined: true, ..asked }, 0.5);
+            assert_eq!(declined.1, Decision::Stop(Stop::Declined));
+            let spent = step(&options, Attempts { made: 99, ..Attempts::default() }, asked, 0.5);
+            assert_eq!(spent.1, Decision::Stop(Stop::Spent));
+        }
     }
 }

@@ -31,6 +31,13 @@ pub trait Classify<T, E> {
         let _ = (outcome, verdict);
         true
     }
+
+    /// Is it the credential that was refused, and would the next attempt bear another one? Then what the table allows
+    /// nobody to send again with the same one ([`Verdict::may_change_key`]) is sent again, at once. By default no.
+    fn elsewhere(&self, outcome: Result<&T, &E>) -> bool {
+        let _ = outcome;
+        false
+    }
 }
 
 impl<T, E, F: Fn(&Result<T, E>) -> Verdict> Classify<T, E> for F {
@@ -104,6 +111,10 @@ where
     fn may_repeat(&self, outcome: Option<Result<&T, &E>>, verdict: Verdict) -> bool {
         self.classifier.may_repeat(outcome, verdict) && (self.condition)(outcome, verdict)
     }
+
+    fn elsewhere(&self, outcome: Result<&T, &E>) -> bool {
+        self.classifier.elsewhere(outcome)
+    }
 }
 
 /// Does the caller want an outcome to stand that the table would let it repeat?
@@ -118,7 +129,23 @@ pub(crate) fn declines<T, E, C: Classify<T, E>>(
         Err(Error::Inner(error)) => Some(Err(error)),
         Err(Error::Rejected(_)) => None,
     };
-    verdict.may_repeat(effects) && !classify.may_repeat(outcome, verdict)
+    let allowed = verdict.may_repeat(effects) || elsewhere(classify, result, verdict, effects);
+    allowed && !classify.may_repeat(outcome, verdict)
+}
+
+/// Would the next attempt bear another credential than the one that was refused?
+pub(crate) fn elsewhere<T, E, C: Classify<T, E>>(
+    classify: &C,
+    result: &Result<T, Error<E>>,
+    verdict: Verdict,
+    effects: Effects,
+) -> bool {
+    verdict.may_change_key(effects)
+        && match result {
+            Ok(value) => classify.elsewhere(Ok(value)),
+            Err(Error::Inner(error)) => classify.elsewhere(Err(error)),
+            Err(Error::Rejected(_)) => false,
+        }
 }
 
 /// Classifies an HTTP answer by its status and headers, as the gateway's plain provider does.

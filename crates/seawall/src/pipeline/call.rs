@@ -15,7 +15,7 @@ use seawall_policy::retry::{Attempts, Decision, Ended, Stop, step};
 
 use super::enter::Entered;
 use super::{Cx, Held, Parts, Pipeline, Shadow};
-use crate::classify::{Classify, Plain, declines};
+use crate::classify::{Classify, Plain, declines, elsewhere};
 use crate::timeout::{attempt_patience, within};
 
 /// Says which key a call has under a limit that is per key, such as `header:x-user`.
@@ -283,14 +283,17 @@ impl<'a> Call<'a> {
             let dice = if verdict.may_repeat(effects) { pipeline.0.random.unit() } else { 0.0 };
             let errors = parts.budget.climate(&options, verdict, now);
             let declined = declines(classify, &result, verdict, effects);
-            let ended = Ended { verdict, effects, declined, remaining, errors };
+            let elsewhere = elsewhere(classify, &result, verdict, effects);
+            let ended = Ended { verdict, effects, declined, elsewhere, remaining, errors };
             let (made, decision) = step(&options, attempts, ended, dice);
             attempts = made;
             if !verdict.is_ok() {
                 pipeline.tell(self.sink, Fact::Attempted { attempt: attempts.made, verdict });
             }
             parts.limits.iter().for_each(|limit| limit.feedback(verdict));
-            self.pause(parts, verdict, decision);
+            if !elsewhere {
+                self.pause(parts, verdict, decision);
+            }
             let stop = match decision {
                 Decision::Stop(stop) => Some(stop),
                 Decision::Again { .. } if !classify.can_repeat() => Some(Stop::Consumed),
@@ -323,6 +326,9 @@ impl<'a> Call<'a> {
             let class = verdict.class();
             pipeline.tell(self.sink, Fact::Retrying { attempt: attempts.made, delay, class });
             last = Some((result, verdict));
+            if delay.is_zero() {
+                continue;
+            }
             tokio::time::sleep(delay).await;
             let woke = pipeline.0.clock.now();
             waited += woke.since(now);

@@ -118,4 +118,8 @@ impl<T, E, C: Classify<T, E>> Classify<T, E> for Judge<'_, C> {
     fn can_repeat(&self) -> bool {
         self.progress.kept.load(Ordering::Relaxed) && self.classify.can_repeat()
     }
+
+    fn elsewhere(&self, outcome: Result<&T, &E>) -> bool {
+        self.classify.elsewhere(outcome)
+    }
 }

@@ -27,6 +27,8 @@ fn place(fact: &Fact) -> (Stream, Level, &'static str) {
         Fact::Rejected { .. } => (App, Debug, "a policy refused"),
         Fact::Waited { .. } => (Performance, Debug, "a call waited for a slot"),
         Fact::Paused { .. } => (App, Warn, "a provider asked to be left alone"),
+        Fact::KeyMoved { why: Some(_), .. } => (App, Warn, "a key was refused, and rests"),
+        Fact::KeyMoved { .. } => (App, Info, "a key works again"),
         Fact::BreakerMoved { .. } => (App, Warn, "a breaker moved"),
         Fact::FellBack { .. } => (App, Info, "a call fell back"),
         Fact::WouldReject { .. } => (App, Debug, "a policy would have refused"),
@@ -69,6 +71,10 @@ fn told<'l>(line: Line<'l>, fact: &Fact) -> Line<'l> {
             line.text("policy", policy.as_str()).number("wait_seconds", wait.as_secs_f64())
         }
         Fact::Paused { wait } => line.text("for", &format_duration(*wait)),
+        Fact::KeyMoved { key, why: Some(why), wait } => {
+            line.text("key", key).text("why", why).text("for", &format_duration(*wait))
+        }
+        Fact::KeyMoved { key, .. } => line.text("key", key),
         Fact::BreakerMoved { to, why } => line.text("to", to).text("why", why),
         Fact::FellBack { from, to } => line.text("from", from).text("to", to),
         Fact::WouldRetry { attempt, delay } => {

@@ -5,6 +5,7 @@
 //! | [`CALLS`], [`CALLER_CALLS`], [`CALL_DURATION`] | calls and how long they took, from arrival to the response's head |
 //! | [`CALLER_ANOMALIES`] | what was unusual for a caller |
 //! | [`ATTEMPTS`], [`RETRIES`], [`RETRY_BUDGET_EXHAUSTED`] | what it took to answer them |
+//! | [`UPSTREAM_KEY_CALLS`], [`UPSTREAM_KEY_RESTING`] | upstreams with several keys |
 //! | [`BREAKER_STATE`], [`BREAKER_OPEN`], [`BREAKER_TRANSITIONS`] | circuit breakers |
 //! | [`CERTIFICATE_EXPIRES`] | how long the certificate of a port is good for |
 //! | [`COMPRESS_BYTES`] | bodies that changed their coding |
@@ -125,6 +126,20 @@ pub const CERTIFICATE_EXPIRES: Family<Gauge, 1> = Family::gauge(
     "seawall_certificate_expires_in_seconds",
     "Time until the certificate a port proves itself with is no longer good; negative once it is not.",
     ["port"],
+);
+
+/// `seawall_upstream_key_calls_total{upstream,key,result}`; see [`key_calls`].
+pub const UPSTREAM_KEY_CALLS: Family<Counter, 3> = Family::counter(
+    "seawall_upstream_key_calls_total",
+    "Attempts sent with one of several keys of an upstream, by the key's name and the class of their outcome.",
+    ["upstream", "key", "result"],
+);
+
+/// `seawall_upstream_key_resting{upstream,key}`: 1 while it rests.
+pub const UPSTREAM_KEY_RESTING: Family<Gauge, 2> = Family::gauge(
+    "seawall_upstream_key_resting",
+    "1 while a key is left alone because it was refused, 0 while it is used.",
+    ["upstream", "key"],
 );
 
 /// `seawall_compress_bytes_total{upstream,direction,stage}`: `direction` is `request` or `response`, `stage` is `plain` or
@@ -396,6 +411,8 @@ pub const ALL: &[Described] = &[
     RETRIES.describe(),
     RETRY_BUDGET_EXHAUSTED.describe(),
     SERIES_DROPPED.describe(),
+    UPSTREAM_KEY_CALLS.describe(),
+    UPSTREAM_KEY_RESTING.describe(),
 ];
 
 /// The name of each of them, and those of the sum and the count of a histogram.
@@ -428,6 +445,12 @@ pub fn caller_calls(registry: &Registry, caller: &str) -> CounterBy<Class> {
 pub fn attempts(registry: &Registry, upstream: &str) -> CounterBy<Class> {
     let upstream = upstream.to_owned();
     ATTEMPTS.by(registry, move |class: Class| [upstream.clone(), class.to_string()])
+}
+
+/// The attempts sent with one key of an upstream, by result.
+pub fn key_calls(registry: &Registry, upstream: &str, key: &str) -> CounterBy<Class> {
+    let (upstream, key) = (upstream.to_owned(), key.to_owned());
+    UPSTREAM_KEY_CALLS.by(registry, move |class: Class| [upstream.clone(), key.clone(), class.to_string()])
 }
 
 /// The attempts sent again to one upstream, by the failure before.

@@ -74,6 +74,7 @@ fn an_upstream_carries_its_traffic_beside_its_name() {
         breaker: Some(BreakerState::Closed),
         waiting: 2,
         calls,
+        keys: Vec::new(),
     };
     assert_eq!(
         on_the_wire(&Upstreams { upstreams: vec![upstream] }),

@@ -22,7 +22,7 @@ pub(super) fn check(checking: &mut Checking<'_>) {
         }
         let Some((at, page)) = health.page() else { continue };
         let inherits = upstream.is_some_and(|upstream| {
-            upstream.auth.is_some()
+            upstream.has_own_credential()
                 && upstream.url.0.to_string().starts_with("http://")
                 && origin(&upstream.url.0) == page.origin()
         });

@@ -85,7 +85,7 @@ fn targets(checking: &mut Checking<'_>, key: &Key, route: &Route) {
         let advice = format!("write a path under /{}/, or add {first:?} to `to`", targets[0]);
         checking.warning(&key.then("match.path"), message, advice);
     }
-    let without = |name: &&&str| upstreams.get(**name).is_some_and(|upstream| upstream.auth.is_none());
+    let without = |name: &&&str| upstreams.get(**name).is_some_and(|upstream| !upstream.has_own_credential());
     if let Some(lonely) = targets[1..].iter().find(without)
         && targets.first().is_some_and(|first| without(&first))
     {
@@ -143,7 +143,7 @@ fn once(checking: &mut Checking<'_>, key: &Key, route: &Route) {
         return;
     }
     let upstreams = &checking.loaded.settings.upstream;
-    let bare = |name: &&&str| upstreams.get(**name).is_some_and(|upstream| upstream.auth.is_none());
+    let bare = |name: &&&str| upstreams.get(**name).is_some_and(|upstream| !upstream.has_own_credential());
     if plan.probe.is_some()
         && let Some(name) = route.targets().iter().find(bare)
     {

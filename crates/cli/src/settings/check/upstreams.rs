@@ -27,6 +27,7 @@ pub(super) fn check(checking: &mut Checking<'_>) {
             checking.error(&key, format!("paths under /{name}/ mean something else"), "write another name");
         }
         doors(checking, &key, upstream);
+        keys(checking, &key, upstream);
         limits(checking, &key, &upstream.limits);
         rules(checking, &key, upstream);
         sharing(checking, &key, upstream);
@@ -42,11 +43,12 @@ pub(super) fn check(checking: &mut Checking<'_>) {
 
 fn doors(checking: &mut Checking<'_>, key: &Key, upstream: &Upstream) {
     let scheme = upstream.url.0.scheme_str();
-    if let (Some(auth), true) = (&upstream.auth, upstream.in_the_clear()) {
+    if let (Some((_, auth)), true) = (upstream.credentials(key).first(), upstream.in_the_clear()) {
         let what = if matches!(auth, Auth::Header(..)) { "key" } else { "credential" };
+        let of = if upstream.auth.is_some() { "auth" } else { "keys" };
         checking.warning(
             &key.then("url"),
-            format!("the {what} of auth is sent unencrypted"),
+            format!("the {what} of {of} is sent unencrypted"),
             "write an https URL",
         );
     }
@@ -65,6 +67,44 @@ fn doors(checking: &mut Checking<'_>, key: &Key, upstream: &Upstream) {
     if upstream.http2 && scheme == Some("https") {
         let message = "TLS agrees on HTTP/2 by itself";
         checking.warning(&key.then("http2"), message, "remove it; it is for http URLs");
+    }
+}
+
+/// The most a key can weigh: more than anybody tells apart.
+const HEAVIEST: u32 = 1000;
+
+/// Several keys: names that people tell apart, and one way to say who pays.
+fn keys(checking: &mut Checking<'_>, key: &Key, upstream: &Upstream) {
+    if upstream.keys.is_empty() {
+        if key.then("rest").is_written(&checking.loaded.tree) {
+            let message = "is not looked at: one key alone never rests";
+            checking.warning(&key.then("rest"), message, "write keys, or remove it");
+        }
+        return;
+    }
+    calling::invalid(checking, &key.then("rest"), upstream.rest.check());
+    let at = key.then("keys");
+    if upstream.auth.is_some() {
+        let message = "auth and keys both say which credential is sent";
+        checking.error(&at, message, "write the one of auth as one of keys, or remove either");
+    }
+    for (place, own) in upstream.keys.iter().enumerate() {
+        let at = at.item(place);
+        if !is_name(&own.name) {
+            let message = format!("{:?} cannot be a name", own.name);
+            checking.error(&at.then("name"), message, "write a name of a-z, 0-9, _ and -");
+        } else if upstream.keys[..place].iter().any(|other| other.name == own.name) {
+            let message = format!("{:?} is the name of another key", own.name);
+            checking.error(&at.then("name"), message, "write a name of its own");
+        }
+        if own.weight.get() > HEAVIEST {
+            let message = format!("{} is out of range", own.weight);
+            checking.error(&at.then("weight"), message, "write 1 to 1000");
+        }
+        if upstream.keys[..place].iter().any(|other| other.auth == own.auth) {
+            let message = "is the same secret as another key: when one of them is refused, both are";
+            checking.warning(&at, message, "remove it, and give the other its weight");
+        }
     }
 }
 

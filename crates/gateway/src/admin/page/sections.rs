@@ -20,9 +20,29 @@ pub(super) struct Section {
 
 /// Every section with something in it.
 pub(super) fn all(board: &Board) -> Vec<Section> {
-    let mut sections = vec![levers(board)];
+    let mut sections = vec![keys(board), levers(board)];
     sections.retain(|section| !section.rows.is_empty());
     sections
+}
+
+/// The keys of upstreams that have several, by their names.
+fn keys(board: &Board) -> Section {
+    let rows = views::all_upstreams(board).into_iter().flat_map(|upstream| {
+        upstream.keys.into_iter().map(move |key| {
+            let left = |millis: u64| words::seconds(millis.div_ceil(1000));
+            let rests =
+                key.why.zip(key.rests_ms).map(|(why, millis)| format!("{why}, another {}", left(millis)));
+            let (weight, calls) = (key.weight.to_string(), key.calls.to_string());
+            vec![upstream.name.clone(), key.name, key.state, weight, calls, rests.unwrap_or_default()]
+        })
+    });
+    Section {
+        id: "keys",
+        title: "Keys",
+        head: vec!["upstream", "key", "state", "weight", "calls", "rests"],
+        rows: rows.collect(),
+        more: String::new(),
+    }
 }
 
 /// Levers shown at once.

@@ -1,0 +1,229 @@
+//! The several keys of an upstream: which one the next attempt bears, and which of them rest.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use seawall::limiter::Pauses;
+use seawall::{Class, Invalid, Verdict};
+use seawall_core::event::{Channel, Event, Fact, Sink};
+use seawall_core::units::format_duration;
+use seawall_core::verdict::Seen;
+use seawall_core::{Clock, Instant};
+use seawall_policy::keyring::{Keyring, Moved, Why};
+use seawall_signals::metrics::{CounterBy, Observer, Registry, names};
+use seawall_signals::view;
+
+use super::upstream::PINNED;
+use super::{Ground, LiveUpstream};
+use crate::plan::{Keys, Upstream};
+use crate::record::Record;
+
+/// The keys of one upstream under one configuration. How they rest is known for longer.
+#[derive(Debug)]
+pub(crate) struct LiveKeys {
+    plan: Keys,
+    /// Shared with the configuration before where that had the same keys, so that nothing said meanwhile is lost.
+    ring: Arc<Mutex<Keyring>>,
+    calls: Vec<CounterBy<Class>>,
+}
+
+/// How a key was used.
+pub(crate) struct Used {
+    pub(crate) key: usize,
+    /// It was no choice.
+    pub(crate) pinned: bool,
+    pub(crate) began: Instant,
+}
+
+impl LiveKeys {
+    pub(super) fn new(
+        plan: &Keys,
+        old: Option<&LiveKeys>,
+        upstream: &Upstream,
+        ground: &Ground,
+    ) -> Result<Self, Invalid> {
+        plan.rest.check()?;
+        if plan.keys.is_empty() {
+            return Err(Invalid::new("keys", "there is none: write one, or auth"));
+        }
+        let ring = match old {
+            Some(old) if old.plan.keys == plan.keys => old.ring.clone(),
+            _ => Arc::new(Mutex::new(ring(plan, old))),
+        };
+        let calls = plan.keys.iter().map(|key| names::key_calls(&ground.registry, &upstream.name, &key.name));
+        let calls: Vec<_> = calls.collect();
+        // Visible at zero from the start.
+        calls.iter().for_each(|calls| _ = calls.of(Class::Ok));
+        Ok(Self { plan: plan.clone(), ring, calls })
+    }
+
+    /// The key the next attempt bears: the first where it is no choice.
+    pub(crate) fn choose(&self, pinned: bool, now: Instant) -> Option<usize> {
+        if pinned { Some(0) } else { self.ring().choose(now) }
+    }
+
+    /// Counts an attempt that bore a key.
+    pub(crate) fn count(&self, key: usize, verdict: Verdict) {
+        if let Some(calls) = self.calls.get(key) {
+            calls.of(verdict.class()).inc();
+        }
+    }
+
+    /// What came of an attempt, and whether it may be sent again with another key. A provider that asks for a pause means
+    /// the key: where all rest, whoever comes waits for the first of them and not for this one.
+    pub(crate) fn heard(
+        &self,
+        Used { key, pinned, began }: Used,
+        verdict: Verdict,
+        upstream: &LiveUpstream,
+        record: &Record,
+    ) -> (Verdict, bool) {
+        self.count(key, verdict);
+        let now = record.worker.house.now();
+        let of_the_key = Why::of(verdict.seen).is_some();
+        let (moved, another, soonest) = {
+            let mut ring = self.ring();
+            let moved = ring.seen(key, verdict, began, now, &self.plan.rest);
+            if !of_the_key && moved.is_none() {
+                return (verdict, false);
+            }
+            (moved, ring.another(key, now), ring.soonest(now))
+        };
+        if let Some(fact) = self.fact(key, moved) {
+            record.offer(Event { at: now, name: upstream.plan.name.clone(), fact });
+        }
+        if !of_the_key || pinned {
+            return (verdict, false);
+        }
+        if verdict.seen == Seen::RateLimited && key == 0 {
+            hold_pinned(&upstream.pauses, verdict.retry_after);
+        }
+        if another {
+            return (verdict, true);
+        }
+        let wait = verdict.retry_after.map(|asked| soonest.map_or(asked, |soonest| soonest.min(asked)));
+        (verdict.after(wait), false)
+    }
+
+    /// The provider said that nothing is left for a key.
+    pub(super) fn spent(
+        &self,
+        key: usize,
+        span: Duration,
+        upstream: &LiveUpstream,
+        now: Instant,
+        events: &Channel,
+    ) {
+        let (moved, another, soonest) = {
+            let mut ring = self.ring();
+            let moved = ring.spent(key, span, now, &self.plan.rest);
+            (moved, ring.another(key, now), ring.soonest(now))
+        };
+        if let Some(fact) = self.fact(key, moved) {
+            events.offer(Event { at: now, name: upstream.plan.name.clone(), fact });
+        }
+        if key == 0 {
+            hold_pinned(&upstream.pauses, Some(span));
+        }
+        if let (false, Some(soonest)) = (another, soonest) {
+            upstream.pauses.extend(0, soonest.min(span));
+        }
+    }
+
+    fn fact(&self, key: usize, moved: Option<Moved>) -> Option<Fact> {
+        let key = self.plan.keys.get(key)?.name.clone();
+        Some(match moved? {
+            Moved::Rests(why, wait) => Fact::KeyMoved { key, why: Some(why.as_str()), wait },
+            Moved::Woke => Fact::KeyMoved { key, why: None, wait: Duration::ZERO },
+        })
+    }
+
+    /// Every key, as people see it.
+    pub(crate) fn view(&self, now: Instant) -> Vec<view::UpstreamKey> {
+        let ring = self.ring();
+        let keys = self.plan.keys.iter().zip(&self.calls).enumerate();
+        let view = keys.map(|(place, (key, calls))| {
+            let rest = ring.rest(place, now);
+            let millis =
+                |until: Instant| u64::try_from(now.until(until).as_millis()).unwrap_or(u64::MAX).max(1);
+            view::UpstreamKey {
+                name: key.name.to_string(),
+                state: if rest.is_some() { "resting" } else { "ok" }.to_owned(),
+                weight: key.weight.get(),
+                calls: calls.total(),
+                why: rest.map(|rest| rest.why.as_str().to_owned()),
+                rests_ms: rest.map(|rest| millis(rest.until)),
+            }
+        });
+        view.collect()
+    }
+
+    /// What a person has to mend, a sentence each.
+    pub(crate) fn reasons(&self, upstream: &str, now: Instant) -> Vec<String> {
+        let ring = self.ring();
+        let rests = self.plan.keys.iter().enumerate().filter_map(|(place, key)| {
+            let rest = ring.rest(place, now)?;
+            let what = match rest.why {
+                Why::Limited => return None,
+                Why::Quota => "has nothing left to spend",
+                Why::Denied => "was refused",
+            };
+            let left = format_duration(Duration::from_secs(now.until(rest.until).as_secs().max(1)));
+            Some(format!("the key {} of {upstream} {what}, and rests for another {left}", key.name))
+        });
+        rests.collect()
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Keyring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What may only be sent with the first key waits where that one was asked to.
+fn hold_pinned(pauses: &Pauses, asked: Option<Duration>) {
+    if let Some(asked) = asked.filter(|asked| !asked.is_zero()) {
+        pauses.extend(PINNED, asked);
+    }
+}
+
+/// New keys, which rest as those of their names did.
+fn ring(plan: &Keys, old: Option<&LiveKeys>) -> Keyring {
+    let weights: Vec<_> = plan.keys.iter().map(|key| key.weight).collect();
+    let mut ring = Keyring::new(&weights);
+    let Some(old) = old else { return ring };
+    let before = old.ring();
+    for (place, key) in plan.keys.iter().enumerate() {
+        if let Some(same) = old.plan.keys.iter().position(|old| old.name == key.name) {
+            let renewed = old.plan.keys[same].credential != key.credential;
+            ring.inherit(place, &before, same, renewed);
+        }
+    }
+    ring
+}
+
+/// Shows which keys rest when somebody asks.
+pub(super) fn observe(
+    registry: &Registry,
+    upstreams: &[LiveUpstream],
+    clock: Arc<dyn Clock>,
+) -> Option<Observer> {
+    let all: Vec<_> = (upstreams.iter())
+        .filter_map(|up| {
+            let keys = up.keys.as_ref()?;
+            let names: Vec<Arc<str>> = keys.plan.keys.iter().map(|key| key.name.clone()).collect();
+            Some((up.plan.name.clone(), names, keys.ring.clone()))
+        })
+        .collect();
+    if all.is_empty() {
+        return None;
+    }
+    Some(names::UPSTREAM_KEY_RESTING.observe(registry, move |out| {
+        let now = clock.now();
+        for (upstream, names, ring) in &all {
+            let ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
+            for (place, name) in names.iter().enumerate() {
+                out.add(&[upstream, name], f64::from(u8::from(ring.rest(place, now).is_some())));
+            }
+        }
+    }))
+}
