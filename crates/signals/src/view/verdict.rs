@@ -124,6 +124,7 @@ mod tests {
             breaker: None,
             waiting: 0,
             calls: Traffic::default(),
+            keys: Vec::new(),
         }
     }
 
