@@ -1,28 +1,33 @@
 //! Draws `docs/screenshots`: a few minutes of traffic, an outage, and a real Chromium that looks at the board meanwhile.
 //!
-//! `cargo run -p seawall-e2e --example screenshots` takes about five minutes: a sparkline of ten minutes needs some.
+//! `cargo run -p seawall-e2e --example screenshots` takes about five minutes: a sparkline of ten minutes needs some. A number
+//! after it is another count of seconds. The binary has to be built: what asks for a token is that.
 
 #![allow(clippy::unwrap_used, reason = "whoever draws sees where it stops")]
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use seawall::Effects;
 use seawall::health::system::{Disk, Memory};
+use seawall_core::clock::wall_now;
+use seawall_e2e::binary::{Seawall, binary, configured_with};
 use seawall_e2e::browser::Browser;
 use seawall_e2e::{Rig, ms, requests, upstream};
 use seawall_gateway::plan::Limit;
 use seawall_gateway::plan::health::{Check, Get, Look};
 use seawall_policy::alert::Options;
 use seawall_signals::alerts::{channel, rules};
+use seawall_signals::metrics::{Registry, names};
+use seawall_signals::series::{self, Kept};
 use seawall_testkit::client::{self, Request};
 use seawall_testkit::{Reply, Script, Upstream};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-const QUIET: Duration = Duration::from_secs(240);
+const QUIET: u64 = 240;
 const OUTAGE: Duration = Duration::from_secs(24);
 
 /// A provider that answers after a while that varies, is odd now and then, and can be down.
@@ -75,6 +80,9 @@ async fn main() {
     let say: channel::Say = Arc::new(|_| {});
     let desk = desk.resolve(|_, _| None).unwrap().outlet("desk", &say).unwrap();
     rig.plan.alerts.outlets = vec![desk];
+    let home = tempfile::tempdir().unwrap();
+    yesterday(home.path());
+    rig.plan.state = Some(home.path().to_owned());
     let gateway = rig.start();
     let number = Arc::new(AtomicU64::new(0));
     for (path, every, swing) in [
@@ -102,7 +110,9 @@ async fn main() {
     };
     let board = format!("http://{}", gateway.gateway.admin());
     let browser = Browser::start().await.expect("chromium and chromium-driver");
-    sleep(QUIET).await;
+    guarded(&browser, &exchange).await;
+    let quiet = std::env::args().nth(1).and_then(|seconds| seconds.parse().ok()).unwrap_or(QUIET);
+    sleep(Duration::from_secs(quiet)).await;
     order().await;
 
     browser.resize(1280, 860).await;
@@ -138,7 +148,7 @@ async fn main() {
     sleep(ms(500)).await;
     draw(&browser, "story").await;
     browser.resize(1280, 900).await;
-    browser.go(&format!("{board}/upstreams/exchange")).await;
+    browser.go(&format!("{board}/upstreams/exchange?range=24h")).await;
     sleep(ms(1500)).await;
     draw(&browser, "steer").await;
     browser.go(&format!("{board}/alerts/breaker_open%3Aexchange")).await;
@@ -147,6 +157,58 @@ async fn main() {
     let complaints = browser.complaints().await;
     assert!(complaints.is_empty(), "{complaints:?}");
     browser.quit().await;
+}
+
+/// What an earlier process counted in the hours before, a stop and an outage among them.
+fn yesterday(state: &Path) {
+    let now = wall_now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let (mut kept, registry) = (Kept::default(), Registry::new());
+    names::BREAKER_OPEN.with(&registry, ["exchange", "exchange"]).set(0.0);
+    let calls = |outcome| names::CALLS.with(&registry, ["exchange", "exchange", outcome]);
+    for ago in (1..24).rev().filter(|ago| !(12..15).contains(ago)) {
+        let hour = (now / 3600 - ago) * 3600;
+        kept.tick(hour + 60, || registry.gather());
+        let many = 9000.0 + 6500.0 * (ago as f64 / 4.5).sin();
+        calls("ok").add(many as u64);
+        calls("timeout").add(if ago == 7 { 4200 } else { ago * 9 });
+        kept.tick(hour + 120, || registry.gather());
+    }
+    series::keep(state, &kept.save()).unwrap();
+}
+
+/// The pages of whoever has a token.
+async fn guarded(browser: &Browser, exchange: &Upstream) {
+    let binary = binary().expect("the binary is built");
+    let token = "ann-7Qm2xVb9Lw4TzR1nKc8Y";
+    let tables = "[admin_tokens.ann]\ntoken = \"file:ann\"\nrole = \"operator\"\n";
+    let home = configured_with(&exchange.url(), "127.0.0.1:0", "./state", tables);
+    std::fs::write(home.path().join("ann"), token).unwrap();
+    let mut seawall = Seawall::start(&binary, &home).await;
+    let address = format!("http://{}", seawall.admin);
+    browser.resize(1280, 620).await;
+    browser.go(&format!("{address}/config")).await;
+    draw(browser, "login").await;
+    browser.write("input[name=token]", token).await;
+    browser.click("form button").await;
+    let file = home.path().join("seawall.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let reload = async |more: &str, reason: &str| {
+        std::fs::write(&file, format!("{text}{more}")).unwrap();
+        let lever = Request::post("/api/v1/config/reload").header("authorization", format!("Bearer {token}"));
+        let body = json!({ "reason": reason });
+        assert_eq!(client::request(&address, lever.json(&body)).await.unwrap().status, 200);
+        sleep(ms(1500)).await;
+    };
+    let carbon = format!("[upstream.carbon]\nurl = \"{}\"\n", exchange.url());
+    reload(&carbon, "the carbon feed, as agreed on Monday").await;
+    reload(&format!("{carbon}retry = {{ attempts = 2 }}\n"), "two attempts are enough for it").await;
+    browser.resize(1280, 760).await;
+    browser.go(&format!("{address}/config")).await;
+    draw(browser, "config").await;
+    browser.go("about:blank").await;
+    browser.complaints().await;
+    seawall.signal("-TERM").await;
+    seawall.ended().await;
 }
 
 async fn scheme(browser: &Browser, scheme: &str) {
