@@ -82,7 +82,8 @@ impl Stage {
     fn told(&self) -> Vec<String> {
         let key = Key::parse(&Secret::new(SECRET.to_owned())).unwrap();
         let requests = self.hook.ledger().requests();
-        let read = requests.iter().map(|request| {
+        // One that is still on its way is told a moment later.
+        let read = requests.iter().filter(|request| request.body_complete).map(|request| {
             let header = |name: &str| request.header(name).unwrap_or_default();
             let second: u64 = header("webhook-timestamp").parse().unwrap();
             assert_eq!(header("webhook-signature"), key.sign(header("webhook-id"), second, &request.body));
