@@ -120,7 +120,7 @@ impl Book {
         self.terms.insert(id, Term { until, full_at: now + self.options.interval() });
     }
 
-    /// A call arrives: may it pass? Refuses with the time after which one may.
+    /// A call arrives: may it pass? Refuses with the time after which one may, at most as long as a term is now.
     pub fn arrive(&mut self, caller: u64, now: Instant) -> Result<(), Duration> {
         let (interval, whole) = (self.options.interval(), self.options.rate.per);
         let Some(term) = self.terms.get_mut(caller.max(1)) else { return Ok(()) };
@@ -131,7 +131,8 @@ impl Book {
         let full_at = term.full_at.max(now) + interval;
         let ahead = now.until(full_at);
         if ahead > whole {
-            return Err((ahead - whole).min(now.until(term.until)));
+            // Whatever became of the clock: nobody is told to wait longer than a term.
+            return Err((ahead - whole).min(now.until(term.until)).min(self.options.held));
         }
         term.full_at = full_at;
         Ok(())
