@@ -33,8 +33,10 @@ pub(crate) fn run_all(report: &mut Report, wanted: &args::Bench) {
         });
         match binary {
             Some(binary) => {
-                if wanted.gateway {
+                if wanted.gateway || wanted.inspect {
                     report.step("bench tools", || tools::ensure(tools::FOR_BENCHES));
+                }
+                if wanted.gateway {
                     report.step("bench gateway", || gateway::compare(&binary, wanted.rounds, wanted.seconds));
                 }
                 if wanted.memory {
