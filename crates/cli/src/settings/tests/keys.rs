@@ -60,24 +60,24 @@ fn what_is_wrong_with_a_key_is_said_at_its_place() {
     );
     wrong(
         &with("{ name = 'A key', bearer = 'env:SET' }"),
-        &["f:3:11: upstream.a.keys[0].name: \"A key\" cannot be a name, write a name of a-z, 0-9, _ and -"],
+        &["f:3:18: upstream.a.keys[0].name: \"A key\" cannot be a name, write a name of a-z, 0-9, _ and -"],
     );
     wrong(
         &with("{ name = 'a', bearer = 'env:SET' }, { name = 'a', bearer = 'env:LONG' }"),
-        &["f:3:47: upstream.a.keys[1].name: \"a\" is the name of another key, write a name of its own"],
+        &["f:3:54: upstream.a.keys[1].name: \"a\" is the name of another key, write a name of its own"],
     );
     wrong(
         &one(", weight = 1001"),
-        &["f:3:42: upstream.a.keys[0].weight: 1001 is out of range, write 1 to 1000"],
+        &["f:3:52: upstream.a.keys[0].weight: 1001 is out of range, write 1 to 1000"],
     );
     wrong(
         &format!("{}rest.denied = '0s'", one("")),
-        &["f:4:6: upstream.a.rest.denied: 0s is out of range, write \"1s\" to \"7d\""],
+        &["f:4:15: upstream.a.rest.denied: 0s is out of range, write \"1s\" to \"7d\""],
     );
     wrong(
         &format!("{}auth = {{ bearer = 'env:LONG' }}", one("")),
         &[
-            "f:3:1: upstream.a.keys: auth and keys both say which credential is sent, write the one of auth as one of keys, \
+            "f:3:8: upstream.a.keys: auth and keys both say which credential is sent, write the one of auth as one of keys, \
              or remove either",
         ],
     );

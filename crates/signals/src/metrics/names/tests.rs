@@ -68,6 +68,8 @@ fn full() -> Registry {
     LOG_LINES_LOST.with(&registry, ["full"]).inc();
     OTLP_EXPORTS.with(&registry, ["traces", "sent"]).inc();
     OTLP_SPANS_DROPPED.with(&registry, []).inc();
+    key_calls(&registry, "openai", "team").of(Class::Ok).inc();
+    UPSTREAM_KEY_RESTING.with(&registry, ["openai", "team"]).set(1.0);
     for n in 0..61 {
         RETRY_BUDGET_EXHAUSTED.with(&registry, [&n.to_string()]);
     }
@@ -124,6 +126,8 @@ fn the_list_is_the_published_one() {
         "seawall_retries_total{upstream,reason}",
         "seawall_retry_budget_exhausted_total{upstream}",
         "seawall_series_dropped_total{metric}",
+        "seawall_upstream_key_calls_total{upstream,key,result}",
+        "seawall_upstream_key_resting{upstream,key}",
     ];
     let list: Vec<_> =
         ALL.iter().map(|family| format!("{}{{{}}}", family.name, family.labels.join(","))).collect();
