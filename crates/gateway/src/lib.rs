@@ -48,4 +48,4 @@ mod watch;
 
 pub use owned::Sockets;
 pub use scene::{Asked, InForce, Past, Wish};
-pub use start::{AUDIT, Gateway, StartError, Stopped, start, start_on};
+pub use start::{AUDIT, GATEWAYS, Gateway, StartError, Stopped, start, start_on};

@@ -36,7 +36,7 @@ use crate::upstream::{Http2, Options, Origin, Pool, Proxy, Tls};
 pub const AUDIT: &str = "audit";
 
 /// What the gateways of one memory are called together.
-const GATEWAYS: &str = "gateways";
+pub const GATEWAYS: &str = "gateways";
 
 /// Why a gateway did not start.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 
 pub mod conformance;
 pub mod memory;
+pub mod moving;
 #[cfg(feature = "redis")]
 pub mod redis;
 #[cfg(feature = "sealed")]

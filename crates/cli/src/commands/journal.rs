@@ -1,16 +1,16 @@
 //! Opens the journal a gateway remembers effects in: a file in its state directory, a Redis, or memory; and with a Redis
 //! what it may share with others.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use seawall_core::Code;
-use seawall_core::store::{Store, StoreError};
+use seawall_core::store::{Store, StoreError, Wanted};
 use seawall_gateway::plan::{Fleet, Journal};
 use seawall_store::redis::Weight;
 use seawall_store::sealed::Sealed;
 use seawall_store::sqlite::{Found, Options};
-use seawall_store::{Memory, Redis, RedisOptions, Sqlite, redis};
+use seawall_store::{Memory, Redis, RedisOptions, Sqlite, moving, redis};
 use tokio::runtime::Runtime;
 
 use crate::output::{Failure, note, plain};
@@ -38,7 +38,7 @@ pub(super) fn open(at: &At<'_>, runtime: &Runtime) -> Result<(Journal, Option<Fl
     match at {
         At::Settings(kept) => {
             let (mut journal, fleet) = match &kept.place {
-                Place::Directory(path) => file(path).map(alone)?,
+                Place::Directory(path) => file(path, runtime).map(alone)?,
                 Place::Redis(url, options, fleet) => {
                     let (journal, store) = server(url, options, runtime)?;
                     (journal, Some(Fleet { store, options: fleet.clone() }))
@@ -49,7 +49,7 @@ pub(super) fn open(at: &At<'_>, runtime: &Runtime) -> Result<(Journal, Option<Fl
             }
             Ok((journal, fleet))
         }
-        At::Directory(path) => file(path).map(alone),
+        At::Directory(path) => file(path, runtime).map(alone),
         At::Memory => {
             note(
                 "seawall: what must not happen twice is remembered as long as this process runs: give it --state DIR",
@@ -63,7 +63,7 @@ fn journal(store: Arc<dyn Store>, namespace: &str) -> Journal {
     Journal { store, namespace: Arc::from(namespace), found: Vec::new() }
 }
 
-fn file(path: &Path) -> Result<Journal, Failure> {
+fn file(path: &Path, runtime: &Runtime) -> Result<Journal, Failure> {
     let opened = Sqlite::open(path, &Options::default()).map_err(failed)?;
     if opened.found == Found::Copy {
         note(
@@ -77,14 +77,22 @@ fn file(path: &Path) -> Result<Journal, Failure> {
             "seawall: {count} effects were under way when the process before ended: they are in doubt, see `seawall effects`"
         )),
     }
-    Ok(Journal { store: Arc::new(opened.store), namespace: Arc::from(OWN), found: opened.notes })
+    let namespace = namespace(&opened.store, runtime)?;
+    Ok(Journal { store: Arc::new(opened.store), namespace, found: opened.notes })
 }
 
-fn server(url: &str, options: &RedisOptions, runtime: &Runtime) -> Result<(Journal, Arc<Redis>), Failure> {
-    let namespace = redis::namespace(url).map_err(Failure::bad_input)?;
-    // What this machine trusted before: a server that comes back empty is recognised after a restart of ours too.
+/// What the names of a file's effects begin with: our own, or that of the server they came from.
+fn namespace(store: &Sqlite, runtime: &Runtime) -> Result<Arc<str>, Failure> {
+    let any = Wanted { state: None, after: None, limit: 1 };
+    let page = runtime.block_on(store.list(any)).map_err(failed)?;
+    let known = page.records.first().map_or("", |(_, record)| moving::namespace(&record.label));
+    Ok(Arc::from(if known.is_empty() { OWN } else { known }))
+}
+
+/// The file in which this machine notes which memory it trusts, where one can be had.
+pub(super) fn known(namespace: &str) -> Option<PathBuf> {
     let known = Path::new(BESIDE).join(format!("redis-{namespace}"));
-    let known = match std::fs::create_dir_all(BESIDE) {
+    match std::fs::create_dir_all(BESIDE) {
         Ok(()) => Some(known),
         Err(why) => {
             note(format_args!(
@@ -93,8 +101,13 @@ fn server(url: &str, options: &RedisOptions, runtime: &Runtime) -> Result<(Journ
             ));
             None
         }
-    };
-    let options = RedisOptions { known, ..options.clone() };
+    }
+}
+
+fn server(url: &str, options: &RedisOptions, runtime: &Runtime) -> Result<(Journal, Arc<Redis>), Failure> {
+    let namespace = redis::namespace(url).map_err(Failure::bad_input)?;
+    // What this machine trusted before: a server that comes back empty is recognised after a restart of ours too.
+    let options = RedisOptions { known: known(&namespace), ..options.clone() };
     let opened = runtime.block_on(Redis::open(url, options)).map_err(failed)?;
     for concern in &opened.findings {
         let weight = match concern.weight {

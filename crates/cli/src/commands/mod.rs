@@ -10,6 +10,7 @@ mod explain;
 mod init;
 mod journal;
 mod logging;
+mod migrate;
 mod past;
 mod proxy;
 mod reload;

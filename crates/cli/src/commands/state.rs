@@ -7,11 +7,12 @@ use clap::{Args, Subcommand};
 use seawall_store::Sqlite;
 use seawall_store::sqlite::Options;
 
+use super::migrate::Migrate;
 use super::{Running, Source, report};
 use crate::output::{Failure, data, json, note};
 use crate::settings::{Purpose, State as Kept};
 
-/// What an instance keeps: back it up, lay a copy back, trust it again.
+/// What an instance keeps: back it up, lay a copy back, move it, trust it again.
 #[derive(Debug, Args)]
 pub(super) struct State {
     #[command(subcommand)]
@@ -37,6 +38,11 @@ enum What {
         #[command(flatten)]
         source: Source,
     },
+    /// Move what is remembered of effects to another directory or server; nobody may use either meanwhile
+    ///
+    /// Every effect is read back and compared. Cut off, it may be begun again: a directory has no journal before all of it
+    /// is there, and a Redis says until then that it may have forgotten.
+    Migrate(Migrate),
     /// Say that whatever a restored journal, or a Redis that lost its data, forgot has been looked after
     Settle {
         #[command(flatten)]
@@ -78,6 +84,7 @@ impl State {
                 }
             }
             What::Restore { copy, source } => restore(&copy, &source)?,
+            What::Migrate(migrate) => return migrate.run(),
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -61,6 +61,25 @@ pub(super) async fn rearm(shared: &Shared, live: &Live) -> Result<(), StoreError
     look(shared, live).await
 }
 
+/// Marks every part as one that may have forgotten: what is there is not all there should be, or not any more.
+pub(super) async fn lose(shared: &Shared, live: &Live) -> Result<(), StoreError> {
+    look(shared, live).await?;
+    let (held, known) = (read(shared, live).await?, shared.looked.lock().await.known);
+    let now = match &shared.time {
+        Some(time) => time.now(),
+        None => server_time(shared, live).await?,
+    };
+    write(shared, live, &standing::lost(&held, known, now)).await?;
+    look(shared, live).await
+}
+
+async fn server_time(shared: &Shared, live: &Live) -> Result<Stamp, StoreError> {
+    let said = live.batch(shared, &[command(&["TIME"])], deadline(shared)).await?;
+    let said = said.into_iter().next().unwrap_or_default();
+    stamp(&checked(said)?)
+        .ok_or_else(|| StoreError::Unavailable("the server does not speak like Redis".into()))
+}
+
 fn command(words: &[&str]) -> Cmd {
     let mut command = redis::cmd(words[0]);
     for word in &words[1..] {

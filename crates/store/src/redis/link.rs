@@ -40,6 +40,8 @@ pub(super) enum Job {
     Batch(Vec<Cmd>, Reply<Vec<redis::Value>>),
     /// A person trusts the server again.
     Rearm(Reply<()>),
+    /// Nobody is to trust it, until a person does.
+    Lose(Reply<()>),
 }
 
 /// One step, under its number.
@@ -190,6 +192,13 @@ async fn carry(shared: &Arc<Shared>, job: Job, mut line: watch::Receiver<Line>) 
                 Err(error) => Err(error),
             };
             drop(reply.send(said));
+        }
+        Job::Lose(reply) => {
+            let done = match live {
+                Ok(live) => examine::lose(shared, &live).await,
+                Err(error) => Err(error),
+            };
+            drop(reply.send(done));
         }
         Job::Rearm(reply) => {
             let done = match live {

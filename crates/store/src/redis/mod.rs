@@ -11,6 +11,7 @@ mod jobs;
 mod link;
 mod list;
 mod live;
+mod moving;
 mod note;
 mod options;
 mod scripts;

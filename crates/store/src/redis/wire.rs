@@ -246,6 +246,92 @@ pub(super) fn record(stored: &[u8]) -> Option<Record> {
     Some(Record { label, print, nature, epoch, run, attempts, first, settle, keep, state })
 }
 
+/// A record as the scripts store it: the other way round than [`record`].
+pub(super) fn stored(record: &Record) -> Vec<u8> {
+    let Record { label, print, nature, epoch, run, attempts, first, settle, keep, state } = record;
+    let mut into = Vec::with_capacity(160 + label.len());
+    into.push(LAYOUT);
+    into.push(match state {
+        State::Executing { .. } => b'E',
+        State::InDoubt(_) => b'I',
+        State::Reconciling { .. } => b'R',
+        State::Free { .. } => b'F',
+        State::Done(_) => b'D',
+        State::Quarantined(_) => b'Q',
+        State::Tombstone { .. } => b'T',
+    });
+    into.extend(epoch.to_be_bytes());
+    let (kind, window) = match nature {
+        Nature::Idempotent => (b'i', Duration::ZERO),
+        Nature::Keyed { window } => (b'k', *window),
+        Nature::Queryable => (b'q', Duration::ZERO),
+        Nature::Opaque => (b'o', Duration::ZERO),
+    };
+    into.push(kind);
+    time(&mut into, millis(window));
+    into.extend(print.as_bytes());
+    into.extend(run.epoch.to_be_bytes());
+    into.extend(run.nonce.0.to_be_bytes());
+    into.extend(attempts.to_be_bytes());
+    time(&mut into, first.0);
+    for span in [*settle, keep.result, keep.key] {
+        time(&mut into, millis(span));
+    }
+    into.extend(u32::try_from(label.len()).unwrap_or(u32::MAX).to_be_bytes());
+    into.extend(label.as_bytes());
+    match state {
+        State::Executing { until, doubted } => {
+            time(&mut into, until.0);
+            doubted.iter().for_each(|since| time(&mut into, since.0));
+        }
+        State::Done(Done { truth, at, how, result }) => {
+            into.push(truth_letter(*truth));
+            into.push(match how {
+                How::Owner => b'o',
+                How::Late => b'l',
+                How::Reconciled => b'r',
+                How::Forced => b'f',
+            });
+            time(&mut into, at.0);
+            into.push(yes(result.is_some()));
+            into.extend_from_slice(result.as_deref().unwrap_or_default());
+        }
+        State::Free { since, not_before } => [since, not_before].iter().for_each(|at| time(&mut into, at.0)),
+        State::Tombstone { truth, at } => {
+            into.push(truth_letter(*truth));
+            time(&mut into, at.0);
+        }
+        State::InDoubt(doubt) | State::Quarantined(doubt) => doubted(&mut into, doubt, &[]),
+        State::Reconciling { doubt, nonce, since, until } => {
+            let mut held = nonce.0.to_be_bytes().to_vec();
+            [since, until].iter().for_each(|at| time(&mut held, at.0));
+            doubted(&mut into, doubt, &held);
+        }
+    }
+    into
+}
+
+fn truth_letter(truth: Truth) -> u8 {
+    match truth {
+        Truth::Applied => b'a',
+        Truth::Rejected => b'r',
+    }
+}
+
+fn doubted(into: &mut Vec<u8>, doubt: &Doubt, between: &[u8]) {
+    time(into, doubt.since.0);
+    into.push(match doubt.reason {
+        Reason::Lease => b'l',
+        Reason::Crash => b'c',
+        Reason::Unknown => b'u',
+        Reason::Restored => b'r',
+    });
+    [doubt.quiet, doubt.not_before].iter().for_each(|at| time(into, at.0));
+    into.extend(doubt.tries.to_be_bytes());
+    into.extend_from_slice(between);
+    into.extend_from_slice(doubt.detail.as_bytes());
+}
+
 /// What is left to read. Nothing is read past the end.
 struct Reader<'a>(&'a [u8]);
 
@@ -421,6 +507,68 @@ mod tests {
             }
             let _ = (number(&bytes), said(&bytes), granted(&bytes), record(&bytes));
         }
+    }
+
+    #[test]
+    fn every_record_is_packed_as_it_is_read() {
+        use proptest::prelude::*;
+        let stamp = || (0_u64..1 << 46).prop_map(Stamp);
+        let span = || (0_u64..1 << 46).prop_map(Duration::from_millis);
+        let token = || (any::<u64>(), any::<u128>());
+        let doubt = || {
+            let reason = prop::sample::select(Reason::ALL.to_vec());
+            (stamp(), reason, ".{0,40}", stamp(), stamp(), any::<u32>()).prop_map(
+                |(since, reason, detail, quiet, not_before, tries)| Doubt {
+                    since,
+                    reason,
+                    detail: detail.into(),
+                    quiet,
+                    not_before,
+                    tries,
+                },
+            )
+        };
+        let truth = || prop::sample::select(Truth::ALL.to_vec());
+        let how = prop::sample::select(How::ALL.to_vec());
+        let result = prop::option::of(prop::collection::vec(any::<u8>(), 0..50));
+        let state = prop_oneof![
+            (stamp(), prop::option::of(stamp()))
+                .prop_map(|(until, doubted)| State::Executing { until, doubted }),
+            doubt().prop_map(State::InDoubt),
+            doubt().prop_map(State::Quarantined),
+            (doubt(), any::<u128>(), stamp(), stamp()).prop_map(|(doubt, nonce, since, until)| {
+                State::Reconciling { doubt, nonce: Nonce(nonce), since, until }
+            }),
+            (stamp(), stamp()).prop_map(|(since, not_before)| State::Free { since, not_before }),
+            (truth(), stamp(), how, result).prop_map(|(truth, at, how, result)| {
+                State::Done(Done { truth, at, how, result: result.map(Arc::from) })
+            }),
+            (truth(), stamp()).prop_map(|(truth, at)| State::Tombstone { truth, at }),
+        ];
+        let nature = prop_oneof![
+            Just(Nature::Idempotent),
+            span().prop_map(|window| Nature::Keyed { window }),
+            Just(Nature::Queryable),
+            Just(Nature::Opaque),
+        ];
+        let rest = (".{0,60}", any::<[u8; 16]>(), nature, any::<u64>(), token(), any::<u32>());
+        proptest!(|(rest in rest, state in state, spans in (stamp(), span(), span(), span()))| {
+            let (label, print, nature, epoch, (run, nonce), attempts) = rest;
+            let (first, settle, result, key) = spans;
+            let made = Record {
+                label: label.into(),
+                print: Fingerprint::from_bytes(print),
+                nature,
+                epoch,
+                run: Token { epoch: run, nonce: Nonce(nonce) },
+                attempts,
+                first,
+                settle,
+                keep: Keep { result, key },
+                state,
+            };
+            prop_assert_eq!(record(&stored(&made)), Some(made));
+        });
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
+use seawall_core::effect::Stamp;
 use seawall_core::store::StoreError;
 
 use super::schema::{APPLICATION, Journal, VERSION, migrate};
@@ -108,15 +109,20 @@ pub(super) fn is_there(file: &Path) -> Result<bool, StoreError> {
 /// Makes an empty journal at `file`, whole or not at all.
 pub(super) fn make(file: &Path, time: &Time) -> Result<(), StoreError> {
     let draft = fresh(file)?;
-    let mut db = Connection::open_with_flags(&draft, writable()).map_err(failed)?;
+    lay(&draft, time.now())?.close().map_err(|(_, error)| failed(error))?;
+    publish(&draft, file)
+}
+
+/// Makes an empty journal of an empty file.
+pub(super) fn lay(draft: &Path, now: Stamp) -> Result<Connection, StoreError> {
+    let mut db = Connection::open_with_flags(draft, writable()).map_err(failed)?;
     db.pragma_update(None, "page_size", PAGE).map_err(failed)?;
     db.pragma_update(None, "application_id", APPLICATION).map_err(failed)?;
     migrate(&mut db, 0)?;
-    let born = i64::try_from(time.now().0).unwrap_or(i64::MAX);
+    let born = i64::try_from(now.0).unwrap_or(i64::MAX);
     Journal { born, latest: born, ..Journal::default() }.save(&mut Journal::update(&db)?)?;
     wal_mode(&db)?;
-    db.close().map_err(|(_, error)| failed(error))?;
-    publish(&draft, file)
+    Ok(db)
 }
 
 /// An empty file beside `file`, for its owner alone.

@@ -3,6 +3,7 @@
 mod cells;
 mod copy;
 mod file;
+mod moving;
 mod open;
 mod queue;
 mod reader;

@@ -28,6 +28,7 @@ pub(super) enum Job {
     Ask(Operation, Ack, Reply<Told>),
     Sweep(usize, Reply<Swept>),
     Settle(Reply<()>),
+    Moved(Reply<()>),
 }
 
 /// To whom an answer goes, and what it is, until it may be given.
@@ -61,7 +62,7 @@ impl Job {
         match self {
             Job::Ask(_, _, reply) => reply.give(),
             Job::Sweep(_, reply) => reply.give(),
-            Job::Settle(reply) => reply.give(),
+            Job::Settle(reply) | Job::Moved(reply) => reply.give(),
         }
     }
 
@@ -69,7 +70,7 @@ impl Job {
         match self {
             Job::Ask(_, _, reply) => reply.refuse(error),
             Job::Sweep(_, reply) => reply.refuse(error),
-            Job::Settle(reply) => reply.refuse(error),
+            Job::Settle(reply) | Job::Moved(reply) => reply.refuse(error),
         }
     }
 
@@ -184,6 +185,11 @@ impl Writer<'_> {
                 }
                 Job::Sweep(limit, reply) => {
                     reply.said = Some(Ok(self.sweep(*limit, now, journal, &mut wrote)?));
+                }
+                Job::Moved(reply) => {
+                    journal.copied = Some(i64::try_from(now.0).unwrap_or(i64::MAX));
+                    wrote = true;
+                    reply.said = Some(Ok(()));
                 }
                 Job::Settle(reply) => {
                     wrote |= journal.forgot.take().is_some();

@@ -7,6 +7,7 @@ mod faults;
 mod fleet;
 mod jobs;
 mod loss;
+mod moving;
 mod records;
 mod replicas;
 mod secrets;

@@ -1,0 +1,238 @@
+//! `seawall state migrate`: between directories and a server of the test's own, killed in the middle, and never half.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+#![allow(clippy::disallowed_methods, reason = "real processes are killed after a while of real time")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use seawall_core::effect::{
+    Answer, Begin, Fingerprint, Keep, Key, Nature, Nonce, Operation, Outcome, Record, Truth,
+};
+use seawall_core::store::{Store, Wanted};
+use seawall_store::sqlite::{Found, Options, Sqlite};
+use serde_json::Value;
+
+/// Enough for a kill to come in the middle.
+const MANY: u32 = 5000;
+
+/// Exit code, stdout and stderr.
+fn seawall(home: &Path, words: &[&str]) -> (i32, String, String) {
+    let ran = command(home, words).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (ran.status.code().unwrap(), text(ran.stdout), text(ran.stderr))
+}
+
+fn command(home: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_seawall"));
+    command.args(words).current_dir(home).env_clear().stdin(Stdio::null());
+    command
+}
+
+struct Server(Child, u16);
+
+impl Server {
+    fn start() -> Option<Self> {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let started = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .args(["--appendonly", "no", "--dir", "/tmp"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(child) = started else {
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "redis-server is missing: install the package redis-server"
+            );
+            eprintln!("SKIPPED: redis-server is not installed");
+            return None;
+        };
+        let began = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(began.elapsed() < Duration::from_secs(20), "the server listens");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Some(Self(child, port))
+    }
+
+    fn url(&self, namespace: &str) -> String {
+        format!("redis://127.0.0.1:{}/0?namespace={namespace}", self.1)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn journal(dir: &Path) -> Sqlite {
+    Sqlite::open(dir, &Options::default()).unwrap().store
+}
+
+/// Effects as a gateway keeps them in a directory: done, in doubt, and one that was being run.
+async fn fill(dir: &Path, many: u32) -> BTreeMap<Key, Record> {
+    let store = journal(dir);
+    let one = async |n: u32| {
+        let key = Key::of("seawall", "orders", &n.to_be_bytes(), 0);
+        let begin = Begin {
+            key,
+            label: format!("seawall:effect:orders:{n:06}").into(),
+            print: Fingerprint::of(&[&n.to_be_bytes()]),
+            nonce: Nonce(u128::from(n)),
+            nature: Nature::Opaque,
+            age: None,
+            lease: Duration::from_secs(30),
+            call: Duration::from_secs(20),
+            settle: Duration::from_secs(90),
+            max_attempts: 0xffff,
+            keep: Keep::default(),
+        };
+        let Answer::Run(token) = store.ask(Operation::Begin(begin)).await.unwrap().answer else { panic!() };
+        let outcome = match n % 5 {
+            0 => Outcome::Unknown { detail: "nobody knows".into() },
+            _ => Outcome::Ended(Truth::Applied, Some(vec![b'x'; 200].into())),
+        };
+        if n > 0 {
+            store.ask(Operation::Complete { key, token, outcome }).await.unwrap();
+        }
+    };
+    let numbers: Vec<u32> = (0..many).collect();
+    for some in numbers.chunks(500) {
+        futures_util::future::join_all(some.iter().map(|n| one(*n))).await;
+    }
+    drop(store);
+    all(&journal(dir)).await
+}
+
+async fn all(store: &dyn Store) -> BTreeMap<Key, Record> {
+    let (mut all, mut after) = (BTreeMap::new(), None);
+    loop {
+        let page = store.list(Wanted { state: None, after, limit: 1000 }).await.unwrap();
+        all.extend(page.records);
+        after = page.next;
+        if after.is_none() {
+            return all;
+        }
+    }
+}
+
+fn home(state: &str) -> tempfile::TempDir {
+    let home = tempfile::tempdir().unwrap();
+    configured(home.path(), state);
+    home
+}
+
+fn configured(home: &Path, state: &str) {
+    let text = format!("version = 1\nstate = \"{state}\"\n[upstream.up]\nurl = \"https://up.example\"\n");
+    fs::write(home.join("seawall.toml"), text).unwrap();
+}
+
+/// Runs it again and again, each time a little longer before it is killed; the number of kills that came in time.
+fn killed(home: &Path, words: &[&str]) -> usize {
+    let mut kills = 0;
+    for turn in 0..12_u64 {
+        let mut child = command(home, words).stderr(Stdio::null()).spawn().unwrap();
+        let (began, patience) = (Instant::now(), Duration::from_millis(20 + turn * 35));
+        let ended = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break Some(status);
+            }
+            if began.elapsed() >= patience {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                break None;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        match ended {
+            Some(status) => {
+                assert!(status.success(), "{status}");
+                return kills;
+            }
+            None => kills += 1,
+        }
+    }
+    kills
+}
+
+#[tokio::test]
+async fn killed_at_any_moment_the_same_command_again_brings_every_row_both_ways() {
+    let Some(server) = Server::start() else { return };
+    let home = home("./state");
+    let here = home.path();
+    let before = fill(&here.join("state"), MANY).await;
+    assert_eq!(before.len(), MANY as usize);
+    let url = server.url("seawall");
+    let words = ["state", "migrate", "--to", &url, "--json"];
+    let kills = killed(here, &words);
+    let (code, out, said) = seawall(here, &words);
+    assert_eq!(code, 0, "{said}");
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (told["total"].as_u64(), told["verified"].as_u64()),
+        (Some(MANY.into()), Some(MANY.into())),
+        "{told}"
+    );
+    assert!(kills > 0, "nothing was killed: {told}");
+
+    // And back, into a directory that has no journal before all of it is there.
+    configured(here, &url);
+    let back = here.join("back");
+    let words = ["state", "migrate", "--to", "back"];
+    let kills = killed(here, &words);
+    let (code, out, said) = seawall(here, &words);
+    assert_eq!((code, out.as_str()), (0, ""), "{said}");
+    assert!(kills > 0, "nothing was killed: {said}");
+    assert!(said.contains("5000 effects (") && said.contains("write state = \"back\""), "{said}");
+    let opened = Sqlite::open(&back, &Options::default()).unwrap();
+    assert_eq!((opened.found, opened.store.forgot()), (Found::Journal, None));
+    assert_eq!(all(&opened.store).await, before);
+    // Who goes on with the old one is told.
+    assert_eq!(Sqlite::open(&here.join("state"), &Options::default()).unwrap().found, Found::Copy);
+}
+
+#[tokio::test]
+async fn what_would_be_lost_or_mixed_is_refused_and_a_dry_run_changes_nothing() {
+    let home = home("./state");
+    let here = home.path();
+    let (code, _, said) = seawall(here, &["state", "migrate", "--to", "there"]);
+    assert!(code == 1 && said.contains("there is no journal in ./state"), "{said}");
+    assert!(!here.join("state").exists());
+    fill(&here.join("state"), MANY).await;
+    let kept = fs::read(here.join("state/effects.db")).unwrap();
+    let (code, out, said) = seawall(here, &["state", "migrate", "--to", "there", "--dry-run", "--json"]);
+    assert_eq!(code, 0, "{said}");
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&told["total"], &told["dry_run"]), (&MANY.into(), &true.into()), "{told}");
+    assert_eq!(told["effects"]["in-doubt"], 1000, "{told}");
+    assert!(!here.join("there").exists());
+    assert_eq!(fs::read(here.join("state/effects.db")).unwrap(), kept);
+    for to in ["state", "./state"] {
+        let (code, _, said) = seawall(here, &["state", "migrate", "--to", to]);
+        assert!(code == 2 && said.contains("is where it is already"), "{said}");
+    }
+    let open = journal(&here.join("state"));
+    let (code, _, said) = seawall(here, &["state", "migrate", "--to", "there"]);
+    assert!(code == 1 && said.contains("is in use by process"), "{said}");
+    drop(open);
+    fill(&here.join("other"), 3).await;
+    let (code, _, said) = seawall(here, &["state", "migrate", "--to", "other"]);
+    assert!(code == 1 && said.contains("it is not empty: a journal is there"), "{said}");
+    // One that never held anything is as good as none.
+    drop(journal(&here.join("there")));
+    if let Some(server) = Server::start() {
+        let url = server.url("prod");
+        let (code, _, said) = seawall(here, &["state", "migrate", "--to", &url]);
+        assert!(code == 2 && said.contains("write ?namespace=seawall"), "{said}");
+    }
+    let (code, _, said) = seawall(here, &["state", "migrate", "--to", "there"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("5000 effects (1000 in-doubt, 4000 done)") || said.contains("4000 done"), "{said}");
+}
