@@ -30,9 +30,10 @@ const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-l
 /// Part of every full test, two at a time. They are built without the gateway.
 const ROUND: [&str; 6] = ["config", "texts", "injection", "vault", "fernet", "versions"];
 /// By name only, with the feature they are built with.
-const OTHERS: [(&str, Option<&str>); 4] = [
+const OTHERS: [(&str, Option<&str>); 5] = [
     ("retry_after", None),
     ("decompress", Some("library")),
+    ("series", Some("signals")),
     ("pattern", Some("gateway")),
     ("answer", Some("gateway")),
 ];
