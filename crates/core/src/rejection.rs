@@ -106,6 +106,7 @@ codes! {
     TooManyGuesses = 57, Gateway, 429, "too many wrong tokens came from this address";
     OffenderLimited = 62, Limiter, 429, "an attack came from this caller, and it is limited for a while";
     SpeaksTls = 64, Gateway, 400, "this port speaks TLS, and the request came in the clear";
+    CertificateRefused = 65, Gateway, 403, "the certificate of this connection is not believed any more";
     NotAvailableYet = 90, Gateway, 501, "this part is not available yet";
 }
 

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SerialNumber, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationList, CertificateRevocationListParams, DnType,
+    IsCa, Issuer, KeyIdMethod, KeyPair, RevokedCertParams, SerialNumber, date_time_ymd,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -59,6 +60,27 @@ impl Authority {
         parameters.serial_number = Some(serial.clone());
         let chain = parameters.signed_by(&key, &self.issuer).unwrap().pem();
         Signed { chain, key: key.serialize_pem(), serial }
+    }
+}
+
+impl Authority {
+    /// Its list of what it took back, good until the first day of a year.
+    pub fn list(&self, taken_back: &[&Signed], until: i32) -> CertificateRevocationList {
+        let revoked = taken_back.iter().map(|signed| RevokedCertParams {
+            serial_number: signed.serial.clone(),
+            revocation_time: date_time_ymd(2000, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let made = CertificateRevocationListParams {
+            this_update: date_time_ymd(1999, 1, 1),
+            next_update: date_time_ymd(until, 1, 1),
+            crl_number: SerialNumber::from(fresh()),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        made.signed_by(&self.issuer).unwrap()
     }
 }
 
@@ -134,4 +156,29 @@ pub async fn get(
     let text = String::from_utf8_lossy(&answer).into_owned();
     let status = text.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0);
     Ok((status, text))
+}
+
+/// The same on a connection that is used again; none where it was closed instead.
+pub async fn ask(
+    stream: &mut TlsStream<TcpStream>,
+    host: &str,
+    path: &str,
+) -> std::io::Result<Option<(u16, String)>> {
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n").as_bytes()).await?;
+    let mut text = String::new();
+    let mut piece = [0; 4096];
+    loop {
+        let length =
+            text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+        if let (Some((_, body)), Some(length)) = (text.split_once("\r\n\r\n"), length)
+            && body.len() >= length
+        {
+            let status = text.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0);
+            return Ok(Some((status, text)));
+        }
+        match stream.read(&mut piece).await? {
+            0 => return Ok(None),
+            count => text.push_str(&String::from_utf8_lossy(&piece[..count])),
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use seawall_core::secret::Secret;
 use seawall_e2e::binary::{Seawall, binary, configured_with};
-use seawall_e2e::certified::{Authority, Signed, connect, get};
+use seawall_e2e::certified::{Authority, Signed, ask, connect, get, put};
 use seawall_e2e::{Rig, Running, eventually};
 use seawall_gateway::plan::callers::{Caller, Callers, Key};
 use seawall_gateway::plan::tls::Clients;
@@ -77,7 +77,7 @@ async fn a_certificate_of_a_caller_names_it_and_one_of_a_stranger_is_not_let_in(
     const BOB: &str = "bob-0123456789abcdef";
     let start = |required: bool| {
         let mut rig = Rig::new(&up.url());
-        let clients = Clients { authorities: authority.pem.as_bytes(), required };
+        let clients = Clients { authorities: authority.pem.as_bytes(), required, revoked: &[] };
         rig.plan.tls = Some(port.tls(Some(clients)));
         rig.plan.callers = callers(&[("ann", None, Some("Ann.example")), ("bob", Some(BOB), None)]);
         rig.start()
@@ -136,4 +136,109 @@ async fn new_files_are_taken_up_while_it_runs_and_broken_ones_are_not() {
     .await;
     assert_eq!(status(&first).await, None);
     assert_eq!(get(&mut before, &at, "/up/x", "").await.unwrap().0, 200, "it was trusted when it was made");
+}
+
+#[tokio::test]
+async fn whoever_was_taken_back_gets_in_nowhere_and_is_not_served_where_they_are() {
+    let Some(binary) = binary() else { return };
+    let up = Upstream::start(Reply::ok("ok")).await.unwrap();
+    let (authority, people, other) = (Authority::new(), Authority::new(), Authority::new());
+    let (ann, eve) = (people.sign("ann.example", 2060), people.sign("eve.example", 2060));
+    let home = configured_with(&up.url(), "127.0.0.1:0", "./state", "");
+    let file = home.path().join("seawall.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let own =
+        "{ cert = \"own.crt\", key = \"file:own.key\", client_ca = \"people.pem\", crl = [\"people.crl\"] }";
+    let who =
+        "callers = { ann = { certificate = \"ann.example\" }, eve = { certificate = \"eve.example\" } }";
+    std::fs::write(&file, format!("tls = {own}\nadmin_tls = {own}\n{who}\n{text}")).unwrap();
+    authority.sign("localhost", 2060).put(home.path(), "own");
+    put(home.path(), "people.pem", people.pem.as_bytes());
+    put(home.path(), "people.crl", people.list(&[], 2060).der());
+    let mut gateway = Seawall::start(&binary, &home).await;
+    let ports = [(gateway.listen.clone(), "/up/x"), (gateway.admin.clone(), "/api/v1/status")];
+    let mut kept = Vec::new();
+    for (at, path) in &ports {
+        for own in [&ann, &eve] {
+            let mut stream = connect(at, &authority, Some(own), &["http/1.1"]).await.unwrap();
+            assert_eq!(ask(&mut stream, at, path).await.unwrap().unwrap().0, 200, "{path}");
+            kept.push(stream);
+        }
+    }
+    let mut board = connect(&ports[1].0, &authority, Some(&ann), &["http/1.1"]).await.unwrap();
+    let follow = format!("GET /events HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", ports[1].0);
+    board.write_all(follow.as_bytes()).await.unwrap();
+    let status = async |own: &Signed, (at, path): &(String, &str)| {
+        let mut stream = connect(at, &authority, Some(own), &[]).await.ok()?;
+        Some(get(&mut stream, at, path, "").await.ok()?.0).filter(|status| *status > 0)
+    };
+    // In the authority's own form, and then as PEM.
+    put(home.path(), "people.crl", people.list(&[&ann], 2060).pem().unwrap().as_bytes());
+    gateway.said("configuration 2 is in force").await;
+    for port in &ports {
+        assert_eq!((status(&ann, port).await, status(&eve, port).await), (None, Some(200)), "{}", port.1);
+    }
+    for (place, stream) in kept.iter_mut().enumerate() {
+        let (at, path) = &ports[place / 2];
+        let (status, text) = ask(stream, at, path).await.unwrap().unwrap();
+        match place % 2 {
+            0 => {
+                assert!(status == 403 && text.contains("SW0065"), "{text}");
+                assert!(text.contains("connection: close"), "{text}");
+                assert_eq!(ask(stream, at, path).await.ok().flatten(), None, "that was the last of it");
+            }
+            _ => assert_eq!(status, 200, "{text}"),
+        }
+    }
+    // A stream that they follow ends too.
+    let mut rest = Vec::new();
+    let ends = board.read_to_end(&mut rest);
+    tokio::time::timeout(std::time::Duration::from_secs(10), ends).await.expect("the stream ends").ok();
+    // What is no list, and one that has ended, changes nothing.
+    for (list, said) in [
+        (b"broken".to_vec(), "people.crl holds no list"),
+        (people.list(&[], 2001).der().to_vec(), "the list in people.crl has ended"),
+    ] {
+        put(home.path(), "people.crl", &list);
+        gateway.said(said).await;
+        gateway.said("the configuration before stays in force").await;
+        assert_eq!(
+            (status(&ann, &ports[0]).await, status(&eve, &ports[0]).await),
+            (None, Some(200)),
+            "{said}"
+        );
+    }
+    // Another authority's list says nothing of anybody here: then nobody is believed.
+    put(home.path(), "people.crl", other.list(&[], 2060).der());
+    gateway.said("configuration 3 is in force").await;
+    assert_eq!((status(&ann, &ports[0]).await, status(&eve, &ports[0]).await), (None, None));
+    // And none is served with a list that has ended from the beginning.
+    put(home.path(), "people.crl", people.list(&[], 2001).der());
+    let started = seawall_e2e::binary::serve(&binary, &home).output().await.unwrap();
+    let said = String::from_utf8_lossy(&started.stderr).into_owned();
+    assert_eq!(started.status.code(), Some(2), "{said}");
+    assert!(said.contains("tls.crl: ") && said.contains("put the authority's newest in its place"), "{said}");
+}
+
+#[tokio::test]
+async fn a_list_that_ends_while_it_runs_lets_nobody_in_who_brings_a_certificate() {
+    let up = Upstream::start(Reply::ok("ok")).await.unwrap();
+    let (authority, people) = (Authority::new(), Authority::new());
+    let ann = people.sign("ann.example", 2060);
+    let ask = async |until: i32, own: Option<&Signed>| {
+        let revoked = [Arc::from(people.list(&[], until).der().to_vec())];
+        let clients = Clients { authorities: people.pem.as_bytes(), required: false, revoked: &revoked };
+        let mut rig = Rig::new(&up.url());
+        rig.plan.tls = Some(authority.sign("localhost", 2060).tls(Some(clients)));
+        let gateway = rig.start();
+        let at = address(&gateway);
+        let left =
+            gateway.metric("seawall_revocation_list_expires_in_seconds{port=\"listen\"}").await.unwrap();
+        assert_eq!(left > 0.0, until > 2030, "{left}");
+        let mut stream = connect(&at, &authority, own, &[]).await.ok()?;
+        Some(get(&mut stream, &at, "/up/x", "").await.ok()?.0).filter(|status| *status > 0)
+    };
+    assert_eq!(ask(2060, Some(&ann)).await, Some(200));
+    assert_eq!(ask(2001, Some(&ann)).await, None);
+    assert_eq!(ask(2001, None).await, Some(200), "who brings none was not on any list");
 }

@@ -39,6 +39,7 @@ mod scene;
 mod socket;
 mod spans;
 mod sse;
+mod standing;
 mod start;
 mod story;
 mod unusual;

@@ -26,9 +26,10 @@ use crate::door::Door;
 use crate::peer::Peer;
 use crate::plan::tls::Speaks;
 use crate::presence::{Busy, Callers, Entered, Presence};
-use crate::proxy::{Place, call};
+use crate::proxy::{Place, call, turned_away};
 use crate::scene::Slot;
 use crate::socket::Link;
+use crate::standing::Standing;
 
 /// The largest head of a request, in bytes and in lines.
 const LARGEST_HEAD: usize = 64 * 1024;
@@ -116,9 +117,10 @@ async fn connection(stream: TcpStream, peer: Peer, slot: Slot, entered: Entered)
     let tls = house.plan.tls.as_ref().map(|tls| (tls, Speaks::Http2Too));
     let linked = Link::of(stream, tls, |code| house.ground.rejections.of(code).inc());
     let socket = attend(&presence, linked, |_| false).await.flatten();
+    let Some(stream) = socket else { return };
+    let standing = Arc::new(Standing::new(&stream, house.plan.tls.as_ref(), house.now()));
     // A connection outlives configurations.
     drop(house);
-    let Some(stream) = socket else { return };
     let http2 = match stream.agreed_on_http2() {
         Some(http2) => http2,
         None => match attend(&presence, speaks_http2(stream.tcp()), |_| false).await {
@@ -132,12 +134,17 @@ async fn connection(stream: TcpStream, peer: Peer, slot: Slot, entered: Entered)
     let service = service_fn(move |request: Request<Incoming>| {
         // Whichever configuration is in force now is the call's to its end.
         let (worker, busy, names) = (slot.load_full(), busy.serve(), names.clone());
-        let (version, callers) = (request.version(), callers.clone());
+        let (version, callers, standing) = (request.version(), callers.clone(), standing.clone());
         let ends_with_it = version == Version::HTTP_10;
         async move {
-            let mut answer = call(worker, request, &names, Some(peer)).await;
+            let refused = standing.refused(worker.house.plan.tls.as_ref(), worker.house.now());
+            let ends = callers.are_parting() || refused.is_some();
+            let mut answer = match refused {
+                Some(rejection) => turned_away(&worker, &request, peer, &rejection),
+                None => call(worker, request, &names, Some(peer)).await,
+            };
             let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
-            if callers.are_parting() && version < Version::HTTP_2 && !switches {
+            if (ends || callers.are_parting()) && version < Version::HTTP_2 && !switches {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             let place = answer.extensions_mut().remove::<Place>();

@@ -112,6 +112,20 @@ pub(crate) async fn call(
     }
 }
 
+/// Refuses a request whose connection is not to be served any more, whatever it asks.
+pub(crate) fn turned_away(
+    worker: &Worker,
+    request: &Request<Incoming>,
+    peer: Peer,
+    rejection: &Rejection,
+) -> Response<Outgoing> {
+    let id = CallId::new();
+    refused_at_the_door(worker, id, (None, Some(peer)), request.method(), request.uri().path(), rejection);
+    let mut response = refusal::answer(rejection, id, None);
+    answer::name(&mut response, id, worker.undecided.clone());
+    response
+}
+
 /// A request that may pass, and whose it is.
 struct Admitted {
     entry: Entry,

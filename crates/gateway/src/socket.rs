@@ -82,6 +82,19 @@ impl Link {
         }
     }
 
+    /// Can nobody on the way read it?
+    pub(crate) fn is_tls(&self) -> bool {
+        matches!(self, Link::Tls(_))
+    }
+
+    /// The certificates that were brought and believed: their owner's first, then those between it and an authority.
+    pub(crate) fn chain(&self) -> Vec<CertificateDer<'static>> {
+        match self {
+            Link::Plain(_) => Vec::new(),
+            Link::Tls(stream) => stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec(),
+        }
+    }
+
     /// The names in the certificate that the caller brought and the port believes.
     pub(crate) fn names(&self) -> Arc<[Box<str>]> {
         let Link::Tls(stream) = self else { return Arc::default() };

@@ -19,6 +19,10 @@ pub(crate) struct Tls {
     pub(crate) key: SecretRef,
     /// A file with the authorities (PEM) whose certificates whoever connects brings. Default none: nobody brings any.
     pub(crate) client_ca: Option<PathBuf>,
+    /// Files with lists of certificates that were taken back (PEM or DER), one of each authority. Default none: a certificate is
+    /// good until it ends.
+    #[serde(default)]
+    pub(crate) crl: Vec<PathBuf>,
     /// Must everybody bring one? Default required.
     #[serde(default = "required")]
     pub(crate) clients: Clients,
@@ -53,6 +57,7 @@ impl Tls {
             SecretRef::File(path) => Some(path.clone()),
             SecretRef::Vault(_) | SecretRef::Env(_) => None,
         };
-        [Some(self.cert.clone()), key, self.client_ca.clone()].into_iter().flatten().collect()
+        let named = [Some(self.cert.clone()), key, self.client_ca.clone()].into_iter().flatten();
+        named.chain(self.crl.iter().cloned()).collect()
     }
 }

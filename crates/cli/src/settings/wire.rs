@@ -384,7 +384,7 @@ impl Wiring<'_> {
     }
 
     fn certificates(&mut self, key: &Key, path: &Path) -> Option<Arc<[u8]>> {
-        match read_bounded(path) {
+        match read_bounded(path, MAX_CA) {
             Ok(bytes) => Some(Arc::from(bytes)),
             Err(why) => {
                 self.unready(key, Code::FileUnreadable, format!("{} cannot be read: {why}", path.display()));
@@ -425,14 +425,14 @@ fn provider(pack: Pack) -> Arc<dyn Provider> {
     seawall_packs::provider(pack.as_str()).unwrap_or_else(|| Arc::new(Http))
 }
 
-fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+fn read_bounded(path: &Path, largest: u64) -> std::io::Result<Vec<u8>> {
     if !std::fs::metadata(path)?.is_file() {
         return Err(std::io::Error::other("it is not a plain file"));
     }
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(MAX_CA + 1).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > MAX_CA {
-        true => Err(std::io::Error::other("it is larger than 1 MiB")),
+    std::fs::File::open(path)?.take(largest + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > largest {
+        true => Err(std::io::Error::other(format!("it is larger than {} MiB", largest >> 20))),
         false => Ok(bytes),
     }
 }

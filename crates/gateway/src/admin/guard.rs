@@ -1,6 +1,6 @@
 //! Who may ask the admin port for what, what every answer of it bears, and what is written down of each.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{self, HeaderValue};
@@ -56,13 +56,18 @@ pub(super) async fn guard(
 ) -> Response {
     let house = board.house();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let who = let_in(&board, &house, &request, from.address.ip());
+    let withdrawn = from.standing.refused(house.plan.admin_tls.as_ref(), house.now());
+    let ends = withdrawn.is_some();
+    let who = match withdrawn {
+        Some(rejection) => Err(Box::new(Refusal { rejection, who: Who::Stranger })),
+        None => let_in(&board, &house, &request, from.address.ip()),
+    };
     let name = who.as_ref().ok().and_then(|who| who.known().map(|known| known.operator.name.clone()));
-    let secure = from.tls && !is_localhost(request.headers());
+    let secure = from.standing.tls && !is_localhost(request.headers());
     let mut response = match who {
         Ok(who) => {
             request.extensions_mut().insert(who);
-            request.extensions_mut().insert(from);
+            request.extensions_mut().insert(from.clone());
             in_our_words(&board, next.run(request).await)
         }
         Err(refusal) => {
@@ -71,10 +76,13 @@ pub(super) async fn guard(
         }
     };
     careful(response.headers_mut());
+    if ends {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if secure {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(SAFE_ONLY));
     }
-    noted(&house, (&method, &path), from, name.as_deref(), response.status());
+    noted(&house, (&method, &path), from.address, name.as_deref(), response.status());
     response
 }
 
@@ -169,11 +177,16 @@ fn careful(headers: &mut HeaderMap) {
 }
 
 /// A line for each request. A query may hold what somebody searched for, so it is left out.
-fn noted(house: &House, (method, path): (&Method, &str), from: From, who: Option<&str>, status: StatusCode) {
+fn noted(
+    house: &House,
+    (method, path): (&Method, &str),
+    from: SocketAddr,
+    who: Option<&str>,
+    status: StatusCode,
+) {
     let Some(logs) = &house.plan.logs else { return };
     let line = logs.line(Stream::Access, Level::Info, "the admin port was asked");
-    let line =
-        line.text("who", who.unwrap_or("")).shown("from", from.address).text("method", method.as_str());
+    let line = line.text("who", who.unwrap_or("")).shown("from", from).text("method", method.as_str());
     line.text("path", path).count("status", status.as_u16().into()).write();
 }
 

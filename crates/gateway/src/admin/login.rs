@@ -126,7 +126,7 @@ async fn let_in(
         .because("a browser brought their token");
     let _ = house.ground.audit.note(entry);
     let age = LONGEST.as_secs();
-    Ok(with_cookie(Redirect::to(&to).into_response(), &kept(board, (from, headers), &number, age)))
+    Ok(with_cookie(Redirect::to(&to).into_response(), &kept(board, (&from, headers), &number, age)))
 }
 
 pub(super) async fn end(
@@ -148,13 +148,13 @@ pub(super) async fn end(
     let name = known.operator.name.clone();
     let entry = Entry::open("admin.logout", "session").by(name).because("they logged out");
     let _ = board.house().ground.audit.note(entry);
-    with_cookie(Redirect::to("/login").into_response(), &kept(&board, (from, &headers), "", 0))
+    with_cookie(Redirect::to("/login").into_response(), &kept(&board, (&from, &headers), "", 0))
 }
 
 /// The cookie of a session. Where the browser came by https, or says so through a proxy, it goes back by https alone.
-fn kept(board: &Board, (from, headers): (From, &HeaderMap), number: &str, age: u64) -> String {
-    let safe =
-        from.tls || headers.get(ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://"));
+fn kept(board: &Board, (from, headers): (&From, &HeaderMap), number: &str, age: u64) -> String {
+    let safe = from.standing.tls
+        || headers.get(ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://"));
     let (before, secure) = if safe { (HOST_ONLY, "; Secure") } else { ("", "") };
     format!("{before}{}={number}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}{secure}", board.cookie())
 }

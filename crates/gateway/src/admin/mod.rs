@@ -40,6 +40,7 @@ use crate::house::House;
 use crate::listen::Phase;
 use crate::refusal;
 use crate::scene::{Asks, Scene};
+use crate::standing::Standing;
 
 /// What the admin port can see and move, as somebody sees it.
 #[derive(Clone)]
@@ -52,6 +53,8 @@ pub(crate) struct Board {
     guesses: Arc<guesses::Guesses>,
     /// Who.
     who: who::Who,
+    /// How they came, where somebody did.
+    came: Option<Arc<Standing>>,
 }
 
 impl Board {
@@ -64,6 +67,7 @@ impl Board {
             sessions: Arc::default(),
             guesses: Arc::default(),
             who: who::Who::Anybody,
+            came: None,
         }
     }
 

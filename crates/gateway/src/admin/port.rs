@@ -15,9 +15,11 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep};
 
+use crate::house::House;
 use crate::plan::tls::Speaks;
 use crate::scene::Scene;
 use crate::socket::Link;
+use crate::standing::Standing;
 
 /// How long a write may wait for its reader.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -35,7 +37,7 @@ pub(super) struct Port {
     /// What is in force: the next connection gets the certificate of then.
     scene: Arc<Scene>,
     /// Those who are not in yet. Nobody waits for somebody else's handshake.
-    shaking: JoinSet<(Option<Link>, SocketAddr)>,
+    shaking: JoinSet<(Option<Known>, SocketAddr)>,
 }
 
 impl Port {
@@ -48,7 +50,7 @@ impl Port {
 }
 
 impl axum::serve::Listener for Port {
-    type Io = Patient<Link>;
+    type Io = Patient<Known>;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, SocketAddr) {
@@ -60,19 +62,20 @@ impl axum::serve::Listener for Port {
                         let _ = stream.set_nodelay(true);
                         let house = self.scene.house.load_full();
                         if house.plan.admin_tls.is_none() {
-                            return (Patient::new(Link::Plain(stream)), from);
+                            return (Patient::new(Known::new(Link::Plain(stream), &house)), from);
                         }
                         self.shaking.spawn(async move {
                             let tls = house.plan.admin_tls.as_ref().map(|tls| (tls, Speaks::Http1));
                             let told = |code| house.ground.rejections.of(code).inc();
-                            (Link::of(stream, tls, told).await, from)
+                            let link = Link::of(stream, tls, told).await;
+                            (link.map(|link| Known::new(link, &house)), from)
                         });
                     }
                     Err(_) => sleep(BREATH).await,
                 },
                 Some(shaken) = self.shaking.join_next() => {
-                    if let Ok((Some(link), from)) = shaken {
-                        return (Patient::new(link), from);
+                    if let Ok((Some(known), from)) = shaken {
+                        return (Patient::new(known), from);
                     }
                 }
             }
@@ -85,16 +88,64 @@ impl axum::serve::Listener for Port {
 }
 
 /// Where a connection comes from, and how.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct From {
     pub(super) address: SocketAddr,
-    /// Nobody on the way can read it.
-    pub(super) tls: bool,
+    pub(super) standing: Arc<Standing>,
 }
 
 impl Connected<IncomingStream<'_, Port>> for From {
     fn connect_info(stream: IncomingStream<'_, Port>) -> Self {
-        Self { address: *stream.remote_addr(), tls: matches!(stream.io().stream, Link::Tls(_)) }
+        Self { address: *stream.remote_addr(), standing: stream.io().stream.standing.clone() }
+    }
+}
+
+/// A connection, and what is known of whoever began it.
+pub(super) struct Known {
+    link: Link,
+    standing: Arc<Standing>,
+}
+
+impl Known {
+    fn new(link: Link, house: &House) -> Self {
+        let standing = Arc::new(Standing::new(&link, house.plan.admin_tls.as_ref(), house.now()));
+        Self { link, standing }
+    }
+}
+
+impl AsyncRead for Known {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.link).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Known {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.link).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.link).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.link.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.link).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.link).poll_shutdown(cx)
     }
 }
 

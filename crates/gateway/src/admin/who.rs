@@ -12,11 +12,13 @@ use seawall::{Code, Rejection};
 use seawall_core::audit::{Audit as _, Entry};
 
 use super::guesses::Guess;
+use super::port::From;
 use super::sessions::Found;
 use super::{Board, views};
 use crate::headers::SESSION;
 use crate::house::House;
 use crate::plan::operators::{Digest, Operator, Role};
+use crate::standing::Standing;
 
 /// Who is asking.
 #[derive(Debug, Clone, Default)]
@@ -74,7 +76,8 @@ impl FromRequestParts<Board> for Board {
 
     async fn from_request_parts(parts: &mut Parts, board: &Board) -> Result<Self, Infallible> {
         let who = parts.extensions.get::<Who>().cloned().unwrap_or_default();
-        Ok(Board { who, ..board.clone() })
+        let came = parts.extensions.get::<From>().map(|from| from.standing.clone());
+        Ok(Board { who, came, ..board.clone() })
     }
 }
 
@@ -95,6 +98,10 @@ impl Board {
     /// Is whoever asked still who they were? A token may have gone with a configuration, a session with time.
     pub(super) fn still_known(&self) -> bool {
         let house = self.house();
+        let refused = |came: &Arc<Standing>| came.refused(house.plan.admin_tls.as_ref(), house.now());
+        if self.came.as_ref().and_then(refused).is_some() {
+            return false;
+        }
         match &self.who {
             Who::Anybody => house.plan.operators.is_empty(),
             Who::Stranger => false,

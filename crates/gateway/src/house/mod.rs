@@ -20,7 +20,7 @@ use seawall_core::Instant;
 use seawall_core::clock::wall_now;
 use seawall_core::event::{Channel, Event, Sink};
 use seawall_signals::history::Counts;
-use seawall_signals::metrics::{Observer, Registry, names};
+use seawall_signals::metrics::{Family, Gauge, Observer, Registry, names};
 use seawall_signals::otlp::Exporter;
 use seawall_signals::view::BreakerState;
 
@@ -149,8 +149,10 @@ impl House {
         observers.extend(self.health.observe(&self.ground.registry));
         let ports = [("listen", &self.plan.tls), ("admin", &self.plan.admin_tls)];
         let ends = ports.into_iter().filter_map(|(port, tls)| Some((port, tls.as_ref()?.ends()?))).collect();
-        observers.push(expires(&self.ground.registry, ends));
         observers.extend(keys::observe(&self.ground.registry, &self.upstreams, self.ground.clock.clone()));
+        observers.push(left(&self.ground.registry, &names::CERTIFICATE_EXPIRES, ends));
+        let due = ports.into_iter().filter_map(|(port, tls)| Some((port, tls.as_ref()?.due()?))).collect();
+        observers.push(left(&self.ground.registry, &names::REVOCATION_LIST_EXPIRES, due));
         observers.extend(self.ground.journal.observe(&self.ground.registry, always));
         observers
     }
@@ -277,9 +279,9 @@ impl House {
     }
 }
 
-/// How long the certificates of ports are good for; less than nothing once they are not.
-fn expires(registry: &Registry, ends: Vec<(&'static str, SystemTime)>) -> Observer {
-    names::CERTIFICATE_EXPIRES.observe(registry, move |out| {
+/// How long what ports lean on is good for; less than nothing once it is not.
+fn left(registry: &Registry, metric: &Family<Gauge, 1>, ends: Vec<(&'static str, SystemTime)>) -> Observer {
+    metric.observe(registry, move |out| {
         for (port, ends) in &ends {
             let left = match ends.duration_since(wall_now()) {
                 Ok(left) => left.as_secs_f64(),

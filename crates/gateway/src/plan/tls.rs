@@ -1,17 +1,23 @@
 //! TLS as a server: one certificate, and perhaps those callers must bring.
 
+mod der;
+mod lists;
+
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
+use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::NoServerSessionStorage;
 use rustls::version::{TLS12, TLS13};
-use rustls::{RootCertStore, ServerConfig};
 use seawall::Invalid;
 use seawall_core::secret::Secret;
+
+use lists::Believing;
+pub use lists::due;
 
 /// What a port proves itself with: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, sessions resumed, no early data (it can be
 /// replayed, and a request must not be).
@@ -21,6 +27,7 @@ pub struct Tls {
     /// The same for a port that speaks HTTP/1.1 alone.
     http1: Arc<ServerConfig>,
     ends: Option<SystemTime>,
+    believing: Option<Arc<Believing>>,
 }
 
 /// What a port can read.
@@ -39,6 +46,9 @@ pub struct Clients<'p> {
     pub authorities: &'p [u8],
     /// Nobody gets in without one; else who brings one is held to it.
     pub required: bool,
+    /// Files with lists of those that were taken back, PEM or DER. Where there is any, every authority between a caller and
+    /// one of `authorities` needs a list that has not ended: else nobody of it is believed.
+    pub revoked: &'p [Arc<[u8]>],
 }
 
 impl Tls {
@@ -55,36 +65,53 @@ impl Tls {
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(|error| Invalid::new("cert", error.to_string()))?;
-        let builder = match clients {
+        let lists = clients.is_some_and(|clients| !clients.revoked.is_empty());
+        let believing = clients.map(|clients| Believing::new(clients, provider)).transpose()?.map(Arc::new);
+        let builder = match &believing {
             None => builder.with_no_client_auth(),
-            Some(Clients { authorities, required }) => {
-                let bad = |why: String| Invalid::new("client_ca", why);
-                let mut roots = RootCertStore::empty();
-                for authority in certificates(authorities).map_err(bad)? {
-                    let no_authority = |error| bad(format!("holds what is no authority: {error}"));
-                    roots.add(authority).map_err(no_authority)?;
-                }
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-                let verifier = if required { verifier } else { verifier.allow_unauthenticated() };
-                builder.with_client_cert_verifier(verifier.build().map_err(|error| bad(error.to_string()))?)
-            }
+            Some(believing) => builder.with_client_cert_verifier(believing.verifier.clone()),
         };
-        let ends = chain.first().and_then(|own| ends(own));
+        let ends = chain.first().and_then(|own| der::ends(own));
         let mut config = builder.with_single_cert(chain, key).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => {
                 Invalid::new("key", "is the key of another certificate: give the one that was made with it")
             }
             error => Invalid::new("cert", format!("cannot be used: {error}")),
         })?;
+        if lists {
+            // Who resumes a session is not looked at again, and may have been taken back since.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let http1 = Arc::new(config.clone());
         config.alpn_protocols.insert(0, b"h2".to_vec());
-        Ok(Self { config: Arc::new(config), http1, ends })
+        Ok(Self { config: Arc::new(config), http1, ends, believing })
     }
 
     /// When its certificate ends, if that can be read from it.
     pub fn ends(&self) -> Option<SystemTime> {
         self.ends
+    }
+
+    /// When the first of its lists of revoked certificates ends, if there is any: then nobody who brings one gets in.
+    pub fn due(&self) -> Option<SystemTime> {
+        self.believing.as_ref()?.due
+    }
+
+    /// Is it the same, made of the same files at the same moment?
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.config, &other.config)
+    }
+
+    /// Is whoever brought this chain, nobody an empty one, still let in?
+    pub(crate) fn believes(&self, chain: &[CertificateDer<'_>]) -> bool {
+        self.believing.as_ref().is_none_or(|believing| believing.believes(chain))
+    }
+
+    /// Does it matter whom a connection is from?
+    pub(crate) fn asks(&self) -> bool {
+        self.believing.is_some()
     }
 
     pub(crate) fn config(&self, speaks: Speaks) -> Arc<ServerConfig> {
@@ -109,63 +136,14 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     }
 }
 
-/// The last moment of a certificate: `notAfter` of RFC 5280.
-fn ends(certificate: &[u8]) -> Option<SystemTime> {
-    const SEQUENCE: u8 = 0x30;
-    let (certificate, _) = part(certificate, SEQUENCE)?;
-    let (mut fields, _) = part(certificate, SEQUENCE)?;
-    // The version is there in all but the oldest; then a serial number, an algorithm and an issuer.
-    if let Some((_, rest)) = part(fields, 0xA0) {
-        fields = rest;
-    }
-    let (_, fields) = part(fields, 0x02)?;
-    let (_, fields) = part(fields, SEQUENCE)?;
-    let (_, fields) = part(fields, SEQUENCE)?;
-    let (validity, _) = part(fields, SEQUENCE)?;
-    let (_, after) = time(validity)?;
-    let (ends, _) = time(after)?;
-    Some(ends)
-}
-
-/// One part of a text in DER, and what follows it.
-fn part(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    let (&first, rest) = bytes.split_first()?;
-    let (&short, mut rest) = rest.split_first()?;
-    let mut length = usize::from(short);
-    if short >= 0x80 {
-        let digits = usize::from(short & 0x7F);
-        if !(1..=4).contains(&digits) {
-            return None;
-        }
-        let (long, after) = rest.split_at_checked(digits)?;
-        length = long.iter().fold(0, |length, digit| length << 8 | usize::from(*digit));
-        rest = after;
-    }
-    if first != tag { None } else { rest.split_at_checked(length) }
-}
-
-/// A moment: `YYMMDDHHMMSSZ` or `YYYYMMDDHHMMSSZ`.
-fn time(bytes: &[u8]) -> Option<(SystemTime, &[u8])> {
-    let ((text, rest), short) = match part(bytes, 0x17) {
-        Some(utc) => (utc, true),
-        None => (part(bytes, 0x18)?, false),
-    };
-    let text = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;
-    // RFC 5280: two digits below fifty are of this century.
-    let century = match short {
-        true if text.get(..2)?.parse::<u8>().ok()? < 50 => "20",
-        true => "19",
-        false => "",
-    };
-    let moment = jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", format!("{century}{text}")).ok()?;
-    let moment = moment.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
-    let since = Duration::from_secs(u64::try_from(moment.as_second()).ok()?);
-    Some((UNIX_EPOCH + since, rest))
-}
-
 #[cfg(test)]
 mod tests {
-    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+    use std::time::UNIX_EPOCH;
+
+    use rcgen::{
+        CertificateParams, CertificateRevocationList, CertificateRevocationListParams, Issuer, KeyIdMethod,
+        KeyPair, date_time_ymd,
+    };
 
     use super::*;
 
@@ -178,7 +156,8 @@ mod tests {
     }
 
     fn made(chain: &str, key: &str, clients: Option<&str>) -> Result<Tls, String> {
-        let clients = clients.map(|pem| Clients { authorities: pem.as_bytes(), required: true });
+        let clients =
+            clients.map(|pem| Clients { authorities: pem.as_bytes(), required: true, revoked: &[] });
         Tls::new(chain.as_bytes(), &Secret::new(key.to_owned()), clients)
             .map_err(|invalid| invalid.to_string())
     }
@@ -208,14 +187,58 @@ mod tests {
     #[test]
     fn a_certificate_that_is_cut_or_garbled_has_no_end_and_does_no_harm() {
         let (_, _, der) = certified(2031);
-        assert!(ends(&der).is_some());
+        assert!(der::ends(&der).is_some());
         for length in 0..150.min(der.len()) {
-            assert_eq!(ends(&der[..length]), None, "{length}");
+            assert_eq!(der::ends(&der[..length]), None, "{length}");
         }
         for place in 0..der.len() {
             let mut garbled = der.clone();
             garbled[place] ^= 0xFF;
-            let _ = ends(&garbled);
+            let _ = der::ends(&garbled);
+            let _ = der::next_due(&garbled);
+        }
+    }
+
+    fn list(until: i32) -> CertificateRevocationList {
+        let key = KeyPair::generate().unwrap();
+        let issuer = Issuer::new(CertificateParams::new(Vec::new()).unwrap(), key);
+        let made = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(until, 3, 1),
+            crl_number: 1.into(),
+            issuing_distribution_point: None,
+            revoked_certs: Vec::new(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        made.signed_by(&issuer).unwrap()
+    }
+
+    #[test]
+    fn a_list_says_when_it_ends_in_each_of_its_spellings_and_the_first_end_counts() {
+        let seconds = |file: &[u8]| due(file).unwrap().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let (soon, later) = (list(2031), list(2060));
+        assert_eq!(seconds(soon.der()), 1_930_089_600);
+        assert_eq!(seconds(later.pem().unwrap().as_bytes()), 2_845_324_800);
+        let both = format!("{}{}", later.pem().unwrap(), soon.pem().unwrap());
+        assert_eq!(seconds(both.as_bytes()), 1_930_089_600);
+    }
+
+    #[test]
+    fn what_is_no_list_is_refused_and_never_an_empty_one() {
+        let (chain, key, _) = certified(2031);
+        let good = list(2060);
+        let der = good.der();
+        for wrong in [&b""[..], b"x", chain.as_bytes(), &der[..der.len() - 1], &der[1..]] {
+            assert!(due(wrong).is_err());
+            let revoked = [Arc::from(wrong)];
+            let clients = Clients { authorities: chain.as_bytes(), required: true, revoked: &revoked };
+            let made = Tls::new(chain.as_bytes(), &Secret::new(key.clone()), Some(clients));
+            assert!(made.unwrap_err().to_string().starts_with("crl: holds "));
+        }
+        for place in 0..der.len() {
+            let mut garbled = der.to_vec();
+            garbled[place] ^= 0xFF;
+            let _ = due(&garbled);
         }
     }
 }

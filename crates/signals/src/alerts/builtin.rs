@@ -25,7 +25,7 @@ const fn alert(
 }
 
 /// A metric of a part that is not there has no data, and such an alert is quiet.
-const ALL: [BuiltIn; 19] = [
+const ALL: [BuiltIn; 20] = [
     alert(
         "alerts_undelivered",
         "increase(alert_notices_total{result='dropped'}[1h]) > 0",
@@ -158,6 +158,13 @@ const ALL: [BuiltIn; 19] = [
         (60, 60),
         Severity::Warning,
         "the retry budget of an upstream is spent: its failures are passed on",
+    ),
+    alert(
+        "revocation_list_ended",
+        "revocation_list_expires_in_seconds <= 0",
+        (0, 0),
+        Severity::Critical,
+        "a list of revoked certificates has ended, and nobody who brings a certificate gets in: put the newest in its place",
     ),
     alert(
         "strangers_refused",

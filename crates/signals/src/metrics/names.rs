@@ -7,7 +7,7 @@
 //! | [`ATTEMPTS`], [`RETRIES`], [`RETRY_BUDGET_EXHAUSTED`] | what it took to answer them |
 //! | [`UPSTREAM_KEY_CALLS`], [`UPSTREAM_KEY_RESTING`] | upstreams with several keys |
 //! | [`BREAKER_STATE`], [`BREAKER_OPEN`], [`BREAKER_TRANSITIONS`] | circuit breakers |
-//! | [`CERTIFICATE_EXPIRES`] | how long the certificate of a port is good for |
+//! | [`CERTIFICATE_EXPIRES`], [`REVOCATION_LIST_EXPIRES`] | how long what a port proves itself with, and judges others by, is good for |
 //! | [`COMPRESS_BYTES`] | bodies that changed their coding |
 //! | [`LIMITER_WAIT`], [`BULKHEAD_IN_FLIGHT`], [`REJECTIONS`] | who waited, who is inside, who was refused |
 //! | [`CACHE`] | what came of asking the cache |
@@ -351,6 +351,13 @@ pub const OTLP_SPANS_DROPPED: Family<Counter, 0> = Family::counter(
     [],
 );
 
+/// `seawall_revocation_list_expires_in_seconds{port}`; there where a port has lists of certificates that were taken back.
+pub const REVOCATION_LIST_EXPIRES: Family<Gauge, 1> = Family::gauge(
+    "seawall_revocation_list_expires_in_seconds",
+    "Time until the first list of revoked certificates ends; then nobody who brings one gets in at that port.",
+    ["port"],
+);
+
 /// `seawall_series_dropped_total{metric}`; the registry counts it by itself.
 pub const SERIES_DROPPED: Family<Counter, 1> = Family::counter(
     "seawall_series_dropped_total",
@@ -410,6 +417,7 @@ pub const ALL: &[Described] = &[
     REJECTIONS.describe(),
     RETRIES.describe(),
     RETRY_BUDGET_EXHAUSTED.describe(),
+    REVOCATION_LIST_EXPIRES.describe(),
     SERIES_DROPPED.describe(),
     UPSTREAM_KEY_CALLS.describe(),
     UPSTREAM_KEY_RESTING.describe(),

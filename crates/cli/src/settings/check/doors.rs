@@ -17,6 +17,12 @@ pub(super) fn check(checking: &mut Checking<'_>) {
     }
     data_port(checking);
     admin(checking);
+    for (port, tls) in settings.tls_of_ports() {
+        if tls.client_ca.is_none() && !tls.crl.is_empty() {
+            let message = "nobody is asked for a certificate that could have been taken back";
+            checking.error(&port.then("crl"), message, "write client_ca beside it, or remove it");
+        }
+    }
     calling::invalid(checking, &Key::top("fleet"), settings.fleet.check());
     server(checking);
     if let Some(Err(invalid)) = settings.logs.as_ref().map(seawall_signals::logs::Options::check) {

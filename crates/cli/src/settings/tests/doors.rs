@@ -47,6 +47,13 @@ fn tls_that_cannot_be_spoken_is_refused() {
         ],
     );
     wrong("tls = {}", &["f:1:7: tls.cert: `cert` is missing, write `cert = …` in this table"]);
+    wrong(
+        "admin_tls = { cert = 'c.pem', key = 'env:SET', crl = ['people.crl'] }",
+        &[
+            "f:1:54: admin_tls.crl: nobody is asked for a certificate that could have been taken back, write client_ca beside \
+             it, or remove it",
+        ],
+    );
     wrong("admin_tls = {}", &["f:1:13: admin_tls.cert: `cert` is missing, write `cert = …` in this table"]);
     wrong(
         "tls = { cert = 'c.pem', key = 'k.pem' }",

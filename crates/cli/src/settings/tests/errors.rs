@@ -409,7 +409,7 @@ fn what_is_wrong_with_an_alert_is_named_with_its_column_and_what_to_write() {
             "f:1:1: alert.down.when: there is no condition, and no built-in alert of that name, write when = \"…\", or write one \
            of: alerts_undelivered, attack_seen, audit_trouble, breaker_open, budget_nearly_spent, caller_unusual, calls_failing, calls_slow, \
            calls_timing_out, carbon_high, certificate_expiring, configuration_changed, configuration_rolled_back, effects_in_doubt, failure_foretold, health_failing, jobs_interrupted, \
-           retries_exhausted, strangers_refused",
+           retries_exhausted, revocation_list_ended, strangers_refused",
         ],
     );
     wrong(

@@ -1,5 +1,6 @@
 //! Who may come in by the data port, and what both ports prove themselves with.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +9,15 @@ use seawall_core::Code;
 use seawall_core::clock::wall_now;
 use seawall_gateway::plan;
 use seawall_gateway::plan::callers::{self, Callers, Reach};
-use seawall_gateway::plan::tls::{Clients, Tls};
+use seawall_gateway::plan::tls::{self, Clients, Tls};
 
-use super::{Key, Wiring, planned};
+use super::{Key, Wiring, planned, read_bounded};
 use crate::settings;
 use crate::settings::callers::Table;
 use crate::settings::finding::Weight;
+
+/// The largest list that is read: a million certificates that were taken back are some 40 MB.
+const LARGEST_LIST: u64 = 64 << 20;
 
 /// A certificate that ends within this is worth a warning.
 const EXPIRES_SOON: Duration = Duration::from_secs(14 * 86_400);
@@ -71,7 +75,9 @@ impl Wiring<'_> {
             None => None,
         };
         let required = settings.clients == settings::tls::Clients::Required;
-        let clients = authorities.as_deref().map(|authorities| Clients { authorities, required });
+        let revoked = self.revoked(&key.then("crl"), &settings.crl)?;
+        let revoked = &revoked;
+        let clients = authorities.as_deref().map(|authorities| Clients { authorities, required, revoked });
         let tls = Tls::new(&chain?, &secret?, clients);
         let tls = tls.map_err(|invalid| self.invalid(&key, &invalid)).ok()?;
         let left = tls.ends().map(|ends| ends.duration_since(wall_now()));
@@ -89,6 +95,34 @@ impl Wiring<'_> {
             Some(Ok(_)) | None => {}
         }
         Some(tls)
+    }
+
+    /// Lists of certificates that were taken back, if each can be had and is good now.
+    fn revoked(&mut self, key: &Key, files: &[PathBuf]) -> Option<Vec<Arc<[u8]>>> {
+        let mut all = Vec::with_capacity(files.len());
+        for file in files {
+            let shown = file.display();
+            let bytes = match read_bounded(file, LARGEST_LIST) {
+                Ok(bytes) => bytes,
+                Err(why) => {
+                    self.unready(key, Code::FileUnreadable, format!("{shown} cannot be read: {why}"));
+                    continue;
+                }
+            };
+            let wrong = match tls::due(&bytes) {
+                Err(why) => Some(format!("{shown} {why}")),
+                Ok(due) if due <= wall_now() => Some(format!(
+                    "the list in {shown} has ended, and nobody can say who was taken back since: put the authority's newest \
+                     in its place"
+                )),
+                Ok(_) => None,
+            };
+            match wrong {
+                Some(why) => self.unready(key, Code::ConfigurationInvalid, why),
+                None => all.push(Arc::from(bytes)),
+            }
+        }
+        (all.len() == files.len()).then_some(all)
     }
 
     /// Every value of a secret that is good now.

@@ -58,6 +58,7 @@ fn full() -> Registry {
     ALERT_NOTICES_WAITING.with(&registry, ["ops"]).set(1.0);
     ALERTS_ACTIVE.with(&registry, ["critical"]).set(1.0);
     CERTIFICATE_EXPIRES.with(&registry, ["listen"]).set(86_400.0);
+    REVOCATION_LIST_EXPIRES.with(&registry, ["listen"]).set(3_600.0);
     CONFIG_GENERATION.with(&registry, []).set(3.0);
     CONFIG_ROLLBACKS.with(&registry, ["itself"]).inc();
     EVENTS_DROPPED.observe(&registry, |out| out.add(&[], 0.0)).keep();
@@ -125,6 +126,7 @@ fn the_list_is_the_published_one() {
         "seawall_rejections_total{upstream,policy,code}",
         "seawall_retries_total{upstream,reason}",
         "seawall_retry_budget_exhausted_total{upstream}",
+        "seawall_revocation_list_expires_in_seconds{port}",
         "seawall_series_dropped_total{metric}",
         "seawall_upstream_key_calls_total{upstream,key,result}",
         "seawall_upstream_key_resting{upstream,key}",
