@@ -63,6 +63,53 @@ fn a_first_configuration_is_judged_and_each_lost_point_has_its_fix() {
     assert!(!out.contains("canary"));
 }
 
+/// Every check of a page: its id, what it is for, and what it is worth or why it does not apply.
+fn rows(page: &str) -> Vec<(String, String, String)> {
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        assert_eq!(cells.len(), 3, "{row}");
+        let worth = cells[2].rsplit_once(" of ").map_or(cells[2], |(_, max)| max);
+        (cells[0].trim_matches('`').to_owned(), cells[1].to_owned(), worth.to_owned())
+    })
+    .collect()
+}
+
+#[test]
+fn the_page_of_the_first_configuration_has_every_check_there_is_with_what_it_is_worth() {
+    let directory = tempfile::tempdir().unwrap();
+    let home = directory.path();
+    assert_eq!(run(home, &["init"], &[]).0, Some(0));
+    let report = report(home, &[]);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let made = report["checks"].as_array().unwrap().iter().map(|check| {
+        let worth = check["absent"].as_str().map_or(check["max"].to_string(), |why| format!("– ({why})"));
+        (text(&check["id"]), text(&check["title"]), worth)
+    });
+    let made: Vec<_> = made.collect();
+    let page = include_str!("../../../docs/audit-default.md");
+    let said = rows(page);
+    for row in &made {
+        // What the system does not say in one place it may say in another.
+        let unknown = |worth: &str| row.0.starts_with("environment.") && worth.starts_with('–');
+        let page_knows = said.iter().all(|(id, _, worth)| *id != row.0 || !unknown(worth));
+        assert!(
+            unknown(&row.2) || !page_knows || said.contains(row),
+            "docs/audit-default.md lacks {row:?}: make it anew as it says"
+        );
+    }
+    for (id, ..) in &said {
+        assert!(
+            made.iter().any(|(own, ..)| own == id),
+            "docs/audit-default.md has {id}, and no check is called that"
+        );
+    }
+    let critical = report["checks"].as_array().unwrap().iter().filter(|check| check["critical"] == true);
+    for check in critical.filter(|check| check["absent"].is_null()) {
+        assert_eq!(check["points"], check["max"], "the first configuration has no critical fault: {check}");
+    }
+}
+
 #[test]
 fn a_critical_fault_holds_the_score_down_and_putting_it_right_is_seen() {
     let directory = tempfile::tempdir().unwrap();

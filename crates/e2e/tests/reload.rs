@@ -257,3 +257,96 @@ async fn the_binary_takes_up_a_changed_file_a_signal_and_a_lever_and_refuses_non
     assert_eq!(client::get(&seawall.url("/two/x")).await.unwrap().status, 404);
     assert_eq!(client::get(&seawall.url("/up/x")).await.unwrap().status, 200);
 }
+
+/// How many reloads of the binary: a hundred, or as many as `SEAWALL_RELOADS` says.
+fn reloads() -> u64 {
+    std::env::var("SEAWALL_RELOADS").ok().and_then(|count| count.parse().ok()).unwrap_or(100)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reloads_of_the_binary_fail_no_call_of_sixty_four_connections_and_forget_nothing() {
+    let Some(binary): Option<PathBuf> = binary() else { return };
+    let up = Upstream::start(Reply::ok("ok")).await.unwrap();
+    let script = Script::per_path(|request, _| match request.path() {
+        "/bad" => Reply::status(500),
+        _ => Reply::ok("ok"),
+    });
+    let ill = Upstream::start(script).await.unwrap();
+    let more = |n: u64| {
+        // Something of everything changes with each, and a route comes and goes.
+        let route = if n.is_multiple_of(2) { "[route.r]\nmatch.path = \"/up/r/**\"\n" } else { "" };
+        format!(
+            "limits = [{{ requests = \"{}/min\" }}, {{ concurrent = {} }}]\nqueue = {{ max = 1000, wait = \"20s\" }}\n\
+             breaker = {{ consecutive = {} }}\n[upstream.ill]\nurl = \"{}\"\nretry = \"off\"\nbreaker = {{ consecutive = 3, \
+             open = \"1h\" }}\nlimits = [{{ requests = \"{}/d\" }}]\nqueue = {{ max = 0, wait = \"0s\" }}\n{route}",
+            1_000_000 + n,
+            64 + n % 3,
+            5 + n % 2,
+            ill.url(),
+            8 + n % 2,
+        )
+    };
+    let home = configured(&up.url(), "127.0.0.1:0");
+    rewrite(&home, &up.url(), &more(0));
+    let seawall = Seawall::start(&binary, &home).await;
+    // A breaker that is open, and a limit of which three are gone: they must stay so.
+    for _ in 0..3 {
+        client::get(&seawall.url("/ill/bad")).await.unwrap();
+    }
+    assert_eq!(refused(&client::get(&seawall.url("/ill/x")).await.unwrap()), (503, "SW0004".into()));
+    let (over, made) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let callers: Vec<_> = (0..64)
+        .map(|n| {
+            let (over, made, at) = (over.clone(), made.clone(), seawall.listen.clone());
+            tokio::spawn(async move {
+                let mut caller = Client::connect(&at).await.map_err(|why| format!("connect: {why}"))?;
+                let path = if n % 2 == 0 { "/up/r/x" } else { "/up/x" };
+                while !over.load(Ordering::Relaxed) {
+                    let request = Request::get(path).header("host", &at);
+                    let answer = caller.call(&request).await.map_err(|why| format!("{n}: {why}"))?;
+                    if answer.status != 200 {
+                        return Err(format!("{n}: {} {}", answer.status, answer.text()));
+                    }
+                    made.fetch_add(1, Ordering::Relaxed);
+                }
+                Ok(())
+            })
+        })
+        .collect();
+    let url = format!("http://{}/api/v1/config/reload", seawall.admin);
+    let count = reloads();
+    for n in 1..=count {
+        rewrite(&home, &up.url(), &more(n));
+        let answer = client::post_json(&url, json!({ "by": "ann", "reason": "a test" })).await.unwrap();
+        assert_eq!(answer.status, 200, "{n}: {}", answer.text());
+    }
+    over.store(true, Ordering::Relaxed);
+    let failed: Vec<String> =
+        join_all(callers).await.into_iter().filter_map(|caller| caller.unwrap().err()).collect();
+    assert_eq!(failed, Vec::<String>::new(), "after {} calls", made.load(Ordering::Relaxed));
+    // The file is looked at too: one change may be taken up before the lever asks for it.
+    assert!(generation(&seawall).await.unwrap() > count);
+    let answer = client::get(&format!("http://{}/metrics", seawall.admin)).await.unwrap();
+    let counted: f64 = answer
+        .text()
+        .lines()
+        .filter(|line| {
+            line.starts_with("seawall_calls_total{upstream=\"up\",") && line.contains("outcome=\"ok\"")
+        })
+        .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
+        .sum();
+    let made = made.load(Ordering::Relaxed);
+    assert!(made > 1_000, "{made}");
+    assert_eq!(counted, made as f64, "every call was counted once");
+    // Once through the breaker: the limit has counted every call since the start.
+    assert_eq!(refused(&client::get(&seawall.url("/ill/x")).await.unwrap()), (503, "SW0004".into()));
+    let reset = format!("http://{}/api/v1/breakers/ill/reset", seawall.admin);
+    client::post_json(&reset, json!({ "by": "ann", "reason": "a test" })).await.unwrap();
+    let mut left = 0;
+    while client::get(&seawall.url("/ill/x")).await.unwrap().status == 200 {
+        left += 1;
+        assert!(left <= 6, "the limit forgot what was spent before");
+    }
+    assert!((5..=6).contains(&left), "{left} of eight or nine were left after three");
+    assert!(up.ledger().connections() < 200, "connections are kept: {}", up.ledger().connections());
+}

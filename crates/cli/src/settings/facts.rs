@@ -13,6 +13,14 @@ pub(crate) fn facts(settings: &Settings) -> Facts {
         admin: Some((settings.admin.0.ip(), settings.asks_operators())),
         ..Facts::default()
     };
+    for (port, address, tls) in [
+        ("listen", settings.listen, settings.tls.is_some()),
+        ("admin", settings.admin, settings.admin_tls.is_some()),
+    ] {
+        if !address.0.ip().is_loopback() {
+            facts.outside.push((port.to_owned(), tls));
+        }
+    }
     for (name, upstream) in &settings.upstream {
         facts.upstreams.push(UpstreamFact {
             name: name.clone(),

@@ -5,6 +5,7 @@ mod errors;
 mod health;
 mod keys;
 mod layers;
+mod panics;
 mod plans;
 mod sample;
 mod spellings;

@@ -255,6 +255,24 @@ fn network(judging: &mut Judging, facts: &Facts) {
         12,
         door(facts.admin, "admin", "admin_token"),
     );
+    let clear = facts.outside.iter().filter(|(_, tls)| !tls).map(|(port, _)| {
+        let key = if port == "admin" { "admin_tls" } else { "tls" };
+        loss(
+            4,
+            format!("what is said to {port} can be read on the way"),
+            format!("write {key} with a certificate and its key"),
+        )
+    });
+    judging.check(
+        "network.ports",
+        GROUP,
+        "what is said to its ports cannot be read on the way",
+        8,
+        match facts.outside.is_empty() {
+            true => Said::Absent("no port can be reached from outside"),
+            false => Said::Lost(clear.collect()),
+        },
+    );
     let clear = facts.upstreams.iter().filter(|upstream| upstream.in_the_clear);
     let lost = clear.map(|upstream| match upstream.credential {
         true => loss(

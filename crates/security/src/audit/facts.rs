@@ -17,6 +17,8 @@ pub struct Facts {
     pub listen: Option<(IpAddr, bool)>,
     /// Where operators connect, and whether they are asked for a token.
     pub admin: Option<(IpAddr, bool)>,
+    /// The ports that others reach, each with whether it speaks TLS.
+    pub outside: Vec<(String, bool)>,
     /// Who is called.
     pub upstreams: Vec<UpstreamFact>,
     /// Where the secrets of the configuration are.

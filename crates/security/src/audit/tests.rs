@@ -26,6 +26,7 @@ fn sound() -> Facts {
         ],
         listen: Some(([127, 0, 0, 1].into(), false)),
         admin: Some(([127, 0, 0, 1].into(), false)),
+        outside: Vec::new(),
         upstreams: vec![UpstreamFact {
             name: "a".into(),
             in_the_clear: false,
@@ -60,7 +61,7 @@ fn a_sound_installation_has_a_hundred_and_nothing_known_has_no_score() {
 #[test]
 fn every_lost_point_has_a_reason_and_a_fix() {
     type Spoil = fn(&mut Facts);
-    let spoils: [(&str, u32, bool, Spoil); 21] = [
+    let spoils: [(&str, u32, bool, Spoil); 22] = [
         ("environment.user", 8, false, |facts| facts.environment.root = Some(true)),
         ("environment.core-dumps", 4, false, |facts| facts.environment.core_dumps = Some(true)),
         ("environment.ptrace", 2, false, |facts| facts.environment.ptrace = Some(true)),
@@ -79,6 +80,9 @@ fn every_lost_point_has_a_reason_and_a_fix() {
         ("files.above", 4, true, |facts| facts.files[0].open_above = Some("/srv".into())),
         ("network.callers", 12, true, |facts| facts.listen = Some(([0, 0, 0, 0].into(), false))),
         ("network.operators", 12, true, |facts| facts.admin = Some(([10, 0, 0, 1].into(), false))),
+        ("network.ports", 4, false, |facts| {
+            facts.outside = vec![("admin".into(), false), ("listen".into(), true)];
+        }),
         ("network.upstreams", 8, false, |facts| facts.upstreams[0].in_the_clear = true),
         ("application.build", 2, false, |facts| facts.environment.debug_build = true),
         ("application.trail", 8, true, |facts| facts.trail = Some(false)),
