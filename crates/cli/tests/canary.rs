@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use seawall_security::fernet::Key;
 
-/// Every page of the admin port that can be got.
-const ADMIN: [&str; 19] = [
+/// Pages of the admin port beside those that it describes itself.
+const ADMIN: [&str; 21] = [
     "/",
     "/health",
     "/health/live",
@@ -33,6 +33,8 @@ const ADMIN: [&str; 19] = [
     "/api/v1/board",
     "/alerts",
     "/alerts/health_failing",
+    "/alerts/down",
+    "/login",
     "/api/v1/audit",
     "/api/v1/calls",
     "/api/v1/nothing?key=QUERY",
@@ -48,11 +50,12 @@ impl Canaries {
     fn new() -> Self {
         let places = [
             "VAULT", "OLD", "ENV", "FILE", "ADMIN", "CALLER", "COOKIE", "QUERY", "BODY", "LITERAL", "NAME",
-            "ANSWER", "SECOND",
+            "ANSWER", "SECOND", "SLACK", "OTLP",
         ];
         let made = |place: &'static str| (place, format!("canary{place}7Qm2xVb9Lw4TzR1nKc8Y"));
         let key = Key::generate().unwrap().text().expose().to_owned();
-        Self::of(places.into_iter().map(made).chain([("KEY", key)]))
+        let hook = base64("canaryHOOK7Qm2xVb9Lw4TzR", 0, STANDARD);
+        Self::of(places.into_iter().map(made).chain([("KEY", key), ("HOOK", hook)]))
     }
 
     fn of(secrets: impl IntoIterator<Item = (&'static str, String)>) -> Self {
@@ -143,10 +146,13 @@ fn serve_one(mut stream: TcpStream, seen: &Mutex<Vec<u8>>, answer: &str) {
     let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
     let mut request = Vec::new();
     let mut piece = [0; 4096];
-    // A body ends in a word of its own; a POST without it has not arrived.
-    let whole = |request: &[u8]| match request.starts_with(b"POST") {
-        true => request.ends_with(b"END"),
-        false => request.ends_with(b"\r\n\r\n"),
+    // A POST whose body is not all there has not arrived.
+    let whole = |request: &[u8]| {
+        let text = String::from_utf8_lossy(request).to_ascii_lowercase();
+        let Some(head) = text.find("\r\n\r\n") else { return false };
+        let length =
+            text[..head].lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+        request.len() >= head + 4 + length.unwrap_or(0usize)
     };
     while !whole(&request) {
         match stream.read(&mut piece) {
@@ -292,6 +298,13 @@ fn settings(upstream: &str) -> String {
     // Nobody is there, so its breaker opens.
     text.push_str("[upstream.nowhere]\nurl = 'http://127.0.0.1:1'\nauth = { bearer = 'vault:openai' }\nbreaker.consecutive = 2\n");
     // Looked at with a key in the header and in the URL, by one who answers with a secret.
+    // Somebody is told of that by ways that hold secrets, and neither way works.
+    text.push_str(&format!(
+        "[alert.down]\nwhen = \"breaker_open{{upstream='nowhere'}} > 0\"\nseverity = 'error'\nsend = ['hook', 'slack']\n\
+         [channel.hook]\nwebhook = '{upstream}/fail/hook'\nsecret = 'env:HOOK_KEY'\n\
+         [channel.slack]\nslack = 'env:SLACK_URL'\n\
+         [otlp]\nendpoint = '{upstream}'\nheaders = {{ authorization = 'env:OTLP_KEY' }}\ninterval = '1s'\n"
+    ));
     text.push_str(&format!(
         "[health.vaulted]\nhttp = '{upstream}/ok'\nevery = '1s'\nfailures = 1\n\
          [health.failing]\nhttp = '{upstream}/fail'\nauth = {{ basic = 'file:pair' }}\nfailures = 1\n\
@@ -395,9 +408,72 @@ fn what_callers_say(served: &Served, out: &mut Out<'_>, canaries: &Canaries) -> 
     ids
 }
 
+/// Everything there is to get by the port's own description, without its holes.
+fn described(served: &Served, canaries: &Canaries) -> Vec<String> {
+    let request = format!(
+        "GET /api/v1/openapi.json HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
+        served.admin,
+        canaries.get("ADMIN")
+    );
+    let answer = String::from_utf8(send(&served.admin, &request)).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let body: serde_json::Value = serde_json::from_str(body).unwrap_or_else(|why| panic!("{why}: {answer}"));
+    let paths = body["paths"].as_object().unwrap().iter();
+    let got = paths.filter(|(_, methods)| methods.get("get").is_some()).map(|(path, _)| path.clone());
+    // A stream has no end.
+    got.filter(|path| !path.contains('{') && path != "/events").collect()
+}
+
+/// What somebody hears who follows a stream for three seconds.
+fn followed(served: &Served, canaries: &Canaries, path: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(&served.admin).unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\r\n",
+        served.admin,
+        canaries.get("ADMIN")
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let (mut heard, mut piece) = (Vec::new(), [0; 4096]);
+    let until = std::time::Instant::now() + Duration::from_secs(3);
+    while std::time::Instant::now() < until && heard.len() < 256 * 1024 {
+        match stream.read(&mut piece) {
+            Ok(0) => break,
+            Ok(read) => heard.extend_from_slice(&piece[..read]),
+            // Nothing was said for a while.
+            Err(_) => {}
+        }
+    }
+    heard
+}
+
+/// Those who should hear of an alert cannot be reached: what is said of that, and what a test of the ways says.
+fn who_cannot_be_told(served: &Served, out: &mut Out<'_>, canaries: &Canaries, seen: &Mutex<Vec<u8>>) {
+    for channel in ["hook", "slack"] {
+        let body = "{\"by\": \"ann\", \"reason\": \"a test\"}";
+        let request = format!(
+            "POST /api/v1/channels/{channel}/test HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            served.admin,
+            canaries.get("ADMIN"),
+            body.len()
+        );
+        let answer = send(&served.admin, &request);
+        assert!(answer.starts_with(b"HTTP/1.1 "), "{}", String::from_utf8_lossy(&answer));
+        out.search(&format!("the test of {channel}"), &answer);
+    }
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    let arrived = |word: &str| String::from_utf8_lossy(&seen.lock().unwrap()).contains(word);
+    while !(arrived("POST /fail/hook ") && arrived(canaries.get("SLACK")) && arrived(canaries.get("OTLP"))) {
+        assert!(std::time::Instant::now() < deadline, "nobody was told");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// Everything an operator can ask.
 fn what_is_asked(home: &Home, served: &Served, out: &mut Out<'_>, canaries: &Canaries, ids: &[String]) {
     let mut pages: Vec<String> = ADMIN.map(|page| page.replace("QUERY", canaries.get("QUERY"))).into();
+    pages.extend(described(served, canaries));
     pages.extend(ids.iter().map(|id| format!("/api/v1/calls/{id}")));
     for page in pages {
         for accept in ["*/*", "text/html", "application/openmetrics-text"] {
@@ -411,6 +487,7 @@ fn what_is_asked(home: &Home, served: &Served, out: &mut Out<'_>, canaries: &Can
             out.search(&page, &answer);
         }
     }
+    out.search("/events", &followed(served, canaries, "/events"));
     // Whoever has another token, and a browser that logs in, once with the right one.
     let (right, wrong) = (canaries.get("ADMIN"), canaries.get("CALLER"));
     let refused = format!(
@@ -437,6 +514,8 @@ fn what_is_asked(home: &Home, served: &Served, out: &mut Out<'_>, canaries: &Can
         &["limits"],
         &["health"],
         &["alerts", "--all"],
+        &["top"],
+        &["effects", "list"],
         &["breakers", "reset", "nowhere", "--by", "ann", "--reason", "a test"],
         &["explain", &ids[0]],
     ];
@@ -448,6 +527,11 @@ fn what_is_asked(home: &Home, served: &Served, out: &mut Out<'_>, canaries: &Can
         &["check"][..],
         &["check", "--json"],
         &["config", "show"],
+        &["config", "schema"],
+        &["config", "versions"],
+        &["config", "versions", "1"],
+        &["config", "diff"],
+        &["config", "backup", "--out", "copy"],
         &["audit", "verify"],
         &["audit", "export"],
         &["audit", "security"],
@@ -472,6 +556,9 @@ fn no_secret_comes_out_anywhere() {
             ("SECOND_KEY".to_owned(), canaries.get("SECOND").to_owned()),
             ("ADMIN_KEY".to_owned(), canaries.get("ADMIN").to_owned()),
             ("SEAWALL_ADMIN_TOKEN".to_owned(), canaries.get("ADMIN").to_owned()),
+            ("HOOK_KEY".to_owned(), format!("whsec_{}", canaries.get("HOOK"))),
+            ("SLACK_URL".to_owned(), format!("{url}/fail/{}", canaries.get("SLACK"))),
+            ("OTLP_KEY".to_owned(), format!("Bearer {}", canaries.get("OTLP"))),
         ],
     };
     let pair = home.directory.path().join("pair");
@@ -485,6 +572,7 @@ fn no_secret_comes_out_anywhere() {
     let command = std::fs::read(format!("/proc/{}/cmdline", served.child.id()));
     out.search("the command line", &command.unwrap_or_default());
     let ids = what_callers_say(&served, &mut out, &canaries);
+    who_cannot_be_told(&served, &mut out, &canaries, &seen);
     what_is_asked(&home, &served, &mut out, &canaries, &ids);
 
     let id = served.child.id().to_string();
@@ -500,7 +588,7 @@ fn no_secret_comes_out_anywhere() {
     assert!(out.searched > 300 && ids.len() > 50, "{} texts, {} calls", out.searched, ids.len());
     // The secrets were in use: the upstream was given them, and nobody else was.
     let seen = seen.lock().unwrap();
-    for place in ["VAULT", "ENV", "SECOND", "FILE", "CALLER", "COOKIE", "QUERY", "BODY"] {
+    for place in ["VAULT", "ENV", "SECOND", "FILE", "CALLER", "COOKIE", "QUERY", "BODY", "SLACK", "OTLP"] {
         let alone = Canaries::of([(place, canaries.get(place).to_owned())]);
         assert!(alone.found_in(&seen).is_some(), "{place} was never used");
     }
