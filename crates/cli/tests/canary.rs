@@ -3,6 +3,7 @@
 //! A new output (a log, a page, a webhook, a file in the state directory) belongs in [`ADMIN`], in the commands of
 //! [`what_is_asked`], or in [`Out`]. A new place for a secret belongs in [`Canaries`].
 
+#![allow(clippy::disallowed_methods, reason = "a real process is waited for")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use std::collections::BTreeMap;
