@@ -15,8 +15,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let command = commands::Seawall::parse();
-    match command.run() {
+    let exit = match command.run() {
         Ok(exit) => exit,
         Err(failure) => failure.report(),
-    }
+    };
+    output::settle();
+    exit
 }

@@ -1,10 +1,14 @@
 //! Data goes to stdout, everything else to stderr; a reader that goes away is no failure.
 
+mod people;
+
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use serde::Serialize;
+
+pub(crate) use people::{note, settle, wait_for_nobody};
 
 /// Why a command could not do what it was asked.
 #[derive(Debug)]
@@ -37,12 +41,6 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
-}
-
-/// Writes a line for people.
-pub(crate) fn note(line: impl fmt::Display) {
-    // Nobody is left to tell when stderr is gone.
-    let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
 /// Writes data as it is.

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -357,4 +359,31 @@ async fn peak(seawall: &Seawall) -> u64 {
     let text = std::fs::read_to_string(path).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells");
     line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[tokio::test]
+async fn whoever_stops_reading_its_stderr_holds_up_neither_a_reload_nor_a_stop() {
+    let Some(binary): Option<PathBuf> = binary() else { return };
+    let up = Upstream::start(Reply::ok("ok")).await.unwrap();
+    let home = configured(&up.url(), "127.0.0.1:0");
+    let mut seawall = Seawall::start(&binary, &home).await;
+    // Its pipe is filled to the last byte, and nobody empties it.
+    let pipe = format!("/proc/{}/fd/2", seawall.child.id().unwrap());
+    let mut options = std::fs::OpenOptions::new();
+    let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap();
+    let mut pipe = options.write(true).custom_flags(nonblock).open(pipe).unwrap();
+    while pipe.write(b".").is_ok() {}
+    drop(pipe);
+    let reload = format!("http://{}/api/v1/config/reload", seawall.admin);
+    let file = home.path().join("seawall.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    for n in 1..=3 {
+        std::fs::write(&file, format!("{text}\n[defaults]\ndeadline = \"{n}0s\"\n")).unwrap();
+        let asked = serde_json::json!({ "by": "ann", "reason": "a test" });
+        let answer = client::post_json(&reload, asked).await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    assert_eq!(client::get(&seawall.url("/up/x")).await.unwrap().status, 200);
+    seawall.signal("-TERM").await;
+    assert!(seawall.ended().await.success());
 }

@@ -23,7 +23,7 @@ use super::logging::Logging;
 use super::reload::{self, Reread, Why};
 use super::succession::{Inherited, inherited, linger, part, successors};
 use super::{Source, report, variable};
-use crate::output::{Failure, note, plain};
+use crate::output::{Failure, note, plain, settle, wait_for_nobody};
 use crate::settings::{
     self, Drawn, Finding, Findings, Key, Loaded, Memory, Purpose, Ready, Weight, draw, load,
 };
@@ -147,6 +147,7 @@ pub(super) fn serve(
     let mut signals = runtime.block_on(async { Signals::new() })?;
     (plan.journal, plan.fleet) = journal::open(journal, &runtime)?;
     let mut gateway = seawall_gateway::start_on(plan, inherited.sockets).map_err(Failure::failed)?;
+    wait_for_nobody().map_err(|why| Failure::failed(format_args!("cannot start: {why}")))?;
     let mut successors = successors(&mut gateway)?;
     if let Some(reread) = &mut reread {
         reread.begin(&gateway);
@@ -229,6 +230,7 @@ pub(super) fn serve(
             () = signals.stop() => {
                 note("seawall: left at once");
                 logging.end();
+                settle();
                 // The drain runs in a thread that is not waited for.
                 std::process::exit(1)
             }
