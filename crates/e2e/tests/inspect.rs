@@ -105,7 +105,8 @@ fn limiting(rate: &str, held: Duration) -> Options {
 
 #[tokio::test]
 async fn who_sent_an_attack_is_limited_for_a_while_and_nobody_else_is() {
-    let (up, gateway) = gateway(limiting("2/h", Duration::from_secs(2))).await;
+    let held = Duration::from_secs(5);
+    let (up, gateway) = gateway(limiting("2/h", held)).await;
     for _ in 0..10 {
         assert_eq!(gateway.get("/up/looked/x").await.status, 200, "nobody has done anything");
     }
@@ -117,13 +118,13 @@ async fn who_sent_an_attack_is_limited_for_a_while_and_nobody_else_is() {
     let over = gateway.get("/up/looked/x").await;
     assert_eq!(refused(&over), (429, "SW0062".into()));
     let seconds: u64 = over.header("retry-after").unwrap().parse().unwrap();
-    assert!((1..=2).contains(&seconds) && over.header("x-should-retry").is_none(), "{seconds}");
+    assert!((1..=5).contains(&seconds) && over.header("x-should-retry").is_none(), "{seconds}");
     assert_eq!(problem(&over)["certainty"], "not-done");
     assert_eq!(up.ledger().request_count(), 12);
     assert_eq!(gateway.get("/up/other").await.status, 200, "by another route it may");
     // A reload that changes the rate lets nobody off.
     let mut next = Rig::new(&up.url()).route("looked", "/up/looked/**", None);
-    next.plan.routes[0].inspect = Some(limiting("1/h", Duration::from_secs(2)));
+    next.plan.routes[0].inspect = Some(limiting("1/h", held));
     gateway.gateway.reload(next.plan).unwrap();
     assert_eq!(gateway.get("/up/looked/x").await.status, 429);
     eventually("its time is over", async || (gateway.get("/up/looked/x").await.status == 200).then_some(()))

@@ -142,8 +142,12 @@ async fn a_key_that_is_too_fast_rests_and_nobody_waits_while_another_one_is_awak
         assert_eq!((answer.status, decision(&answer, "waited").as_str()), (200, "0ms"));
     }
     assert_eq!((times(&up, "team"), times(&up, "spare")), (1, 4));
-    let limits = gateway.admin("/api/v1/limits").await.json().unwrap();
-    assert!(!limits.to_string().contains("paused_ms\":3"), "the upstream is not paused for a key: {limits}");
+    // The upstream is not paused for a key: nobody waits for it.
+    let status = gateway.admin("/api/v1/status").await.json().unwrap();
+    assert!(status["status"] == "healthy" && status["reasons"].is_null(), "{status}");
+    assert_eq!(gateway.item("upstreams", "up").await["state"], "ok");
+    let limits = gateway.list("limits").await;
+    assert!(limits.iter().all(|limit| limit["state"] == "ok" && limit["paused_ms"].is_null()), "{limits:?}");
 }
 
 #[tokio::test]

@@ -221,7 +221,7 @@ async fn whoever_was_taken_back_gets_in_nowhere_and_is_not_served_where_they_are
 }
 
 #[tokio::test]
-async fn a_list_that_ends_while_it_runs_lets_nobody_in_who_brings_a_certificate() {
+async fn a_list_that_has_ended_lets_nobody_in_who_brings_a_certificate() {
     let up = Upstream::start(Reply::ok("ok")).await.unwrap();
     let (authority, people) = (Authority::new(), Authority::new());
     let ann = people.sign("ann.example", 2060);

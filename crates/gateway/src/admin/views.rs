@@ -91,7 +91,7 @@ pub(super) fn present(board: &Board) -> Status {
             let (name, state, span) = (&up.plan.name, snapshot.state, whole(snapshot.for_));
             reasons.push(format!("the breaker of {name} is {state} since {span}"));
         }
-        let paused = up.pauses.longest();
+        let paused = up.paused();
         if !paused.is_zero() {
             reasons.push(format!("{} asked to be left alone for another {}", up.plan.name, whole(paused)));
         }
@@ -173,7 +173,7 @@ pub(super) fn all_upstreams(board: &Board) -> Vec<Upstream> {
             let breaking = up.breaker.state();
             let state = match breaking {
                 Breaking::Closed | Breaking::ForcedClosed | Breaking::MetricsOnly
-                    if !up.pauses.longest().is_zero() =>
+                    if !up.paused().is_zero() =>
                 {
                     "paused"
                 }
@@ -273,7 +273,7 @@ pub(super) async fn limits(board: Board) -> Json<Limits> {
 pub(super) fn all_limits(board: &Board) -> Vec<Limit> {
     let mut limits = Vec::new();
     for up in &board.house().upstreams {
-        let paused = up.pauses.longest();
+        let paused = up.paused();
         let paused_ms = (!paused.is_zero()).then(|| u64::try_from(paused.as_millis()).unwrap_or(u64::MAX));
         let state = |waiting: usize| match (paused_ms, waiting) {
             (Some(_), _) => "paused",

@@ -3,6 +3,7 @@
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use http::HeaderName;
 use seawall::breaker::Breaker;
@@ -213,6 +214,12 @@ impl LiveUpstream {
             plan: plan.clone(),
             same_parts,
         })
+    }
+
+    /// How long the provider wants to be left alone by those who come as anybody does. What waits for the first of several
+    /// keys alone is not meant: the others go on.
+    pub(crate) fn paused(&self) -> Duration {
+        if self.keys.is_some() { self.pauses.left(0) } else { self.pauses.longest() }
     }
 
     /// Stands for the credential that a caller's requests reach the provider with: of ours it is 0, and [`PINNED`] for
