@@ -227,3 +227,101 @@ async fn a_reload_keeps_rests_by_name_and_a_new_value_is_tried_at_once() {
     }
     assert_eq!(times(&up, "third"), 1);
 }
+
+#[tokio::test]
+async fn what_may_have_changed_something_is_sent_again_with_the_same_key_alone() {
+    // Every other answer is lost after the request was read.
+    let lost = |n: u64| if n % 2 == 1 { Reply::execute_then_drop("done") } else { Reply::ok("ok") };
+    let up = Upstream::start(Script::per_path(move |_, n| lost(n))).await.unwrap();
+    let gateway = rig(&up, &[1, 1]).start();
+    for _ in 0..4 {
+        assert_eq!(gateway.send(Request::new("PUT", "/up/x").json(&json!({}))).await.status, 200);
+    }
+    let pairs: Vec<_> = seen(&up).chunks(2).map(|pair| pair.to_vec()).collect();
+    assert_eq!(pairs.len(), 4);
+    assert!(pairs.iter().all(|pair| pair[0] == pair[1]), "another account would do it twice: {pairs:?}");
+    assert!(pairs.iter().any(|pair| pair[0] == "team") && pairs.iter().any(|pair| pair[0] == "spare"));
+    // What only reads may be asked of anybody.
+    assert_eq!(gateway.get("/up/x").await.status, 200);
+    let seen = seen(&up);
+    assert_ne!(seen[8], seen[9], "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_key_that_is_refused_after_a_doubt_is_not_exchanged() {
+    let fast = || Reply::status(429).header("retry-after", "30");
+    let up =
+        Upstream::start(Script::sequence([Reply::execute_then_drop("done"), fast(), fast()])).await.unwrap();
+    let mut rig = rig(&up, &[1, 1]);
+    rig.up().defaults.retry.attempts = 3;
+    let gateway = rig.start();
+    let answer = gateway.send(Request::new("PUT", "/up/x").json(&json!({}))).await;
+    assert_eq!(answer.status, 429, "{}", answer.text());
+    let seen = seen(&up);
+    assert!(seen.len() == 3 && seen.iter().all(|key| *key == seen[0]), "{seen:?}");
+    // It rests, and nobody else waits for it.
+    up.play(Reply::ok("ok"));
+    let other = gateway.get("/up/x").await;
+    assert_eq!((other.status, decision(&other, "waited").as_str()), (200, "0ms"));
+}
+
+#[tokio::test]
+async fn what_is_forbidden_to_one_call_takes_a_key_from_nobody() {
+    let up = Upstream::start(Script::per_path(|request, _| match &*request.target {
+        "/forbidden" => Reply::status(403),
+        _ => Reply::ok("ok"),
+    }));
+    let up = up.await.unwrap();
+    let mut rig = rig(&up, &[1, 1, 1]);
+    rig.up().defaults.retry.attempts = 9;
+    let gateway = rig.start();
+    for _ in 0..3 {
+        assert_eq!(gateway.post("/up/forbidden", &json!({})).await.status, 403);
+    }
+    assert_eq!(up.ledger().request_count(), 9, "each key once for each call");
+    assert!(VALUES.iter().all(|(name, _)| times(&up, name) == 3), "{:?}", seen(&up));
+    let view = gateway.item("upstreams", "up").await;
+    assert!(view["keys"].as_array().unwrap().iter().all(|key| key["state"] == "ok"), "{view}");
+    assert_eq!(gateway.get("/up/x").await.status, 200);
+}
+
+#[tokio::test]
+async fn where_the_last_one_is_refused_the_one_that_was_asked_to_wait_is_waited_for() {
+    let up = Upstream::start(by_key(|key| match key {
+        "team" => Reply::status(429).header("retry-after", "30"),
+        _ => Reply::status(401),
+    }));
+    let up = up.await.unwrap();
+    let mut before = rig(&up, &[1, 1]);
+    before.up().queue.wait = ms(0);
+    let gateway = before.start();
+    assert_eq!(gateway.get("/up/x").await.status, 401);
+    assert_eq!(seen(&up), ["team", "spare"]);
+    let refused = gateway.get("/up/x").await;
+    let wait = problem(&refused)["retry_after_ms"].as_u64().unwrap();
+    assert!(code(&refused) == "SW0003" && (29_000..=30_000).contains(&wait), "{wait}");
+    assert_eq!(up.ledger().request_count(), 2, "nobody asked the key that wants to be left alone");
+    // A key that is awake ends the wait, however it came.
+    let mut next = rig(&up, &[1, 1, 1]);
+    next.up().queue.wait = ms(0);
+    gateway.gateway.reload(next.plan).unwrap();
+    up.play(Reply::ok("ok"));
+    let answer = gateway.get("/up/x").await;
+    assert_eq!((answer.status, times(&up, "third")), (200, 1), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_refusal_nobody_can_read_is_one_all_the_same() {
+    let up = Upstream::start(by_key(|key| match key {
+        "spare" => Reply::status(401).body("no gzip").header("content-encoding", "gzip"),
+        _ => Reply::ok("ok"),
+    }));
+    let up = up.await.unwrap();
+    let mut rig = rig(&up, &[1, 1]);
+    rig.up().defaults.compress = seawall::compress::Options::default();
+    let gateway = rig.start();
+    for _ in 0..6 {
+        gateway.get("/up/x").await;
+    }
+    assert_eq!((times(&up, "spare"), times(&up, "team")), (1, 5));
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::{HOST, HeaderMap};
 use http::uri::PathAndQuery;
-use http::{Method, Request, Response, Uri, response};
+use http::{Method, Request, Response, StatusCode, Uri, response};
 use http_body::Body;
 use http_body_util::BodyExt;
 use seawall::classify::Classify;
@@ -21,7 +21,7 @@ use seawall_core::verdict::Seen;
 use crate::body::{Answered, Replay, Sending};
 use crate::compress::{Coding, peek};
 use crate::headers;
-use crate::house::{LiveUpstream, Used};
+use crate::house::{Came, Chosen, LiveUpstream};
 use crate::record::Record;
 use crate::upstream::{Pool, Progress, Reply, SendError, SendErrorKind, Sent};
 
@@ -48,13 +48,15 @@ pub(crate) struct Failure {
     pub(crate) code: Code,
     pub(crate) seen: Seen,
     pub(crate) message: String,
+    /// Of an answer that came and cannot be given to its caller.
+    pub(crate) status: Option<StatusCode>,
     /// When this attempt began; the origin where nothing was begun.
     pub(crate) began: Instant,
 }
 
 impl Failure {
     fn new(code: Code, seen: Seen, message: impl Into<String>) -> Self {
-        Self { code, seen, message: message.into(), began: Instant::ORIGIN }
+        Self { code, seen, message: message.into(), status: None, began: Instant::ORIGIN }
     }
 }
 
@@ -77,8 +79,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) coding: Option<&'a Coding<'a>>,
     /// Stands for the caller's credential.
     pub(crate) credential: u64,
-    /// Of several keys it bears the first.
-    pub(crate) pinned: bool,
+    /// Which of several keys it bears.
+    pub(crate) chosen: Chosen,
     /// What must not happen twice is sent by this right alone.
     pub(crate) right: Option<&'a Ticket>,
 }
@@ -97,23 +99,20 @@ impl Asking<'_> {
     /// Sends it to one upstream and waits for the head of the answer, within the patience of one attempt and before the
     /// deadline of the call.
     pub(crate) async fn send(&self, asked: Asked<'_>, cx: Cx) -> Result<Answer, Failure> {
-        let began = cx.began();
+        let (began, place) = (cx.began(), asked.place);
         let keys = asked.upstream.keys.as_ref();
-        let key = keys.and_then(|keys| keys.choose(self.pinned, began));
+        let used = keys.and_then(|keys| keys.choose(&self.chosen, place, began));
         let asked_with = asked.upstream;
-        let outcome = self.ask(asked, key, cx).await.map_err(|failure| Failure { began, ..failure });
-        match (keys.zip(key), outcome) {
-            (None, outcome) => outcome,
-            (Some((keys, key)), Ok(answer)) => {
-                let used = Used { key, pinned: self.pinned, began };
-                let (verdict, elsewhere) = keys.heard(used, answer.verdict, asked_with, self.record);
-                Ok(Answer { verdict, elsewhere, ..answer })
-            }
-            (Some((keys, key)), Err(failure)) => {
-                keys.count(key, Verdict::of(failure.seen));
-                Err(failure)
-            }
-        }
+        let outcome = self.ask(asked, used.map(|used| used.key), cx).await;
+        let outcome = outcome.map_err(|failure| Failure { began, ..failure });
+        let Some((keys, used)) = keys.zip(used) else { return outcome };
+        let (verdict, status) = match &outcome {
+            Ok(answer) => (answer.verdict, Some(answer.head.status)),
+            Err(failure) => (Verdict::of(failure.seen), failure.status),
+        };
+        let came = Came { verdict, status, certainty: verdict.certainty(self.effects) };
+        let (verdict, elsewhere) = keys.heard((&self.chosen, place, used), came, asked_with, self.record);
+        outcome.map(|answer| Answer { verdict, elsewhere, ..answer })
     }
 
     async fn ask(&self, asked: Asked<'_>, key: Option<usize>, cx: Cx) -> Result<Answer, Failure> {
@@ -218,7 +217,7 @@ impl Asking<'_> {
             && let Some(said) = rate_limit(&head.headers, wall_now)
         {
             let house = &self.record.worker.house;
-            let payer = upstream.paid_by(self.credential, self.pinned);
+            let payer = upstream.paid_by(self.credential, self.chosen.pinned);
             upstream.learn(&said, (payer, key), house.now(), &house.ground.events);
         }
         let provider = &upstream.plan.provider;
@@ -246,7 +245,7 @@ impl Asking<'_> {
             && !body.is_complete()
         {
             let unpacked = coding.unpack(algorithm, place, &mut head.headers);
-            body.unpack(unpacked).map_err(|error| unreadable(&error, verdict))?;
+            body.unpack(unpacked).map_err(|error| unreadable(&error, verdict, head.status))?;
             self.record.changed(|changed| changed.unpacked = Some(algorithm));
         }
         Ok(Answer { head, body, verdict, began: cx.began(), elsewhere: false })
@@ -272,9 +271,9 @@ impl Asking<'_> {
 
 /// An answer came that cannot be given to its caller. An error stays the error it was; what worked has worked, and the
 /// same bomb would come back.
-fn unreadable(error: &compress::Error, verdict: Verdict) -> Failure {
+fn unreadable(error: &compress::Error, verdict: Verdict, status: StatusCode) -> Failure {
     let seen = if verdict.is_ok() { Seen::BodyCut } else { verdict.seen };
-    Failure::new(error.code(), seen, error.to_string())
+    Failure { status: Some(status), ..Failure::new(error.code(), seen, error.to_string()) }
 }
 
 /// Tells the record whether something left, even of an attempt that is dropped because its caller went away.

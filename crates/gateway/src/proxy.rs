@@ -24,7 +24,7 @@ use crate::compress::{Coding, Reads, Upload};
 use crate::decision::Decision;
 use crate::entry::{Entry, enter};
 use crate::headers;
-use crate::house::{House, LiveRoute};
+use crate::house::{Chosen, House, LiveRoute};
 use crate::once;
 use crate::peer::Peer;
 use crate::record::{Record, refused_at_the_door, round};
@@ -349,7 +349,7 @@ pub(crate) async fn send<'h>(
         may_hedge: *may_hedge,
         coding: coding.as_ref(),
         credential: *credential,
-        pinned: *pinned,
+        chosen: Chosen::new(*pinned, !method.is_safe()),
         right,
     };
     route

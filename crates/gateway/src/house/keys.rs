@@ -3,17 +3,19 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::StatusCode;
 use seawall::limiter::Pauses;
-use seawall::{Class, Invalid, Verdict};
+use seawall::{Certainty, Class, Invalid, Verdict};
 use seawall_core::event::{Channel, Event, Fact, Sink};
 use seawall_core::units::format_duration;
 use seawall_core::verdict::Seen;
 use seawall_core::{Clock, Instant};
-use seawall_policy::keyring::{Keyring, Moved, Why};
+use seawall_policy::keyring::{Keyring, Moved, Rest, Why};
 use seawall_signals::metrics::{CounterBy, Observer, Registry, names};
 use seawall_signals::view;
 
-use super::upstream::PINNED;
+use super::chosen::Chosen;
+use super::upstream::{ANYBODY, PINNED};
 use super::{Ground, LiveUpstream};
 use crate::plan::{Keys, Upstream};
 use crate::record::Record;
@@ -27,12 +29,32 @@ pub(crate) struct LiveKeys {
     calls: Vec<CounterBy<Class>>,
 }
 
+/// Why an attempt bears the key it bears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// It was its turn.
+    Turn,
+    /// It is the first: what the call means to the provider, another account would not know.
+    First,
+    /// An earlier attempt bore it and may have done something: another account would do it again.
+    Doubt,
+}
+
 /// How a key was used.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Used {
     pub(crate) key: usize,
-    /// It was no choice.
-    pub(crate) pinned: bool,
-    pub(crate) began: Instant,
+    by: By,
+    began: Instant,
+}
+
+/// What came of an attempt.
+pub(crate) struct Came {
+    pub(crate) verdict: Verdict,
+    /// Of the answer, where there was one.
+    pub(crate) status: Option<StatusCode>,
+    /// Whether it may have done something.
+    pub(crate) certainty: Certainty,
 }
 
 impl LiveKeys {
@@ -57,52 +79,86 @@ impl LiveKeys {
         Ok(Self { plan: plan.clone(), ring, calls })
     }
 
-    /// The key the next attempt bears: the first where it is no choice.
-    pub(crate) fn choose(&self, pinned: bool, now: Instant) -> Option<usize> {
-        if pinned { Some(0) } else { self.ring().choose(now) }
-    }
-
-    /// Counts an attempt that bore a key.
-    pub(crate) fn count(&self, key: usize, verdict: Verdict) {
-        if let Some(calls) = self.calls.get(key) {
-            calls.of(verdict.class()).inc();
-        }
+    /// The key the next attempt of a call bears at the target in `place`: the first where it is no choice.
+    pub(crate) fn choose(&self, chosen: &Chosen, place: usize, now: Instant) -> Option<Used> {
+        let (key, by) = match (chosen.pinned, chosen.kept(place)) {
+            (true, _) => (0, By::First),
+            (false, Some(key)) => (key, By::Doubt),
+            (false, None) => (self.ring().choose_but(&chosen.refused(place), now)?, By::Turn),
+        };
+        chosen.begins(place, key);
+        Some(Used { key, by, began: now })
     }
 
     /// What came of an attempt, and whether it may be sent again with another key. A provider that asks for a pause means
     /// the key: where all rest, whoever comes waits for the first of them and not for this one.
     pub(crate) fn heard(
         &self,
-        Used { key, pinned, began }: Used,
-        verdict: Verdict,
+        (chosen, place, Used { key, by, began }): (&Chosen, usize, Used),
+        Came { verdict, status, certainty }: Came,
         upstream: &LiveUpstream,
         record: &Record,
     ) -> (Verdict, bool) {
-        self.count(key, verdict);
+        if let Some(calls) = self.calls.get(key) {
+            calls.of(verdict.class()).inc();
+        }
+        if certainty == Certainty::NotDone {
+            chosen.did_nothing(place);
+        }
         let now = record.worker.house.now();
         let of_the_key = Why::of(verdict.seen).is_some();
+        // What is forbidden may be what was asked for, by one caller: nobody else goes without the key for that.
+        let of_the_call = verdict.seen == Seen::Denied && status == Some(StatusCode::FORBIDDEN);
+        if of_the_key {
+            chosen.refuses(place, key);
+        }
         let (moved, another, soonest) = {
             let mut ring = self.ring();
-            let moved = ring.seen(key, verdict, began, now, &self.plan.rest);
+            let options = &self.plan.rest;
+            let moved = if of_the_call { None } else { ring.seen(key, verdict, began, now, options) };
             if !of_the_key && moved.is_none() {
                 return (verdict, false);
             }
-            (moved, ring.another(key, now), ring.soonest(now))
+            (moved, ring.another(&chosen.refused(place), now), ring.soonest(now))
         };
         if let Some(fact) = self.fact(key, moved) {
             record.offer(Event { at: now, name: upstream.plan.name.clone(), fact });
         }
-        if !of_the_key || pinned {
+        if !of_the_key || by == By::First {
             return (verdict, false);
         }
         if verdict.seen == Seen::RateLimited && key == 0 {
             hold_pinned(&upstream.pauses, verdict.retry_after);
         }
-        if another {
-            return (verdict, true);
+        self.hold_all(upstream, soonest, now);
+        match by {
+            // It tries its own key at its own pace; the others' is not slowed for that.
+            By::Doubt => (verdict.after(None), false),
+            _ if another => (verdict, true),
+            _ => {
+                let soonest = soonest.map(|rest| now.until(rest.until));
+                let wait =
+                    verdict.retry_after.map(|asked| soonest.map_or(asked, |soonest| soonest.min(asked)));
+                (verdict.after(wait), false)
+            }
         }
-        let wait = verdict.retry_after.map(|asked| soonest.map_or(asked, |soonest| soonest.min(asked)));
-        (verdict.after(wait), false)
+    }
+
+    /// Where all rest, and the one that would be used was asked to: whoever comes waits for it.
+    fn hold_all(&self, upstream: &LiveUpstream, soonest: Option<Rest>, now: Instant) {
+        if let Some(rest) = soonest.filter(|rest| rest.asked) {
+            upstream.pauses.extend(ANYBODY, now.until(rest.until));
+        }
+    }
+
+    /// Is there one to use that does not rest?
+    pub(super) fn awake(&self, now: Instant) -> bool {
+        self.ring().another(&[], now)
+    }
+
+    /// Are these not the keys there were before?
+    pub(super) fn changed(&self, before: &LiveKeys) -> bool {
+        !Arc::ptr_eq(&self.ring, &before.ring)
     }
 
     /// The provider said that nothing is left for a key.
@@ -114,10 +170,10 @@ impl LiveKeys {
         now: Instant,
         events: &Channel,
     ) {
-        let (moved, another, soonest) = {
+        let (moved, soonest) = {
             let mut ring = self.ring();
             let moved = ring.spent(key, span, now, &self.plan.rest);
-            (moved, ring.another(key, now), ring.soonest(now))
+            (moved, ring.soonest(now))
         };
         if let Some(fact) = self.fact(key, moved) {
             events.offer(Event { at: now, name: upstream.plan.name.clone(), fact });
@@ -125,9 +181,7 @@ impl LiveKeys {
         if key == 0 {
             hold_pinned(&upstream.pauses, Some(span));
         }
-        if let (false, Some(soonest)) = (another, soonest) {
-            upstream.pauses.extend(0, soonest.min(span));
-        }
+        self.hold_all(upstream, soonest, now);
     }
 
     fn fact(&self, key: usize, moved: Option<Moved>) -> Option<Fact> {

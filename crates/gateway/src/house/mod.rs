@@ -1,6 +1,7 @@
 //! The live state of a gateway: its upstreams' policies, its routes, its counters and its memory of calls.
 
 mod callers;
+mod chosen;
 mod ground;
 mod health;
 mod keys;
@@ -30,9 +31,10 @@ use crate::plan::Plan;
 use crate::story::Names;
 
 pub(crate) use callers::LiveCallers;
+pub(crate) use chosen::Chosen;
 pub(crate) use ground::Ground;
 pub(crate) use health::Health;
-pub(crate) use keys::{LiveKeys, Used};
+pub(crate) use keys::{Came, LiveKeys};
 use routes::Building;
 pub(crate) use routes::LiveRoute;
 pub(crate) use upstream::LiveUpstream;

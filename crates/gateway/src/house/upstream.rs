@@ -62,6 +62,8 @@ impl Sole {
     }
 }
 
+/// Stands for whatever credential of ours a call bears.
+pub(super) const ANYBODY: u64 = 0;
 /// Stands for the first of several keys, where a call waits for that one alone.
 pub(super) const PINNED: u64 = 1;
 
@@ -192,6 +194,16 @@ impl LiveUpstream {
             }
             None => retry::Budget::new(&plan.defaults.retry),
         };
+        let before = old.and_then(|old| old.keys.as_ref());
+        let keys = plan.keys.as_ref().map(|keys| LiveKeys::new(keys, before, plan, ground)).transpose()?;
+        if let Some((old, (keys, before))) = old.zip(keys.as_ref().zip(before))
+            && keys.changed(before)
+            && keys.awake(clock.now())
+        {
+            // Everybody waited for keys that rest.
+            let pauses = old.pauses.clone();
+            updates.push(Box::new(move || pauses.lift_of(ANYBODY)));
+        }
         Ok(Self {
             id: ground.hasher.hash_one(&*plan.name),
             base: plan.url.path().trim_end_matches('/').to_owned(),
@@ -200,10 +212,7 @@ impl LiveUpstream {
             keyed_by,
             bulkhead,
             pauses: old.map_or_else(|| Pauses::new(clock.clone()), |old| old.pauses.clone()),
-            keys: match &plan.keys {
-                Some(keys) => Some(LiveKeys::new(keys, old.and_then(|old| old.keys.as_ref()), plan, ground)?),
-                None => None,
-            },
+            keys,
             sole: old.map_or_else(Arc::default, |old| old.sole.clone()),
             budget,
             meters: old.map_or_else(
@@ -219,16 +228,16 @@ impl LiveUpstream {
     /// How long the provider wants to be left alone by those who come as anybody does. What waits for the first of several
     /// keys alone is not meant: the others go on.
     pub(crate) fn paused(&self) -> Duration {
-        if self.keys.is_some() { self.pauses.left(0) } else { self.pauses.longest() }
+        if self.keys.is_some() { self.pauses.left(ANYBODY) } else { self.pauses.longest() }
     }
 
-    /// Stands for the credential that a caller's requests reach the provider with: of ours it is 0, and [`PINNED`] for
+    /// Stands for the credential that a caller's requests reach the provider with: of ours it is [`ANYBODY`], and [`PINNED`] for
     /// what bears the first of several and waits for that one alone.
     pub(crate) fn paid_by(&self, callers: u64, pinned: bool) -> u64 {
         match (self.plan.has_own_credential(), &self.keys) {
             (false, _) => callers,
             (true, Some(_)) if pinned => PINNED,
-            (true, _) => 0,
+            (true, _) => ANYBODY,
         }
     }
 

@@ -182,7 +182,7 @@ fn lose(served: &mut Served<'_, Answer, Failure>, read: Read) {
         _ => (Code::ReplyLost, "the answer was cut before it was whole"),
     };
     let began = served.answer.result.as_ref().map_or(seawall_core::Instant::ORIGIN, |answer| answer.began);
-    let failure = Failure { code, seen: Seen::ReplyLost, message: message.into(), began };
+    let failure = Failure { code, seen: Seen::ReplyLost, message: message.into(), status: None, began };
     served.answer.result = Err(Error::Inner(failure));
     served.answer.verdict = Verdict::of(Seen::ReplyLost);
     served.answer.certainty = Certainty::Unknown;

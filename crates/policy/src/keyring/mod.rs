@@ -24,7 +24,7 @@ seawall_core::words! {
         Limited = "limited",
         /// Its account has nothing left to spend.
         Quota = "quota",
-        /// It was refused: wrong, revoked, or without the right.
+        /// It was refused: wrong, or revoked.
         Denied = "denied",
     }
 }
@@ -46,7 +46,7 @@ impl Why {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
-    /// One that was refused (401, 403). Default 10 min: long enough not to be noise, short enough that a key that was
+    /// One that was refused (401). Default 10 min: long enough not to be noise, short enough that a key that was
     /// given its right back is found by itself.
     #[serde(with = "units::duration")]
     #[cfg_attr(feature = "schema", schemars(schema_with = "units::duration_schema"))]
@@ -108,6 +108,8 @@ pub struct Rest {
     pub since: Instant,
     /// Until when.
     pub until: Instant,
+    /// The provider said until when. Else it is our guess, and asking sooner offends nobody.
+    pub asked: bool,
 }
 
 /// What a key did.
@@ -161,10 +163,21 @@ impl Keyring {
     /// Whose turn it is: smooth weighted round robin among those that are awake. Where all rest, the least bad: what
     /// passes by itself before what a person has to mend, and of those the one that wakes soonest. None of none.
     pub fn choose(&mut self, now: Instant) -> Option<usize> {
+        self.choose_but(&[], now)
+    }
+
+    /// The same, and none of those in these places as long as another one is awake: they have refused this call, which says
+    /// nothing of others.
+    pub fn choose_but(&mut self, refused: &[usize], now: Instant) -> Option<usize> {
+        let others = self.turn(now, |place| !refused.contains(&place));
+        others.or_else(|| self.turn(now, |_| true)).or_else(|| self.least_bad(now))
+    }
+
+    fn turn(&mut self, now: Instant, may: impl Fn(usize) -> bool) -> Option<usize> {
         let mut total = 0;
         let mut best: Option<(usize, i64)> = None;
         for (place, key) in self.keys.iter_mut().enumerate() {
-            if key.resting(now).is_some() {
+            if !may(place) || key.resting(now).is_some() {
                 continue;
             }
             key.rest = None;
@@ -174,7 +187,7 @@ impl Keyring {
                 best = Some((place, key.turn));
             }
         }
-        let Some((place, _)) = best else { return self.least_bad(now) };
+        let (place, _) = best?;
         self.keys[place].turn -= total;
         Some(place)
     }
@@ -195,7 +208,9 @@ impl Keyring {
         options: &Options,
     ) -> Option<Moved> {
         if let Some(why) = Why::of(verdict.seen) {
-            return self.lay(place, why, options.rest(why, verdict.retry_after), now);
+            let asked = verdict.retry_after.is_some() && why != Why::Denied;
+            let span = options.rest(why, verdict.retry_after);
+            return self.lay(place, Rest { why, since: now, until: now + span, asked });
         }
         let key = self.keys.get_mut(place)?;
         let rest = key.resting(now)?;
@@ -208,23 +223,24 @@ impl Keyring {
 
     /// The provider said that nothing is left for the key in `place`, for so long.
     pub fn spent(&mut self, place: usize, span: Duration, now: Instant, options: &Options) -> Option<Moved> {
-        self.lay(place, Why::Limited, options.rest(Why::Limited, Some(span)), now)
+        let (why, span) = (Why::Limited, options.rest(Why::Limited, Some(span)));
+        self.lay(place, Rest { why, since: now, until: now + span, asked: true })
     }
 
-    fn lay(&mut self, place: usize, why: Why, span: Duration, now: Instant) -> Option<Moved> {
+    fn lay(&mut self, place: usize, rest: Rest) -> Option<Moved> {
         let key = self.keys.get_mut(place)?;
-        let until = now + span;
-        match key.resting(now) {
+        match key.resting(rest.since) {
             // Many calls under way hear the same, and what is worse is not forgotten for what is less.
-            Some(before) if before.why >= why => {
-                if before.why == why {
-                    key.rest = Some(Rest { why, since: now, until: until.max(before.until) });
+            Some(before) if before.why >= rest.why => {
+                if before.why == rest.why {
+                    let longer = if rest.until >= before.until { rest } else { before };
+                    key.rest = Some(Rest { since: rest.since, ..longer });
                 }
                 None
             }
             _ => {
-                key.rest = Some(Rest { why, since: now, until });
-                Some(Moved::Rests(why, span))
+                key.rest = Some(rest);
+                Some(Moved::Rests(rest.why, rest.since.until(rest.until)))
             }
         }
     }
@@ -234,17 +250,17 @@ impl Keyring {
         self.keys.get(place)?.resting(now)
     }
 
-    /// Is another one awake?
-    pub fn another(&self, than: usize, now: Instant) -> bool {
-        let awake = |(place, key): (usize, &Key)| place != than && key.resting(now).is_none();
+    /// Is one awake in another place than these?
+    pub fn another(&self, than: &[usize], now: Instant) -> bool {
+        let awake = |(place, key): (usize, &Key)| !than.contains(&place) && key.resting(now).is_none();
         self.keys.iter().enumerate().any(awake)
     }
 
-    /// Where all rest, and one of them only for its pace: how long until the first of those may be used again.
-    pub fn soonest(&self, now: Instant) -> Option<Duration> {
+    /// Where all rest, and one of them only for its pace: the rest of the first of those that may be used again.
+    pub fn soonest(&self, now: Instant) -> Option<Rest> {
         let rests: Option<Vec<Rest>> = self.keys.iter().map(|key| key.resting(now)).collect();
         let limited = rests?.into_iter().filter(|rest| rest.why == Why::Limited);
-        limited.map(|rest| now.until(rest.until)).min()
+        limited.min_by_key(|rest| rest.until)
     }
 
     /// Takes over how the key that was in `before` of another ring rests. `renewed` says that it has another value since:

@@ -23,6 +23,10 @@ fn limited(after: u64) -> Verdict {
     Verdict::of(Seen::RateLimited).after(Some(secs(after)))
 }
 
+fn wait(keys: &Keyring, second: u64) -> Option<Duration> {
+    keys.soonest(at(second)).map(|rest| at(second).until(rest.until))
+}
+
 #[test]
 fn a_key_that_was_refused_rests_and_comes_back_by_itself() {
     let (mut keys, options) = (ring(&[1, 1]), Options::default());
@@ -57,12 +61,42 @@ fn where_all_rest_the_least_bad_is_used() {
     keys.seen(0, denied(), at(0), at(0), &options);
     keys.seen(1, limited(50), at(0), at(0), &options);
     keys.seen(2, limited(40), at(0), at(0), &options);
-    assert_eq!((keys.choose(at(1)), keys.soonest(at(1))), (Some(2), Some(secs(39))));
+    assert_eq!((keys.choose(at(1)), wait(&keys, 1)), (Some(2), Some(secs(39))));
     keys.seen(2, Verdict::of(Seen::QuotaGone), at(1), at(1), &options);
-    assert_eq!((keys.choose(at(2)), keys.soonest(at(2))), (Some(1), Some(secs(48))));
+    assert_eq!((keys.choose(at(2)), wait(&keys, 2)), (Some(1), Some(secs(48))));
     keys.seen(1, denied(), at(3), at(3), &options);
-    assert_eq!((keys.choose(at(4)), keys.soonest(at(4))), (Some(2), None), "waiting helps none of them");
+    assert_eq!((keys.choose(at(4)), wait(&keys, 4)), (Some(2), None), "waiting helps none of them");
     assert_eq!(Keyring::new(&[]).choose(at(0)), None);
+}
+
+#[test]
+fn what_refused_a_call_is_not_asked_again_by_it_while_another_is_awake() {
+    let (mut keys, options) = (ring(&[9, 1, 1]), Options::default());
+    let chosen: Vec<_> = (0..4).map(|_| keys.choose_but(&[0], at(0)).unwrap()).collect();
+    assert_eq!(chosen, [1, 2, 1, 2], "by weight among the others");
+    keys.seen(2, denied(), at(0), at(0), &options);
+    assert_eq!((keys.choose_but(&[0], at(1)), keys.another(&[0], at(1))), (Some(1), true));
+    assert_eq!(
+        (keys.choose_but(&[0, 1], at(1)), keys.another(&[0, 1], at(1))),
+        (Some(0), false),
+        "it does not rest"
+    );
+}
+
+#[test]
+fn whether_a_provider_asked_is_known_of_every_rest() {
+    let (mut keys, options) = (ring(&[1]), Options::default());
+    keys.seen(0, Verdict::of(Seen::RateLimited), at(0), at(0), &options);
+    assert!(!keys.soonest(at(1)).unwrap().asked, "thirty seconds are a guess");
+    keys.seen(0, limited(10), at(0), at(1), &options);
+    assert!(!keys.soonest(at(2)).unwrap().asked, "the guess is longer");
+    keys.seen(0, limited(60), at(0), at(2), &options);
+    assert!(keys.soonest(at(3)).unwrap().asked);
+    keys.spent(0, secs(90), at(4), &options);
+    assert!(keys.soonest(at(5)).unwrap().asked);
+    let mut keys = ring(&[1]);
+    keys.seen(0, denied().after(Some(secs(5))), at(0), at(0), &options);
+    assert!(!keys.rest(0, at(1)).unwrap().asked);
 }
 
 #[test]
@@ -148,9 +182,9 @@ proptest! {
             prop_assert_eq!(chosen, again.choose(now));
             let chosen = chosen.unwrap();
             prop_assert!(awake.is_empty() || awake.contains(&chosen));
-            prop_assert_eq!(keys.another(chosen, now), awake.iter().any(|place| *place != chosen));
+            prop_assert_eq!(keys.another(&[chosen], now), awake.iter().any(|place| *place != chosen));
             if let Some(soonest) = keys.soonest(now) {
-                prop_assert!(awake.is_empty() && soonest <= options.most);
+                prop_assert!(awake.is_empty() && now.until(soonest.until) <= options.most);
             }
             let place = who % weights.len();
             let moved = keys.seen(place, verdict, began, now, &options);

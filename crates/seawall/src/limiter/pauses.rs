@@ -119,6 +119,11 @@ impl Pauses {
         }
     }
 
+    /// The pause of `credential` is over: something else stands for it now.
+    pub fn lift_of(&self, credential: u64) {
+        lock(&self.0.paused).each.pop(&credential);
+    }
+
     /// An operator lifts every pause.
     pub fn lift(&self) {
         let mut paused = lock(&self.0.paused);
