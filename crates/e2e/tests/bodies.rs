@@ -234,6 +234,59 @@ async fn an_answer_that_comes_before_the_upload_has_ended_is_passed_on() {
     assert_eq!(gateway.send(Request::post("/up/x").body("z")).await.text(), "small enough");
 }
 
+/// A head that announces a body, and the body.
+fn post(gateway: &Running, path: &str, bytes: usize) -> (String, Vec<u8>) {
+    let head = format!("POST {path} HTTP/1.1\r\n{}content-length: {bytes}\r\n\r\n", gateway.host());
+    (head, noise(bytes))
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_body_after_its_answer_does_not_end_the_connection() {
+    let (up, gateway) =
+        gateway(Script::always(Reply::early_response_before_body_read()).discard_bodies()).await;
+    let mut caller = gateway.connect().await;
+    for path in ["/up/x", "/nowhere/x", "/up/x", "/nowhere/x"] {
+        let (head, body) = post(&gateway, path, 200_000);
+        caller.send_raw(head).await.unwrap();
+        caller.send_raw(&body[..100_000]).await.unwrap();
+        let answer = caller.answer().await.unwrap();
+        assert_eq!(answer.status, if path == "/up/x" { 413 } else { 404 });
+        assert_eq!(answer.header("connection"), None);
+        // Only now the rest, which nobody wants.
+        tokio::time::sleep(ms(20)).await;
+        caller.send_raw(&body[100_000..]).await.unwrap();
+    }
+    up.play(Reply::ok("next"));
+    assert_eq!(caller.call(&Request::get("/up/x")).await.unwrap().text(), "next", "on the same connection");
+}
+
+#[tokio::test]
+async fn a_large_rest_of_a_body_ends_the_connection_in_so_many_words_and_no_answer_is_lost() {
+    let (_up, gateway) =
+        gateway(Script::always(Reply::early_response_before_body_read()).discard_bodies()).await;
+    for (path, status) in [("/up/x", 413), ("/nowhere/x", 404)] {
+        let (head, body) = post(&gateway, path, 8 * MIB);
+        let mut caller = TcpStream::connect(gateway.gateway.listen()).await.unwrap();
+        caller.write_all(head.as_bytes()).await.unwrap();
+        // One of those that read only after they have sent everything.
+        caller.write_all(&body).await.unwrap();
+        let mut said = Vec::new();
+        caller.read_to_end(&mut said).await.unwrap();
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.starts_with(&format!("HTTP/1.1 {status}")), "{said}");
+        assert!(said.to_lowercase().contains("\r\nconnection: close\r\n"), "{said}");
+    }
+    // Nobody knows how much is left of what comes in chunks, nor whether it comes at all after leave was not given.
+    for line in ["transfer-encoding: chunked", "content-length: 5\r\nexpect: 100-continue"] {
+        let mut caller = gateway.connect().await;
+        let head = format!("POST /nowhere/x HTTP/1.1\r\n{}{line}\r\n\r\n", gateway.host());
+        caller.send_raw(head).await.unwrap();
+        let answer = caller.answer().await.unwrap();
+        assert_eq!((answer.status, answer.header("connection")), (404, Some("close")), "{line}");
+        assert!(answer.informational.is_empty());
+    }
+}
+
 #[tokio::test]
 async fn a_client_of_http_1_0_gets_what_it_can_read() {
     let (up, gateway) = gateway(Reply::chunked(["not ", "chunked"])).await;
@@ -291,8 +344,13 @@ async fn connections_are_used_again_on_both_sides() {
     let (up, gateway) = gateway(Reply::ok("ok")).await;
     let mut caller = gateway.connect().await;
     for n in 0..20 {
-        let request = if n % 2 == 0 { Request::get("/up/x") } else { Request::post("/up/x").body("z") };
-        assert_eq!(caller.call(&request).await.unwrap().text(), "ok");
+        let request = match n % 3 {
+            0 => Request::get("/up/x"),
+            1 => Request::post("/up/x").body("z"),
+            _ => Request::post("/up/x").chunked(["z"]).header("trailer", "x-sum"),
+        };
+        let answer = caller.call(&request).await.unwrap();
+        assert_eq!((answer.text().as_str(), answer.header("connection")), ("ok", None));
     }
     assert_eq!((up.ledger().request_count(), up.ledger().connections()), (20, 1));
     // One that the upstream hung up is not missed.

@@ -21,7 +21,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use crate::body::{BodyError, Outgoing};
+use crate::body::{BodyError, Inbound, Outgoing};
 use crate::door::Door;
 use crate::peer::Peer;
 use crate::plan::tls::Speaks;
@@ -136,6 +136,7 @@ async fn connection(stream: TcpStream, peer: Peer, slot: Slot, entered: Entered)
         let (worker, busy, names) = (slot.load_full(), busy.serve(), names.clone());
         let (version, callers, standing) = (request.version(), callers.clone(), standing.clone());
         let ends_with_it = version == Version::HTTP_10;
+        let (request, rest) = Inbound::take(request);
         async move {
             let refused = standing.refused(worker.house.plan.tls.as_ref(), worker.house.now());
             let ends = callers.are_parting() || refused.is_some();
@@ -144,7 +145,8 @@ async fn connection(stream: TcpStream, peer: Peer, slot: Slot, entered: Entered)
                 None => call(worker, request, &names, Some(peer)).await,
             };
             let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
-            if (ends || callers.are_parting()) && version < Version::HTTP_2 && !switches {
+            let ends = ends || callers.are_parting() || rest.is_large();
+            if ends && version < Version::HTTP_2 && !switches {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             let place = answer.extensions_mut().remove::<Place>();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::header::HeaderMap;
 use http::{HeaderName, HeaderValue, Method, Request, Response, request};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use hyper::upgrade::OnUpgrade;
 use seawall::bulkhead::Permit;
 use seawall::effect::Ticket;
@@ -18,7 +18,7 @@ use seawall_core::{CallId, Instant};
 
 use crate::answer::{self, Keeping, WayBack};
 use crate::attempt::{Answer, Asked, Asking, Failure, Reading};
-use crate::body::{Outgoing, Replay, Sending};
+use crate::body::{Inbound, Outgoing, Replay, Sending};
 use crate::cache;
 use crate::compress::{Coding, Reads, Upload};
 use crate::decision::Decision;
@@ -72,7 +72,7 @@ impl Worker {
 /// `names` are those of the certificate the caller brought, if any, and `peer` is where it called from.
 pub(crate) async fn call(
     worker: Arc<Worker>,
-    request: Request<Incoming>,
+    request: Request<Inbound>,
     names: &[Box<str>],
     peer: Option<Peer>,
 ) -> Response<Outgoing> {
@@ -115,7 +115,7 @@ pub(crate) async fn call(
 /// Refuses a request whose connection is not to be served any more, whatever it asks.
 pub(crate) fn turned_away(
     worker: &Worker,
-    request: &Request<Incoming>,
+    request: &Request<Inbound>,
     peer: Peer,
     rejection: &Rejection,
 ) -> Response<Outgoing> {
@@ -214,7 +214,7 @@ async fn run(
     mut record: Record,
     entry: Entry,
     parts: request::Parts,
-    body: Incoming,
+    body: Inbound,
     on_upgrade: Option<OnUpgrade>,
 ) -> Response<Outgoing> {
     let house = &worker.house;

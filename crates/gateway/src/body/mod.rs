@@ -1,6 +1,7 @@
 //! Bodies on their way through: requests that may have to be sent again, answers that must not look finished when cut.
 
 mod answered;
+mod inbound;
 mod outgoing;
 mod passing;
 mod replay;
@@ -8,6 +9,7 @@ mod replay;
 mod tests;
 
 pub(crate) use answered::Answered;
+pub(crate) use inbound::Inbound;
 pub(crate) use outgoing::Outgoing;
 pub(crate) use passing::{Ending, Passing, Watch};
 pub(crate) use replay::{Replay, Sending};

@@ -6,19 +6,18 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use seawall::compress::{Algorithm, Encoder, is_worth_it};
 
 use super::{Live, Packed, heads};
-use crate::body::BodyError;
+use crate::body::{BodyError, Inbound};
 
 /// The caller's body as it came, or compressed on the way.
 #[derive(Debug)]
 pub(crate) enum Upload {
     /// As it came.
-    Plain(Incoming),
+    Plain(Inbound),
     /// Compressed. Boxed: it is large, and most are not.
-    Packed(Box<Packed<Incoming>>),
+    Packed(Box<Packed<Inbound>>),
 }
 
 impl Upload {
@@ -27,7 +26,7 @@ impl Upload {
     pub(crate) fn begin(
         live: Option<&Live>,
         headers: &mut HeaderMap,
-        body: Incoming,
+        body: Inbound,
     ) -> (Self, Option<Algorithm>) {
         let packing =
             live.filter(|live| live.options.requests && !body.is_end_stream() && packs(live, headers));
