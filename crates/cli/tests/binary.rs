@@ -137,6 +137,16 @@ fn profiles_and_variables_reach_the_settings() {
     assert!(shown(&["check"], &[("SEAWALL__DEFAULTS__DEADLINE", "50s")]).contains("deadline 50s → "));
     let out = shown(&["config", "show", "--profile", "prod"], &[]);
     assert!(out.contains("deadline = \"40s\"  # seawall.toml:4:21"), "{out}");
+    let whole = json(&shown(&["config", "show", "--profile", "prod", "--json"], &[]));
+    assert_eq!(
+        (&whole["config"]["defaults"]["deadline"], &whole["config"]["upstream"]["a"]["url"]),
+        (&"40s".into(), &"https://a".into())
+    );
+    let sources = &whole["sources"];
+    assert_eq!(
+        (&sources["defaults.deadline"], &sources["listen"]),
+        (&"seawall.toml:4:21".into(), &"default".into())
+    );
     let schema = json(&shown(&["config", "schema"], &[]));
     assert!(schema["properties"]["upstream"].is_object());
 }

@@ -358,7 +358,13 @@ fn what_is_written_wrong(home: &Home, out: &mut Out<'_>, literal: &str) {
         format!("secret = '{literal}\n"),
     ] {
         std::fs::write(home.directory.path().join("wrong.toml"), text).unwrap();
-        for arguments in [&["check"][..], &["check", "--json"], &["config", "show"], &["serve"]] {
+        for arguments in [
+            &["check"][..],
+            &["check", "--json"],
+            &["config", "show"],
+            &["config", "show", "--json"],
+            &["serve"],
+        ] {
             home.run(out, &[arguments, &["-c", "wrong.toml"]].concat(), "");
         }
     }
@@ -528,6 +534,7 @@ fn what_is_asked(home: &Home, served: &Served, out: &mut Out<'_>, canaries: &Can
         &["check"][..],
         &["check", "--json"],
         &["config", "show"],
+        &["config", "show", "--json"],
         &["config", "schema"],
         &["config", "versions"],
         &["config", "versions", "1"],

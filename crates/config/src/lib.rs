@@ -53,6 +53,6 @@ pub use node::{Entry, Node, Table, Value, overlay};
 pub use origin::Origin;
 pub use problem::{Problem, Problems, Severity};
 pub use secret::{Resolved, SecretError, SecretRef, VaultLookup};
-pub use show::{show, show_hiding};
+pub use show::{show, show_hiding, show_json};
 pub use source::{Format, MAX_DEPTH, MAX_FILE, parse, read_file};
 pub use url::check_url;

@@ -1,6 +1,12 @@
 //! The tree in effect, as TOML with the source of every value beside it.
 
+mod json;
+#[cfg(test)]
+mod tests;
+
 use seawall_core::units::{Rate, Share, Size, parse_duration};
+
+pub use json::show_json;
 
 use crate::node::{bare_or_quoted, quoted};
 use crate::secrecy::{REDACTED, is_reference, key_looks_secret, text_looks_secret};
@@ -73,18 +79,11 @@ impl Show<'_> {
 
     fn value(&mut self, path: &str, node: &Node) {
         match &node.value {
+            value if hides(path, value, self.secret) => self.out.push_str(&quoted(REDACTED)),
             Value::Null => self.out.push_str("\"\""),
             Value::Bool(truth) => self.out.push_str(if *truth { "true" } else { "false" }),
-            Value::Int(_) | Value::Float(_) if last_looks_secret(path) || self.is_told(path) => {
-                self.out.push_str(&quoted(REDACTED));
-            }
             Value::Int(number) => self.out.push_str(&number.to_string()),
             Value::Float(number) => self.out.push_str(&format!("{number:?}")),
-            Value::String(text)
-                if looks_secret(path, text) || (self.is_told(path) && !is_reference(text)) =>
-            {
-                self.out.push_str(&quoted(REDACTED));
-            }
             Value::String(text) => self.out.push_str(&quoted(text)),
             Value::Array(items) => self.list(path, items),
             Value::Table(table) => {
@@ -118,9 +117,14 @@ impl Show<'_> {
         }
         self.out.push_str(if tables { "\n]" } else { "]" });
     }
+}
 
-    fn is_told(&self, path: &str) -> bool {
-        (self.secret)(&names(path))
+/// Is this a secret, by its key or by itself? What a table or a list holds is asked one by one.
+fn hides(path: &str, value: &Value, secret: &dyn Fn(&[String]) -> bool) -> bool {
+    match value {
+        Value::Int(_) | Value::Float(_) => last_looks_secret(path) || secret(&names(path)),
+        Value::String(text) => looks_secret(path, text) || (secret(&names(path)) && !is_reference(text)),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Table(_) => false,
     }
 }
 
@@ -186,6 +190,3 @@ fn names_a_header(text: &str) -> bool {
             .rsplit_once('-')
             .is_some_and(|(_, last)| ["key", "id"].contains(&last.to_lowercase().as_str()))
 }
-
-#[cfg(test)]
-mod tests;

@@ -55,7 +55,7 @@ enum Command {
     Init(init::Init),
     /// Say whether a configuration is good, and what each route does
     Check(check::Check),
-    /// The configuration's schema, or the values in effect
+    /// The configuration: its schema, the values in effect, what was in force before, the way back, copies
     Config(config::Config),
     /// Tell one call's story, or what an error code means
     Explain(explain::Explain),
@@ -71,7 +71,7 @@ enum Command {
     Limits(view::Limits),
     /// What must not happen twice, and what nobody knows the outcome of
     Effects(effects::Effects),
-    /// What an instance keeps: back it up, lay a copy back, trust it again
+    /// What an instance keeps: back it up, lay a copy back, move it, trust it again
     State(state::State),
     /// How everything it depends on stands, and what will fail
     Health(view::Health),

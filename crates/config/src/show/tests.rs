@@ -146,3 +146,54 @@ fn what_would_be_refused_as_a_reference_is_hidden_too() {
     let shown = show(&tree.unwrap());
     assert!(!shown.contains("canary") && shown.contains("vault:x"), "{shown}");
 }
+
+#[test]
+fn programs_are_shown_the_tree_and_where_each_value_came_from() {
+    let file = "
+listen = 'a'
+none = []
+list = [{ n = 1 }, { n = 2.5, auth = { bearer = 'vault:x' }, token = 'canary' }]
+[up.'open.ai']
+on = true
+pin = 7531
+";
+    let tree = load_str(file, "f.toml", Format::Toml, None, [("SEAWALL__UP__A__B", "1s")]).unwrap();
+    let told = |names: &[String]| names.last().is_some_and(|name| name == "pin");
+    assert_eq!(
+        show_json(&tree, &told),
+        serde_json::json!({
+            "config": {
+                "listen": "a",
+                "none": [],
+                "list": [
+                    { "n": 1 },
+                    { "n": 2.5, "auth": { "bearer": "vault:x" }, "token": "[redacted]" },
+                ],
+                "up": { "open.ai": { "on": true, "pin": "[redacted]" }, "a": { "b": "1s" } },
+            },
+            "sources": {
+                "listen": "f.toml:2:10",
+                "none": "f.toml:3:8",
+                "list[0].n": "f.toml:4:15",
+                "list[1].n": "f.toml:4:26",
+                "list[1].auth.bearer": "f.toml:4:49",
+                "list[1].token": "f.toml:4:70",
+                "up.\"open.ai\".on": "f.toml:6:6",
+                "up.\"open.ai\".pin": "f.toml:7:7",
+                "up.a.b": "environment SEAWALL__UP__A__B",
+            },
+        })
+    );
+}
+
+proptest! {
+    /// Law: for programs nothing is shown that is hidden from people, and nothing hidden that they are shown.
+    #[test]
+    fn programs_are_shown_what_people_are(text in "[a-zA-Z0-9:_ ./-]{1,30}", key in "[a-z_]{1,12}") {
+        let table = [(key.as_str(), text.as_str())].into_iter().collect::<std::collections::BTreeMap<_, _>>();
+        let file = serde_json::json!({ "outer": table }).to_string();
+        let tree = parse(&file, "f", Format::Json).unwrap();
+        let people = show(&tree).contains("[redacted]");
+        prop_assert_eq!(show_json(&tree, &|_| false)["config"]["outer"][&key] == "[redacted]", people);
+    }
+}

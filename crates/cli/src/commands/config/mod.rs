@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use seawall_config::versions::{KEEP, Versions};
+use seawall_config::{show_hiding, show_json};
 
 use super::{Source, report};
 use crate::output::{Failure, data, json, note};
@@ -26,7 +27,7 @@ enum Command {
     /// Write the JSON Schema of the configuration
     Schema,
     /// Show every value in effect and where it came from; secrets are not shown
-    Show(Source),
+    Show(Show),
     /// List what was in force before, with when, who and why; or write the text of one version
     Versions(versions::List),
     /// Say what changed between two versions; without numbers, what the file says otherwise than the latest
@@ -43,11 +44,15 @@ impl Config {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         match self.command {
             Command::Schema => json(&schema())?,
-            Command::Show(source) => match source.tree() {
+            Command::Show(Show { source, json: machine }) => match source.tree() {
                 Ok(tree) => {
                     let schema = schema();
                     let secret = |key: &[String]| is_secret(&schema, key);
-                    data(&seawall_config::show_hiding(&with_builtin(tree), &secret))?;
+                    let tree = with_builtin(tree);
+                    match machine {
+                        true => json(&show_json(&tree, &secret))?,
+                        false => data(&show_hiding(&tree, &secret))?,
+                    }
                 }
                 Err(findings) => report(findings, Purpose::Check)?,
             },
@@ -59,6 +64,16 @@ impl Config {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What is in effect.
+#[derive(Debug, Args)]
+struct Show {
+    #[command(flatten)]
+    source: Source,
+    /// Answer in one JSON value: the tree under `config`, and under `sources` where each value came from
+    #[arg(long)]
+    json: bool,
 }
 
 /// Where versions are.
