@@ -11,7 +11,8 @@ use rcgen::{
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use seawall_core::secret::Secret;
 use seawall_gateway::plan::tls::{Clients, Tls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -113,20 +114,18 @@ pub fn put(home: &Path, name: &str, bytes: &[u8]) {
     std::fs::rename(&new, home.join(name)).unwrap();
 }
 
-/// Connects to an address as `localhost`, believing this authority, offering these protocols.
-pub async fn connect(
-    address: &str,
+/// A client that believes this authority. It remembers its sessions, and resumes them where it may.
+pub fn client(
     authority: &Authority,
     own: Option<&Signed>,
-    protocols: &[&str],
-) -> std::io::Result<TlsStream<TcpStream>> {
+    versions: &[&'static SupportedProtocolVersion],
+) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
     let builder = builder.with_root_certificates(roots);
-    let mut config = match own {
+    match own {
         None => builder.with_no_client_auth(),
         Some(own) => {
             let chain =
@@ -134,11 +133,27 @@ pub async fn connect(
             let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes()).unwrap();
             builder.with_client_auth_cert(chain, key).unwrap()
         }
-    };
-    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    }
+}
+
+/// Connects to an address as `localhost`.
+pub async fn connect_as(client: Arc<ClientConfig>, address: &str) -> std::io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(address).await?;
     let name = ServerName::try_from("localhost").unwrap();
-    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+    TlsConnector::from(client).connect(name, stream).await
+}
+
+/// Connects to an address as `localhost`, believing this authority, offering these protocols. It remembers nothing of
+/// connections before.
+pub async fn connect(
+    address: &str,
+    authority: &Authority,
+    own: Option<&Signed>,
+    protocols: &[&str],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut client = client(authority, own, &[&TLS13, &TLS12]);
+    client.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    connect_as(Arc::new(client), address).await
 }
 
 /// The status, and everything else, that a GET of this path comes to on a connection that ends with it.

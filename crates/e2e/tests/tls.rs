@@ -2,12 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use rustls::ClientConfig;
+use rustls::HandshakeKind::{Full, Resumed};
+use rustls::version::{TLS12, TLS13};
 use seawall_core::secret::Secret;
 use seawall_e2e::binary::{Seawall, binary, configured_with};
-use seawall_e2e::certified::{Authority, Signed, ask, connect, get, put};
+use seawall_e2e::certified::{Authority, Signed, ask, client, connect, connect_as, get, put};
 use seawall_e2e::{Rig, Running, eventually};
+use seawall_gateway::Gateway;
+use seawall_gateway::plan::Plan;
 use seawall_gateway::plan::callers::{Caller, Callers, Key};
 use seawall_gateway::plan::tls::Clients;
 use seawall_testkit::{Reply, Upstream};
@@ -218,6 +224,51 @@ async fn whoever_was_taken_back_gets_in_nowhere_and_is_not_served_where_they_are
     let said = String::from_utf8_lossy(&started.stderr).into_owned();
     assert_eq!(started.status.code(), Some(2), "{said}");
     assert!(said.contains("tls.crl: ") && said.contains("put the authority's newest in its place"), "{said}");
+}
+
+#[tokio::test]
+async fn where_certificates_are_asked_for_each_is_looked_at_and_no_session_stands_in_for_it() {
+    let up = Upstream::start(Reply::ok("ok")).await.unwrap();
+    let (authority, people, others) = (Authority::new(), Authority::new(), Authority::new());
+    let ann = people.sign("ann.example", 2060);
+    let asking = |authorities: Option<&Authority>| {
+        let clients = |people: &Authority| {
+            let clients = Clients { authorities: people.pem.as_bytes(), required: true, revoked: &[] };
+            authority.sign("localhost", 2060).tls(Some(clients))
+        };
+        let tls = authorities.map_or_else(|| authority.sign("localhost", 2060).tls(None), clients);
+        let mut rig = Rig::new(&up.url());
+        (rig.plan.tls, rig.plan.admin_tls) = (Some(tls.clone()), Some(tls));
+        rig
+    };
+    let came = async |client: &Arc<ClientConfig>, at: SocketAddr, path: &str| {
+        let at = at.to_string();
+        let mut stream = connect_as(client.clone(), &at).await.ok()?;
+        // With TLS 1.3 the server's word, and what a session is resumed by, come with the answer.
+        let (status, _) = get(&mut stream, &at, path, "").await.ok()?;
+        Some((status, stream.get_ref().1.handshake_kind()?))
+    };
+    for version in [&TLS12, &TLS13] {
+        // A client that was there comes again, perhaps after a change.
+        let again = async |gateway: &Gateway, data: bool, change: Option<Plan>| {
+            let client = Arc::new(client(&authority, Some(&ann), &[version]));
+            let (at, path) =
+                if data { (gateway.listen(), "/up/x") } else { (gateway.admin(), "/health/live") };
+            assert_eq!(came(&client, at, path).await, Some((200, Full)), "{path} {version:?}");
+            if let Some(plan) = change {
+                gateway.reload(plan).unwrap();
+            }
+            came(&client, at, path).await
+        };
+        for data in [true, false] {
+            let open = asking(None).start();
+            assert_eq!(again(&open.gateway, data, None).await, Some((200, Resumed)), "nobody is asked");
+            let held = asking(Some(&people)).start();
+            assert_eq!(again(&held.gateway, data, None).await, Some((200, Full)), "{version:?}");
+            let others = asking(Some(&others)).plan;
+            assert_eq!(again(&held.gateway, data, Some(others)).await, None, "{version:?}");
+        }
+    }
 }
 
 #[tokio::test]

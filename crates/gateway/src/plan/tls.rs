@@ -19,8 +19,8 @@ use seawall_core::secret::Secret;
 use lists::Believing;
 pub use lists::due;
 
-/// What a port proves itself with: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, sessions resumed, no early data (it can be
-/// replayed, and a request must not be).
+/// What a port proves itself with: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, sessions resumed where nobody is asked for a
+/// certificate, no early data (it can be replayed, and a request must not be).
 #[derive(Clone)]
 pub struct Tls {
     config: Arc<ServerConfig>,
@@ -65,7 +65,6 @@ impl Tls {
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(|error| Invalid::new("cert", error.to_string()))?;
-        let lists = clients.is_some_and(|clients| !clients.revoked.is_empty());
         let believing = clients.map(|clients| Believing::new(clients, provider)).transpose()?.map(Arc::new);
         let builder = match &believing {
             None => builder.with_no_client_auth(),
@@ -78,8 +77,8 @@ impl Tls {
             }
             error => Invalid::new("cert", format!("cannot be used: {error}")),
         })?;
-        if lists {
-            // Who resumes a session is not looked at again, and may have been taken back since.
+        if believing.is_some() {
+            // Who resumes a session is not looked at again: their certificate may have ended since, or been taken back.
             config.session_storage = Arc::new(NoServerSessionStorage {});
             config.send_tls13_tickets = 0;
         }
