@@ -138,7 +138,14 @@ pub fn client(
 
 /// Connects to an address as `localhost`.
 pub async fn connect_as(client: Arc<ClientConfig>, address: &str) -> std::io::Result<TlsStream<TcpStream>> {
-    let stream = TcpStream::connect(address).await?;
+    connect_over(client, TcpStream::connect(address).await?).await
+}
+
+/// Shakes hands with `localhost` over a connection that is there.
+pub async fn connect_over(
+    client: Arc<ClientConfig>,
+    stream: TcpStream,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let name = ServerName::try_from("localhost").unwrap();
     TlsConnector::from(client).connect(name, stream).await
 }

@@ -3,15 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::version::TLS13;
 use seawall_e2e::binary::{Seawall, binary, configured_with, serve};
-use seawall_e2e::certified::{Authority, Signed, connect, get, put};
+use seawall_e2e::certified::{Authority, Signed, client, connect, connect_over, get, put};
 use seawall_e2e::eventually;
 use seawall_testkit::{Reply, Upstream};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::Command;
 
 const TOKEN: &str = "ann-7Qm2xVb9Lw4TzR1nKc8Y";
@@ -322,17 +324,35 @@ async fn nobody_waits_for_a_handshake_that_does_not_come() {
     let authority = Authority::new();
     let home = home(&up, &authority.sign("localhost", 2060), &authority, "");
     let gateway = Seawall::start(&binary, &home).await;
+    // From one address more than there may be handshakes at once.
     let mut silent = Vec::new();
-    for _ in 0..100 {
+    for _ in 0..300 {
         let mut stream = TcpStream::connect(&gateway.admin).await.unwrap();
         stream.write_all(&[22, 3]).await.unwrap();
         silent.push(stream);
     }
-    let asked = async {
-        let mut stream = connect(&gateway.admin, &authority, None, &[]).await.unwrap();
+    let client = Arc::new(client(&authority, None, &[&TLS13]));
+    // Half of what one of those handshakes may take.
+    let begun = tokio::time::Instant::now();
+    let asked = async |from: &str| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+        let stream = socket.connect(gateway.admin.parse().unwrap()).await.unwrap();
+        let mut stream = connect_over(client.clone(), stream).await.unwrap();
         get(&mut stream, &gateway.admin, "/health", "").await.unwrap().0
     };
-    // Half of what one of those handshakes may take.
-    let soon = tokio::time::timeout(Duration::from_secs(5), asked).await;
-    assert_eq!(soon.expect("nobody waits for somebody else's handshake"), 200);
+    for from in ["127.0.0.2", "127.0.0.1"] {
+        let soon = tokio::time::timeout_at(begun + Duration::from_secs(5), asked(from)).await;
+        assert_eq!(soon.expect("nobody waits for somebody else's handshake"), 200, "{from}");
+    }
+    // A quarter of all is for one address: the oldest of it made room.
+    let ended = async |stream: &mut TcpStream| {
+        let mut byte = [0];
+        tokio::time::timeout(Duration::ZERO, stream.read(&mut byte)).await.is_ok()
+    };
+    let mut waiting = 0;
+    for stream in &mut silent {
+        waiting += usize::from(!ended(stream).await);
+    }
+    assert!(waiting <= 64, "{waiting} handshakes of one address");
 }

@@ -11,11 +11,12 @@ use std::time::Duration;
 use axum::extract::connect_info::Connected;
 use axum::serve::IncomingStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Sleep, sleep};
 
 use crate::house::House;
+use crate::peer::Peer;
 use crate::plan::tls::Speaks;
 use crate::scene::Scene;
 use crate::socket::Link;
@@ -30,6 +31,9 @@ const BREATH: Duration = Duration::from_millis(50);
 
 /// Handshakes at once: each has an end, and others wait in the socket's queue.
 const SHAKING: usize = 256;
+/// Handshakes of one peer at once. Whoever begins more loses those that have lasted longest: one that is meant is over in
+/// a moment, and nobody else has to wait for the others.
+const SHAKING_EACH: usize = SHAKING / 4;
 
 /// The listening socket.
 pub(super) struct Port {
@@ -38,6 +42,8 @@ pub(super) struct Port {
     scene: Arc<Scene>,
     /// Those who are not in yet. Nobody waits for somebody else's handshake.
     shaking: JoinSet<(Option<Known>, SocketAddr)>,
+    /// Whose those are, the oldest first.
+    whose: Vec<(Peer, AbortHandle)>,
 }
 
 impl Port {
@@ -45,7 +51,30 @@ impl Port {
     pub(super) fn new(listener: std::net::TcpListener, scene: Arc<Scene>) -> io::Result<Self> {
         // Those who are accepted inherit it. Without it the port works too, and slow readers are found later.
         let _ = socket2::SockRef::from(&listener).set_send_buffer_size(UNREAD);
-        Ok(Self { listener: TcpListener::from_std(listener)?, scene, shaking: JoinSet::new() })
+        Ok(Self {
+            listener: TcpListener::from_std(listener)?,
+            scene,
+            shaking: JoinSet::new(),
+            whose: Vec::new(),
+        })
+    }
+
+    /// Shakes hands with somebody who came, beside all the others.
+    fn shake(&mut self, stream: TcpStream, from: SocketAddr, house: Arc<House>) {
+        let peer = Peer::new(from.ip(), &house.ground.hasher);
+        self.whose.retain(|(_, shaking)| !shaking.is_finished());
+        if self.whose.iter().filter(|(whose, _)| *whose == peer).count() >= SHAKING_EACH
+            && let Some(oldest) = self.whose.iter().position(|(whose, _)| *whose == peer)
+        {
+            self.whose.remove(oldest).1.abort();
+        }
+        let shaking = self.shaking.spawn(async move {
+            let tls = house.plan.admin_tls.as_ref().map(|tls| (tls, Speaks::Http1));
+            let told = |code| house.ground.rejections.of(code).inc();
+            let link = Link::of(stream, tls, told).await;
+            (link.map(|link| Known::new(link, &house)), from)
+        });
+        self.whose.push((peer, shaking));
     }
 }
 
@@ -64,12 +93,7 @@ impl axum::serve::Listener for Port {
                         if house.plan.admin_tls.is_none() {
                             return (Patient::new(Known::new(Link::Plain(stream), &house)), from);
                         }
-                        self.shaking.spawn(async move {
-                            let tls = house.plan.admin_tls.as_ref().map(|tls| (tls, Speaks::Http1));
-                            let told = |code| house.ground.rejections.of(code).inc();
-                            let link = Link::of(stream, tls, told).await;
-                            (link.map(|link| Known::new(link, &house)), from)
-                        });
+                        self.shake(stream, from, house);
                     }
                     Err(_) => sleep(BREATH).await,
                 },
