@@ -2,19 +2,22 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustls::version::TLS13;
 use seawall_e2e::binary::{Seawall, binary, configured_with, serve};
-use seawall_e2e::certified::{Authority, Signed, client, connect, connect_over, get, put};
+use seawall_e2e::certified::{Authority, Signed, ask, client, connect, connect_as, connect_over, get, put};
 use seawall_e2e::eventually;
 use seawall_testkit::{Reply, Upstream};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::Command;
+use tokio::task::JoinSet;
 
 const TOKEN: &str = "ann-7Qm2xVb9Lw4TzR1nKc8Y";
 
@@ -290,23 +293,37 @@ async fn a_successor_speaks_tls_on_the_socket_it_is_given() {
     let mut heir = serve(&binary, &home);
     heir.arg("--take-over");
     let taken = tokio::spawn(Seawall::begin(heir));
-    // Whoever asks meanwhile is answered with TLS, by the one or by the other. The one that goes may take a request with it.
-    let (mut answered, mut cut) = (0, 0);
-    while !taken.is_finished() || answered < 20 {
-        let asked = async {
-            let mut stream = connect(&at, &authority, None, &[]).await?;
-            get(&mut stream, &at, "/health/live", "").await
-        };
-        match asked.await {
-            Ok((status, _)) => {
-                assert_eq!(status, 200);
-                answered += 1;
+    // Whoever asks meanwhile is answered with TLS, by the one or by the other, and by nobody half; some by connections
+    // that they keep until they are told to come anew.
+    let client = Arc::new(client(&authority, None, &[&TLS13]));
+    let over = Arc::new(AtomicBool::new(false));
+    let mut askers = JoinSet::new();
+    for keeps in [false, false, false, true, true] {
+        let (client, at, over) = (client.clone(), at.clone(), over.clone());
+        askers.spawn(async move {
+            let (mut kept, mut after) = (None, 0);
+            while after < 5 {
+                after += usize::from(over.load(Ordering::Relaxed));
+                let mut stream = match kept.take() {
+                    Some(stream) => stream,
+                    None => connect_as(client.clone(), &at).await?,
+                };
+                let told = if keeps {
+                    ask(&mut stream, &at, "/health/live").await?.ok_or(ErrorKind::UnexpectedEof)?
+                } else {
+                    get(&mut stream, &at, "/health/live", "").await?
+                };
+                assert_eq!(told.0, 200);
+                kept = Some(stream).filter(|_| !told.1.contains("connection: close"));
             }
-            Err(_) => cut += 1,
-        }
-        assert!(cut <= 3, "{cut} were cut");
+            std::io::Result::Ok(())
+        });
     }
     let after = taken.await.unwrap();
+    over.store(true, Ordering::Relaxed);
+    while let Some(asker) = askers.join_next().await {
+        asker.unwrap().expect("no answer was cut");
+    }
     assert_eq!(after.admin, at);
     assert!(before.ended().await.success());
     assert_eq!(seawall(&binary, &home, "status", &[]).await.code, Some(0));

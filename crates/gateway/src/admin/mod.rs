@@ -28,6 +28,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::StatusCode;
+use axum::http::header::{CONNECTION, HeaderValue};
 use axum::middleware;
 use axum::response::Response;
 use seawall::{Code, Rejection};
@@ -86,9 +87,15 @@ const STRANGERS: Duration = Duration::from_secs(60);
 /// A lever's body is a name and a reason.
 const LARGEST_BODY: usize = 64 * 1024;
 
-/// Serves the admin port until the shutdown is over: it tells how the drain goes.
-pub(crate) async fn serve(listener: std::net::TcpListener, board: Board, mut phase: watch::Receiver<Phase>) {
-    let Ok(listener) = port::Port::new(listener, board.scene.clone()) else { return };
+/// How long answers may take that were begun before the shutdown was over.
+const LEAVING: Duration = Duration::from_secs(2);
+
+/// Serves the admin port until the shutdown is over: it tells how the drain goes. Then whoever was accepted is still
+/// answered, unless that takes long.
+pub(crate) async fn serve(listener: std::net::TcpListener, board: Board, phase: watch::Receiver<Phase>) {
+    let Ok((listener, settled)) = port::Port::new(listener, board.scene.clone(), phase.clone()) else {
+        return;
+    };
     let ticked = board.clone();
     let ticking = async {
         loop {
@@ -104,17 +111,38 @@ pub(crate) async fn serve(listener: std::net::TcpListener, board: Board, mut pha
     let counting = strangers(&counted);
     let pages = page::keep_up(board.clone(), phase.clone());
     let checks = board.house().ground.health.clone();
-    let serving = axum::serve(listener, router(board).into_make_service_with_connect_info::<port::From>())
+    let parting = phase.clone();
+    let router = router(board).layer(middleware::map_response(move |mut response: Response| {
+        // Whoever comes again meets whoever takes over.
+        if *parting.borrow() != Phase::Open {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        std::future::ready(response)
+    }));
+    let ending = over(phase.clone());
+    let settled = async move {
+        ending.await;
+        let _ = tokio::time::timeout(port::SETTLING, settled).await;
+    };
+    let serving = axum::serve(listener, router.into_make_service_with_connect_info::<port::From>())
+        .with_graceful_shutdown(settled)
         .into_future();
-    let over = async { while phase.changed().await.is_ok() && *phase.borrow() != Phase::Over {} };
+    let cut = async {
+        over(phase).await;
+        tokio::time::sleep(LEAVING).await;
+    };
     tokio::select! {
         () = ticking => {}
         () = counting => {}
         () = pages => {}
         () = checks.watch() => {}
         _ = serving => {}
-        () = over => {}
+        () = cut => {}
     }
+}
+
+async fn over(mut phase: watch::Receiver<Phase>) {
+    while *phase.borrow_and_update() != Phase::Over && phase.changed().await.is_ok() {}
 }
 
 /// Writes down how many came without a key that is known, and how many requests read as attacks, seldom enough that

@@ -12,10 +12,12 @@ use axum::extract::connect_info::Connected;
 use axum::serve::IncomingStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Sleep, sleep};
 
 use crate::house::House;
+use crate::listen::Phase;
 use crate::peer::Peer;
 use crate::plan::tls::Speaks;
 use crate::scene::Scene;
@@ -35,6 +37,10 @@ const SHAKING: usize = 256;
 /// a moment, and nobody else has to wait for the others.
 const SHAKING_EACH: usize = SHAKING / 4;
 
+/// At the end: how long those who were accepted have to say what they want, and how soon that is looked at.
+pub(super) const SETTLING: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(10);
+
 /// The listening socket.
 pub(super) struct Port {
     listener: TcpListener,
@@ -44,19 +50,45 @@ pub(super) struct Port {
     shaking: JoinSet<(Option<Known>, SocketAddr)>,
     /// Whose those are, the oldest first.
     whose: Vec<(Peer, AbortHandle)>,
+    phase: watch::Receiver<Phase>,
+    /// As many as are accepted and have said nothing yet, and one.
+    new: Arc<()>,
+    /// Dropped when everybody has, or has had their time.
+    settled: Option<oneshot::Sender<()>>,
 }
 
 impl Port {
-    /// Listens there.
-    pub(super) fn new(listener: std::net::TcpListener, scene: Arc<Scene>) -> io::Result<Self> {
+    /// Listens there until the shutdown is over. Then it accepts nobody else, and what comes with it is told once those
+    /// who were accepted have asked: connections may be asked to end from then on, and before it some would be closed
+    /// unheard.
+    pub(super) fn new(
+        listener: std::net::TcpListener,
+        scene: Arc<Scene>,
+        phase: watch::Receiver<Phase>,
+    ) -> io::Result<(Self, oneshot::Receiver<()>)> {
         // Those who are accepted inherit it. Without it the port works too, and slow readers are found later.
         let _ = socket2::SockRef::from(&listener).set_send_buffer_size(UNREAD);
-        Ok(Self {
+        let (settled, hears) = oneshot::channel();
+        let port = Self {
             listener: TcpListener::from_std(listener)?,
             scene,
             shaking: JoinSet::new(),
             whose: Vec::new(),
-        })
+            phase,
+            new: Arc::default(),
+            settled: Some(settled),
+        };
+        Ok((port, hears))
+    }
+
+    /// Is the shutdown over, or whoever would say so gone?
+    fn is_over(&mut self) -> bool {
+        *self.phase.borrow_and_update() == Phase::Over || self.phase.has_changed().is_err()
+    }
+
+    /// Has everybody who was accepted said something?
+    fn is_settled(&self) -> bool {
+        self.shaking.is_empty() && Arc::strong_count(&self.new) == 1
     }
 
     /// Shakes hands with somebody who came, beside all the others.
@@ -68,11 +100,12 @@ impl Port {
         {
             self.whose.remove(oldest).1.abort();
         }
+        let new = self.new.clone();
         let shaking = self.shaking.spawn(async move {
             let tls = house.plan.admin_tls.as_ref().map(|tls| (tls, Speaks::Http1));
             let told = |code| house.ground.rejections.of(code).inc();
             let link = Link::of(stream, tls, told).await;
-            (link.map(|link| Known::new(link, &house)), from)
+            (link.map(|link| Known::new(link, &house, new)), from)
         });
         self.whose.push((peer, shaking));
     }
@@ -84,14 +117,19 @@ impl axum::serve::Listener for Port {
 
     async fn accept(&mut self) -> (Self::Io, SocketAddr) {
         loop {
+            let over = self.is_over();
+            if over && self.is_settled() {
+                self.settled = None;
+            }
             tokio::select! {
-                accepted = self.listener.accept(), if self.shaking.len() < SHAKING => match accepted {
+                accepted = self.listener.accept(), if !over && self.shaking.len() < SHAKING => match accepted {
                     Ok((stream, from)) => {
                         // Without this a small answer waits for the caller's delayed acknowledgement: 40 ms.
                         let _ = stream.set_nodelay(true);
                         let house = self.scene.house.load_full();
                         if house.plan.admin_tls.is_none() {
-                            return (Patient::new(Known::new(Link::Plain(stream), &house)), from);
+                            let known = Known::new(Link::Plain(stream), &house, self.new.clone());
+                            return (Patient::new(known), from);
                         }
                         self.shake(stream, from, house);
                     }
@@ -102,6 +140,8 @@ impl axum::serve::Listener for Port {
                         return (Patient::new(known), from);
                     }
                 }
+                _ = self.phase.changed(), if !over => {}
+                () = sleep(LOOK), if over => {}
             }
         }
     }
@@ -128,12 +168,14 @@ impl Connected<IncomingStream<'_, Port>> for From {
 pub(super) struct Known {
     link: Link,
     standing: Arc<Standing>,
+    /// Held until they say something.
+    new: Option<Arc<()>>,
 }
 
 impl Known {
-    fn new(link: Link, house: &House) -> Self {
+    fn new(link: Link, house: &House, new: Arc<()>) -> Self {
         let standing = Arc::new(Standing::new(&link, house.plan.admin_tls.as_ref(), house.now()));
-        Self { link, standing }
+        Self { link, standing, new: Some(new) }
     }
 }
 
@@ -143,7 +185,11 @@ impl AsyncRead for Known {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.link).poll_read(cx, buffer)
+        let read = Pin::new(&mut self.link).poll_read(cx, buffer);
+        if read.is_ready() {
+            self.new = None;
+        }
+        read
     }
 }
 
