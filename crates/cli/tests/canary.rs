@@ -466,7 +466,8 @@ fn who_cannot_be_told(served: &Served, out: &mut Out<'_>, canaries: &Canaries, s
             body.len()
         );
         let answer = send(&served.admin, &request);
-        assert!(answer.starts_with(b"HTTP/1.1 "), "{}", String::from_utf8_lossy(&answer));
+        let told = String::from_utf8_lossy(&answer);
+        assert!(told.starts_with("HTTP/1.1 200 ") && told.contains("\"state\":\"on its way\""), "{told}");
         out.search(&format!("the test of {channel}"), &answer);
     }
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
@@ -480,7 +481,9 @@ fn who_cannot_be_told(served: &Served, out: &mut Out<'_>, canaries: &Canaries, s
 /// Everything an operator can ask.
 fn what_is_asked(home: &Home, served: &Served, out: &mut Out<'_>, canaries: &Canaries, ids: &[String]) {
     let mut pages: Vec<String> = ADMIN.map(|page| page.replace("QUERY", canaries.get("QUERY"))).into();
-    pages.extend(described(served, canaries));
+    let described = described(served, canaries);
+    assert!(described.len() > 10, "{described:?}");
+    pages.extend(described);
     pages.extend(ids.iter().map(|id| format!("/api/v1/calls/{id}")));
     for page in pages {
         for accept in ["*/*", "text/html", "application/openmetrics-text"] {
@@ -494,7 +497,10 @@ fn what_is_asked(home: &Home, served: &Served, out: &mut Out<'_>, canaries: &Can
             out.search(&page, &answer);
         }
     }
-    out.search("/events", &followed(served, canaries, "/events"));
+    let heard = followed(served, canaries, "/events");
+    let text = String::from_utf8_lossy(&heard);
+    assert!(text.starts_with("HTTP/1.1 200 ") && text.contains("data: "), "{text}");
+    out.search("/events", &heard);
     // Whoever has another token, and a browser that logs in, once with the right one.
     let (right, wrong) = (canaries.get("ADMIN"), canaries.get("CALLER"));
     let refused = format!(
@@ -527,8 +533,10 @@ fn what_is_asked(home: &Home, served: &Served, out: &mut Out<'_>, canaries: &Can
         &["explain", &ids[0]],
     ];
     for arguments in asked {
-        home.run(out, &[arguments, &["--admin", &admin]].concat(), "");
-        home.run(out, &[arguments, &["--admin", &admin, "--json"]].concat(), "");
+        for more in [&["--admin", &admin][..], &["--admin", &admin, "--json"]] {
+            let (code, said) = home.run(out, &[arguments, more].concat(), "");
+            assert_eq!(code, Some(0), "{arguments:?} {more:?}: {said}");
+        }
     }
     for arguments in [
         &["check"][..],

@@ -73,12 +73,32 @@ async fn under_overload_with_events_dropped_every_number_is_the_same_everywhere(
         assert_eq!(asked + retries, of("seawall_attempts_total"), "{name}");
     }
     // The other formats are of the same registry.
-    for (format, shown) in [
-        ("text/csv", format!("{}", sum(&text, "seawall_attempts_total{upstream=\"bad\""))),
-        ("application/json", format!("{}", sum(&text, "seawall_attempts_total{upstream=\"bad\""))),
-    ] {
+    let told = async |format: &str| {
         let request = seawall_testkit::client::Request::get("/metrics").header("accept", format);
-        let told = gateway.admin_send(request).await.text();
-        assert!(told.contains("seawall_attempts_total") && told.contains(&shown), "{format}");
+        gateway.admin_send(request).await.text()
+    };
+    let (csv, json) = (told("text/csv").await, told("application/json").await);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    for (metric, kind, field) in [
+        ("seawall_calls_total", "counter", "value"),
+        ("seawall_attempts_total", "counter", "value"),
+        ("seawall_call_duration_seconds", "histogram", "count"),
+    ] {
+        for name in ["bad", "good"] {
+            let shown = if field == "count" { format!("{metric}_count") } else { metric.to_owned() };
+            let shown = sum(&text, &format!("{shown}{{upstream=\"{name}\""));
+            assert!(shown > 0, "{metric} {name}");
+            let row = format!("{metric},{kind},\"{{upstream=\"\"{name}\"\"");
+            let rows = csv.lines().filter_map(|line| line.strip_prefix(&row)?.rsplit_once(','));
+            let values = rows.filter(|(labels, _)| labels.ends_with(&format!("\",{field}")));
+            let of_csv: u64 = values.map(|(_, value)| value.parse::<u64>().unwrap()).sum();
+            assert_eq!(of_csv, shown, "{metric} {name}: {csv}");
+            let metrics = json["metrics"].as_array().unwrap();
+            let found = metrics.iter().find(|one| one["name"] == metric && one["kind"] == kind).unwrap();
+            let series = found["series"].as_array().unwrap();
+            let of_it = series.iter().filter(|series| series["labels"]["upstream"] == name);
+            let of_json: f64 = of_it.map(|series| series[field].as_f64().unwrap()).sum();
+            assert_eq!(of_json, shown as f64, "{metric} {name}: {found}");
+        }
     }
 }
