@@ -53,6 +53,11 @@ fn verify_exits_with_0_when_sound_1_when_broken_and_2_when_there_is_nothing() {
     let file = directory.join("audit-000000000001.jsonl");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replace("maintenance", "mischief   ")).unwrap();
+    let garbage = home.path().join("garbage");
+    std::fs::write(&garbage, "no entry\n".repeat(5000)).unwrap();
+    let (code, out, _) = run(home.path(), &["audit", "verify", garbage.to_str().unwrap()]);
+    assert_eq!((code, out.lines().count()), (Some(1), 22), "what is wrong fits on a screen");
+    assert!(out.contains(": broken: 5000 problems\n") && out.contains("\nand 4980 more"), "{out}");
     for arguments in [&["audit", "verify"][..], &["audit", "verify", "--json"], &["audit", "export"]] {
         let (code, _, err) = run(home.path(), arguments);
         assert_eq!(code, Some(1), "{arguments:?}");

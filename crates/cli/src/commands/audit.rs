@@ -128,6 +128,9 @@ fn verdict(report: &Report) -> ExitCode {
     ExitCode::from(1)
 }
 
+/// How many problems people are shown: the first explain the others.
+const SHOWN: usize = 20;
+
 fn summary(path: &Path, report: &Report) -> String {
     let count = report.problems.len() as u64 + report.more;
     let verdict = match count {
@@ -142,8 +145,11 @@ fn summary(path: &Path, report: &Report) -> String {
             report.entries, report.files, first.seq, first.ts, last.seq, last.ts, last.hash
         ));
     }
-    for problem in &report.problems {
+    for problem in report.problems.iter().take(SHOWN) {
         text.push_str(&format!("{}\n", plain(&problem.to_string())));
+    }
+    if let Some(more) = count.checked_sub(SHOWN as u64).filter(|more| *more > 0) {
+        text.push_str(&format!("and {more} more: --json has the first thousand\n"));
     }
     text
 }

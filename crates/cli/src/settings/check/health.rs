@@ -35,8 +35,9 @@ pub(super) fn check(checking: &mut Checking<'_>) {
         }
     }
     let most = 1024;
-    if settings.health.len() + settings.upstream.len() > most {
-        let message = format!("{} checks are more than anybody reads", settings.health.len());
+    let checks = settings.health.len() + settings.upstream.len();
+    if checks > most {
+        let message = format!("{checks} checks are more than anybody reads");
         checking.error(&Key::top("health"), message, format!("write at most {most}, upstreams included"));
     }
 }
