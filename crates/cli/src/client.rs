@@ -203,6 +203,12 @@ impl Admin {
             Err(_) => return Err(nobody(&"nothing within 3s")),
         };
         let mut sender = match &self.tls {
+            None if self.secure => {
+                // Never in the clear instead.
+                return Err(Failure::failed(format_args!(
+                    "{self} is asked by https, and whose certificate to believe was not said"
+                )));
+            }
             Some(config) if self.secure => {
                 let host = self.authority.rsplit_once(':').map_or("", |(host, _)| host);
                 let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|_| {

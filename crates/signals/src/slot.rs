@@ -1,6 +1,7 @@
 //! Gives each thread a place of its own in a small array, so that a count is a load and a store on a cache line nobody else writes.
 
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// Places in every per-thread array. The last is shared by the threads that found no other free, which costs them time and never
@@ -42,9 +43,9 @@ fn give_back(place: u8) {
     }
 }
 
-/// A thread's place in per-thread arrays.
+/// A thread's place in per-thread arrays. It stays with its thread: in another it would write where this one does.
 #[derive(Clone, Copy)]
-pub(crate) struct Slot(u8);
+pub(crate) struct Slot(u8, PhantomData<*const ()>);
 
 impl Slot {
     /// Below [`SLOTS`].
@@ -69,7 +70,7 @@ impl Slot {
 pub(crate) fn slot() -> Slot {
     match PLACE.get() {
         NONE => take(),
-        place => Slot(place),
+        place => Slot(place, PhantomData),
     }
 }
 
@@ -82,12 +83,12 @@ fn take() -> Slot {
     };
     if HELD.try_with(|held| held.0.set(place)).is_ok() {
         PLACE.set(place);
-        return Slot(place);
+        return Slot(place, PhantomData);
     }
     // A thread about to end would never give it back.
     give_back(place);
     PLACE.set(SHARED);
-    Slot(SHARED)
+    Slot(SHARED, PhantomData)
 }
 
 #[cfg(test)]

@@ -18,7 +18,8 @@ pub const QUANTILES: [f64; 4] = [0.5, 0.9, 0.95, 0.99];
 /// For who reads numbers as they are. Quantiles of several cannot be put together: where a fleet is to be seen as one, take
 /// a [`Histogram`]. A quantile is that of the last minute if somebody looks once in a minute, as a scraper does and the history
 /// of a registry; otherwise that since the last look. It is within 6 %: see [`Snapshot::quantile`]. Recording costs what
-/// recording in a histogram does; remembering takes a few hundred bytes for each five seconds between looks.
+/// recording in a histogram does; each look remembers some two kibibytes, one in five seconds at most, and for a minute: thirteen
+/// of them at most.
 #[derive(Clone)]
 pub struct Summary {
     inner: Arc<Inner>,

@@ -26,3 +26,15 @@ fn no_two_threads_have_a_place_of_their_own_together_and_what_is_counted_is_neve
     let sum: u64 = cells.iter().map(|cell| cell.load(Ordering::Relaxed)).sum();
     assert_eq!(sum, 45 * COUNTS);
 }
+
+#[test]
+fn a_place_cannot_be_handed_to_another_thread() {
+    trait Stays<Which> {
+        fn here() {}
+    }
+    struct Goes;
+    impl<T> Stays<()> for T {}
+    impl<T: Send> Stays<Goes> for T {}
+    // With two to choose from it would not compile.
+    <Slot as Stays<_>>::here();
+}
