@@ -82,7 +82,7 @@ async fn without_javascript_the_page_shows_what_the_api_says() {
         "32 left",
         "max=\"500\"",
         "value=\"480\"",
-        "configuration 1",
+        "generation 1<",
         "<noscript><meta http-equiv=\"refresh\" content=\"5\"></noscript>",
         "href=\"/upstreams/other\"",
         "role=\"img\"",

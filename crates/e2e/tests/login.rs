@@ -69,7 +69,7 @@ async fn a_browser_logs_in_rolls_a_configuration_back_and_logs_out() {
     browser.write("input[name=token]", ANN).await;
     browser.click("form button").await;
     at(&browser, "/config").await;
-    assert_eq!(browser.see("h1").await, "Configuration 2");
+    assert_eq!(browser.see("h1").await, "Version 2 is in force");
     assert!(browser.see("#owner").await.starts_with("ann"), "{}", browser.see("#owner").await);
     assert_eq!(browser.text("return document.cookie").await, "", "no script reads the session");
     assert_eq!(
@@ -85,11 +85,11 @@ async fn a_browser_logs_in_rolls_a_configuration_back_and_logs_out() {
     browser.click("#form button").await;
     let note = browser.see("#note").await;
     assert!(
-        note.starts_with("Rolled back to 1: configuration 3")
+        note.starts_with("Rolled back to version 1: version 3, generation 3")
             && note.contains("by ann: the second was a mistake"),
         "{note}"
     );
-    assert_eq!(browser.see("h1").await, "Configuration 3");
+    assert_eq!(browser.see("h1").await, "Version 3 is in force");
     let now = config(&seawall).await;
     assert_eq!(now["generation"], 3);
     let latest = now["versions"][0].clone();
@@ -134,7 +134,7 @@ async fn on_a_phone_and_without_scripts_a_person_comes_in_and_nothing_sticks_out
     fits("/login").await;
     browser.write("input[name=token]", ANN).await;
     browser.click("form button").await;
-    assert_eq!(browser.see("h1").await, "Configuration 2");
+    assert_eq!(browser.see("h1").await, "Version 2 is in force");
     fits("/config").await;
     browser.click("#owner button").await;
     assert_eq!(browser.see("h1").await, "Log in");

@@ -291,9 +291,11 @@ async fn the_first_screen_says_who_put_it_into_force_and_leads_to_a_form_that_go
     stage.write(&stage.with(THREE));
     generation(&seawall, 2).await;
     let first = page("/").await;
-    assert!(first.contains("Configuration 2") && first.contains("the file changed"), "{first}");
+    assert!(first.contains("Version 2 is in force since ") && first.contains("the file changed"), "{first}");
     assert!(first.contains("<a class=\"steer\" href=\"/config\">Roll back…</a>"), "{first}");
     let form = page("/config").await;
+    assert!(form.contains("<h1>Version 2 is in force</h1>"), "{form}");
+    assert!(form.contains("Answers call it <code>generation=2</code>"), "{form}");
     let (_, rest) = form.split_once("name=\"token\" value=\"").unwrap();
     let token = rest.split('"').next().unwrap().to_owned();
     let send = async |fields: String| {
@@ -311,7 +313,10 @@ async fn the_first_screen_says_who_put_it_into_force_and_leads_to_a_form_that_go
     let done = send(format!("token={token}&choice=1&by=ann&reason=three%20is%20down")).await;
     assert_eq!(done.status, 303, "{}", done.text());
     let after = page(done.header("location").unwrap()).await;
-    assert!(after.contains("Rolled back to 1: configuration 3, by ann: three is down"), "{after}");
+    assert!(
+        after.contains("Rolled back to version 1: version 3, generation 3, by ann: three is down"),
+        "{after}"
+    );
     let in_force = "Version 3 <strong class=\"badge good\">in force</strong>";
     assert!(after.contains(in_force) && after.contains("rolled back to 1 by ann"), "{after}");
     assert_eq!(stage.text(), stage.with(""));

@@ -30,6 +30,8 @@ struct Row {
 struct ConfigPage {
     chrome: Chrome,
     warning: Option<String>,
+    /// The one in force, where it is kept.
+    now: Option<Row>,
     rows: Vec<Row>,
     form: Blank,
 }
@@ -40,8 +42,9 @@ pub(super) async fn show(board: Board, Query(after): Query<After>) -> Response {
 
 fn draw(board: &Board, note: Option<&str>, status: StatusCode, form: Blank) -> Response {
     let past = board.scene.past.load();
-    let rows = past.versions.iter().map(|version| row(version, &form.choice)).collect();
-    let page = ConfigPage { chrome: Chrome::of(board, note), warning: past.warning.clone(), rows, form };
+    let rows = || past.versions.iter().map(|version| row(version, &form.choice));
+    let (now, rows) = (rows().find(|row| row.in_force), rows().collect());
+    let page = ConfigPage { chrome: Chrome::of(board, note), warning: past.warning.clone(), now, rows, form };
     html(status, &page)
 }
 
@@ -71,8 +74,10 @@ pub(super) async fn roll_back(board: Board, headers: HeaderMap, sent: Sent) -> R
     };
     match moved {
         Ok(in_force) => {
+            let version = in_force.version.map_or_else(String::new, |version| format!("version {version}, "));
+            let to = filled.choice();
             let mut what =
-                format!("Rolled back to {}: configuration {}", filled.choice(), in_force.generation);
+                format!("Rolled back to version {to}: {version}generation {}", in_force.generation);
             if let Some(warning) = in_force.warning {
                 what.push_str(&format!(" ({warning})"));
             }
