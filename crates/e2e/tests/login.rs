@@ -134,9 +134,11 @@ async fn on_a_phone_and_without_scripts_a_person_comes_in_and_nothing_sticks_out
     fits("/login").await;
     browser.write("input[name=token]", ANN).await;
     browser.click("form button").await;
+    at(&browser, "/config").await;
     assert_eq!(browser.see("h1").await, "Version 2 is in force");
     fits("/config").await;
     browser.click("#owner button").await;
+    at(&browser, "/login").await;
     assert_eq!(browser.see("h1").await, "Log in");
     browser.quit().await;
     seawall.signal("-TERM").await;
