@@ -347,7 +347,7 @@ fn a_hangup_reads_the_file_again() {
     let mut serving = Serving::start(home.path(), &["serve"]);
     serving.until("admin at");
     serving.signal("-HUP");
-    serving.until("configuration 2 is in force (SIGHUP)");
+    serving.until("generation 2 is in force (SIGHUP)");
     serving.signal("-TERM");
     assert_eq!(serving.child.wait().unwrap().code(), Some(0));
 }

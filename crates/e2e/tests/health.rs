@@ -253,7 +253,7 @@ async fn a_file_says_what_is_looked_at_and_the_command_line_shows_it() {
     let text = text.replace(&health(true), &health(false));
     std::fs::write(home.path().join("seawall.toml"), text).unwrap();
     seawall.signal("-HUP").await;
-    seawall.said("configuration 2 is in force").await;
+    seawall.said("generation 2 is in force").await;
     let health = seawall_testkit::client::get(&format!("http://{}/health", seawall.admin)).await.unwrap();
     assert_eq!(health.status, 200, "it is no longer what nothing works without: {}", health.text());
     seawall.signal("-TERM").await;

@@ -115,7 +115,7 @@ async fn a_reload_keeps_writing_opens_moved_files_anew_and_takes_other_options()
     let file = home.path().join("logs/performance.jsonl");
     std::fs::rename(&file, home.path().join("moved.jsonl")).unwrap();
     seawall.signal("-HUP").await;
-    seawall.said("configuration 2 is in force").await;
+    seawall.said("generation 2 is in force").await;
     let second = call(&seawall).await;
     assert_eq!(written(second).await["run"], run, "the same log goes on");
     assert!(lines(home.path(), "performance").iter().all(|line| line["call"] != first.as_str()));
@@ -124,7 +124,7 @@ async fn a_reload_keeps_writing_opens_moved_files_anew_and_takes_other_options()
     let path = home.path().join("seawall.toml");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, format!("{text}streams = [\"errors\"]\n")).unwrap();
-    seawall.said("configuration 3 is in force").await;
+    seawall.said("generation 3 is in force").await;
     let before = lines(home.path(), "performance").len();
     call(&seawall).await;
     client::post_json(&seawall.url("/up/bad"), serde_json::json!({})).await.unwrap();

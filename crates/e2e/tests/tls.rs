@@ -180,7 +180,7 @@ async fn whoever_was_taken_back_gets_in_nowhere_and_is_not_served_where_they_are
     };
     // In the authority's own form, and then as PEM.
     put(home.path(), "people.crl", people.list(&[&ann], 2060).pem().unwrap().as_bytes());
-    gateway.said("configuration 2 is in force").await;
+    gateway.said("generation 2 is in force").await;
     for port in &ports {
         assert_eq!((status(&ann, port).await, status(&eve, port).await), (None, Some(200)), "{}", port.1);
     }
@@ -216,7 +216,7 @@ async fn whoever_was_taken_back_gets_in_nowhere_and_is_not_served_where_they_are
     }
     // Another authority's list says nothing of anybody here: then nobody is believed.
     put(home.path(), "people.crl", other.list(&[], 2060).der());
-    gateway.said("configuration 3 is in force").await;
+    gateway.said("generation 3 is in force").await;
     assert_eq!((status(&ann, &ports[0]).await, status(&eve, &ports[0]).await), (None, None));
     // And none is served with a list that has ended from the beginning.
     put(home.path(), "people.crl", people.list(&[], 2001).der());

@@ -60,7 +60,7 @@ async fn twenty_times_the_usual_and_a_new_destination_are_told_and_a_reload_forg
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replace("learn = 5", "learn = 5\ndeviations = 7")).unwrap();
     seawall.signal("-HUP").await;
-    seawall.said("configuration 2 is in force").await;
+    seawall.said("generation 2 is in force").await;
     let began = Instant::now();
     for _ in 0..120 {
         assert_eq!(call("/up/x").await.status, 200, "nobody is refused");

@@ -166,10 +166,7 @@ async fn a_rollback_is_in_force_in_the_file_in_the_trail_and_after_a_restart() {
     let (code, _, said) =
         stage.run(&["config", "rollback", "1", "--by", "ann", "--reason", "three is down", "--admin", &url]);
     assert_eq!(code, 0, "{said}");
-    assert!(
-        said.contains("upstream.three: removed") && said.contains("configuration 3 is in force"),
-        "{said}"
-    );
+    assert!(said.contains("upstream.three: removed") && said.contains("generation 3 is in force"), "{said}");
     assert_eq!(stage.text(), first, "the file says so too");
     let all = config(&seawall).await;
     assert_eq!(told(&all)[0], "3|rollback|ann|three is down|in-force");

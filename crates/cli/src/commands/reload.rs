@@ -302,7 +302,7 @@ impl Reread {
         match &done {
             Ok(InForce { generation, changes, warning, .. }) => {
                 note(format_args!(
-                    "seawall: configuration {generation} is in force ({})",
+                    "seawall: generation {generation} is in force ({})",
                     plain(&why.to_string())
                 ));
                 changes

@@ -77,7 +77,7 @@ impl Status {
         show(&self.running, "status", |status: &view::Status| {
             let draining = if status.draining { ", draining" } else { "" };
             let mut text = format!(
-                "{}{draining}  seawall {}, up {}, configuration {}\n",
+                "{}{draining}  seawall {}, up {}, generation {}\n",
                 standing(status.status.as_str()),
                 plain(&status.version),
                 seconds(status.uptime_seconds),

@@ -46,7 +46,7 @@ impl Rollback {
             return json(&answer);
         }
         note(format_args!(
-            "seawall: configuration {} is in force and says what version {} said, by {}: {}",
+            "seawall: generation {} is in force and says what version {} said, by {}: {}",
             answer["generation"], self.to, self.by, self.reason
         ));
         for change in answer["changes"].as_array().into_iter().flatten().filter_map(|change| change.as_str())

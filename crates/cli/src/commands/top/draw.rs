@@ -61,7 +61,7 @@ pub(super) fn draw(board: &Board, width: usize, height: usize) -> Vec<Line> {
         Health::Unhealthy => ('▲', Paint::Bad),
     };
     let about = format!(
-        "seawall {}  up {}  configuration {}",
+        "seawall {}  up {}  generation {}",
         plain(&status.version),
         seconds(status.uptime_seconds),
         status.generation
@@ -304,7 +304,7 @@ mod tests {
     fn the_first_line_is_the_verdict_and_the_rest_is_what_the_page_shows() {
         let lines = text(&board(), 120, usize::MAX);
         assert_eq!(lines[0], "◆ exchange is failing since 2m: breaker open, probe in 40s");
-        assert_eq!(lines[1], "seawall 1.2.3  up 2m5s  configuration 4");
+        assert_eq!(lines[1], "seawall 1.2.3  up 2m5s  generation 4");
         assert_eq!(
             lines[3],
             "calls 120/min  well 50.0 %  p95 48ms  retries 6/min  in flight 2  in all 900  1 in doubt"
