@@ -333,8 +333,6 @@ async fn a_configuration_that_makes_something_worse_goes_back_by_itself_and_once
             client::get(&seawall.url("/up/x")).await.unwrap();
         }
     };
-    // As soon as it is known how things stood, there is something to compare with.
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     calls(60).await;
     stage.write(&bad);
     generation(&seawall, 2).await;

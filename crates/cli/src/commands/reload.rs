@@ -117,8 +117,9 @@ impl Reread {
         }
     }
 
-    /// Keeps what it started with.
+    /// Keeps what it started with, before anybody is told where to call: the first calls are something to compare with.
     pub(super) fn begin(&mut self, gateway: &Gateway) {
+        self.watch.sample(self.span, Instant::now(), &tally(gateway));
         self.kept(gateway, &Why::of(Cause::Start), 1, None);
     }
 
