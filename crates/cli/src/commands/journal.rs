@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use seawall_core::Code;
-use seawall_core::store::{Store, StoreError, Wanted};
+use seawall_core::store::{Cursor, Store, StoreError, Wanted};
 use seawall_gateway::plan::{Fleet, Journal};
 use seawall_store::redis::Weight;
 use seawall_store::sealed::Sealed;
@@ -81,12 +81,24 @@ fn file(path: &Path, runtime: &Runtime) -> Result<Journal, Failure> {
     Ok(Journal { store: Arc::new(opened.store), namespace, found: opened.notes })
 }
 
-/// What the names of a file's effects begin with: our own, or that of the server they came from.
+/// What the names of a file's effects begin with: our own, or that of the server they came from. Refuses a file whose
+/// effects are of several: asked by one name, the others would run once more.
 fn namespace(store: &Sqlite, runtime: &Runtime) -> Result<Arc<str>, Failure> {
-    let any = Wanted { state: None, after: None, limit: 1 };
-    let page = runtime.block_on(store.list(any)).map_err(failed)?;
-    let known = page.records.first().map_or("", |(_, record)| moving::namespace(&record.label));
-    Ok(Arc::from(if known.is_empty() { OWN } else { known }))
+    let first = |after: Option<String>| {
+        let wanted = Wanted { state: None, after: after.map(Cursor), limit: 1 };
+        let page = runtime.block_on(store.list(wanted)).map_err(failed)?;
+        let name = page.records.first().map(|(_, record)| moving::namespace(&record.label).to_owned());
+        Ok(name.filter(|name| !name.is_empty()))
+    };
+    let Some(known) = first(None)? else { return Ok(Arc::from(OWN)) };
+    // They are listed by name: this is right behind the last that begins with the same.
+    match first(Some(format!("{known}:effect;")))? {
+        Some(other) => Err(failed(StoreError::Unreadable(format!(
+            "effects of {known:?} and of {other:?} are kept together, and asked by one name the others would run once more: \
+             give each a directory of its own"
+        )))),
+        None => Ok(known.into()),
+    }
 }
 
 /// The file in which this machine notes which memory it trusts, where one can be had.
@@ -126,5 +138,51 @@ fn failed(error: StoreError) -> Failure {
         error => {
             Failure::failed(format_args!("{} the journal cannot be opened: {error}", Code::StoreUnavailable))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use seawall_core::effect::{Begin, Fingerprint, Keep, Key, Nature, Nonce, Operation};
+
+    use super::*;
+
+    fn runtime() -> Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+    }
+
+    #[test]
+    fn a_directory_is_of_one_namespace_or_refused() {
+        let (home, runtime) = (tempfile::tempdir().unwrap(), runtime());
+        let begin = |namespace: &str| {
+            let label: Arc<str> = format!("{namespace}:effect:order:1").into();
+            Operation::Begin(Begin {
+                key: Key::of(namespace, "order", b"1", 0),
+                label,
+                print: Fingerprint::of(&[b"1"]),
+                nonce: Nonce(1),
+                nature: Nature::Opaque,
+                age: None,
+                lease: Duration::from_secs(30),
+                call: Duration::from_secs(20),
+                settle: Duration::from_secs(90),
+                max_attempts: 3,
+                keep: Keep::default(),
+            })
+        };
+        let after = |namespaces: &[&str]| {
+            let (journal, _) = open(&At::Directory(home.path()), &runtime).unwrap();
+            for namespace in namespaces {
+                runtime.block_on(journal.store.ask(begin(namespace))).unwrap();
+            }
+            drop(journal);
+            open(&At::Directory(home.path()), &runtime).map(|(journal, _)| journal.namespace.to_string())
+        };
+        assert_eq!(after(&[]).unwrap(), "seawall");
+        assert_eq!(after(&["prod"]).unwrap(), "prod");
+        let refused = after(&["pro"]).unwrap_err().to_string();
+        assert!(refused.contains("effects of \"pro\" and of \"prod\" are kept together"), "{refused}");
     }
 }
