@@ -8,13 +8,16 @@ use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use seawall_core::effect::{
     Answer, Begin, Fingerprint, Keep, Key, Nature, Nonce, Operation, Outcome, Record, Truth,
 };
+use seawall_core::fleet::{Fleet as _, Member, presence};
 use seawall_core::store::{Store, Wanted};
 use seawall_store::sqlite::{Found, Options, Sqlite};
+use seawall_store::{Redis, RedisOptions};
 use serde_json::Value;
 
 /// Enough for a kill to come in the middle.
@@ -31,6 +34,16 @@ fn command(home: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_seawall"));
     command.args(words).current_dir(home).env_clear().stdin(Stdio::null());
     command
+}
+
+/// What a server answers to a few words, or the first line of it.
+fn said_by(port: u16, words: &str) -> String {
+    use std::io::{Read as _, Write as _};
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(format!("{words}\r\nQUIT\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 struct Server(Child, u16);
@@ -134,12 +147,15 @@ fn configured(home: &Path, state: &str) {
     fs::write(home.join("seawall.toml"), text).unwrap();
 }
 
-/// Runs it again and again, each time a little longer before it is killed; the number of kills that came in time.
+/// Runs it again and again, each time two fifths longer before it is killed, until it ends by itself: the last kill came when
+/// most of that run's time was over. The number of kills.
 fn killed(home: &Path, words: &[&str]) -> usize {
     let mut kills = 0;
-    for turn in 0..12_u64 {
+    let mut patience = Duration::from_millis(20);
+    // Longer than anything may take here.
+    while patience < Duration::from_secs(60) {
         let mut child = command(home, words).stderr(Stdio::null()).spawn().unwrap();
-        let (began, patience) = (Instant::now(), Duration::from_millis(20 + turn * 35));
+        let began = Instant::now();
         let ended = loop {
             if let Some(status) = child.try_wait().unwrap() {
                 break Some(status);
@@ -158,8 +174,9 @@ fn killed(home: &Path, words: &[&str]) -> usize {
             }
             None => kills += 1,
         }
+        patience = patience * 7 / 5;
     }
-    kills
+    panic!("it never ended, after {kills} kills");
 }
 
 #[tokio::test]
@@ -180,6 +197,8 @@ async fn killed_at_any_moment_the_same_command_again_brings_every_row_both_ways(
         (Some(MANY.into()), Some(MANY.into())),
         "{told}"
     );
+    // The run before had come to its end: it is said, and nothing is made of it.
+    assert_eq!((&told["moved_away_before"], &told["may_have_forgotten"]), (&true.into(), &false.into()));
     assert!(kills > 0, "nothing was killed: {told}");
 
     // And back, into a directory that has no journal before all of it is there.
@@ -191,6 +210,12 @@ async fn killed_at_any_moment_the_same_command_again_brings_every_row_both_ways(
     assert_eq!((code, out.as_str()), (0, ""), "{said}");
     assert!(kills > 0, "nothing was killed: {said}");
     assert!(said.contains("5000 effects (") && said.contains("write state = \"back\""), "{said}");
+    assert!(said.contains("was moved away before: nothing was done"), "{said}");
+    let (_, out, said) = seawall(here, &[&words[..], &["--json"]].concat());
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(told["may_have_forgotten"], false, "{told} {said}");
+    let (code, _, said) = seawall(here, &["state", "migrate", "--to", "elsewhere"]);
+    assert!(code == 1 && said.contains("was moved to another place before"), "{said}");
     let opened = Sqlite::open(&back, &Options::default()).unwrap();
     assert_eq!((opened.found, opened.store.forgot()), (Found::Journal, None));
     assert_eq!(all(&opened.store).await, before);
@@ -214,6 +239,11 @@ async fn what_would_be_lost_or_mixed_is_refused_and_a_dry_run_changes_nothing() 
     assert_eq!(told["effects"]["in-doubt"], 1000, "{told}");
     assert!(!here.join("there").exists());
     assert_eq!(fs::read(here.join("state/effects.db")).unwrap(), kept);
+    let (code, out, said) = seawall(here, &["state", "migrate", "--to", "there", "--dry-run"]);
+    assert!(code == 0 && out.is_empty() && said.contains("nothing was moved"), "{said}");
+    let mixed = "redis://127.0.0.1:1/0?namespace=prod";
+    let (code, _, said) = seawall(here, &["state", "migrate", "--to", mixed, "--dry-run"]);
+    assert!(code == 2 && said.contains("write ?namespace=seawall"), "{said}");
     for to in ["state", "./state"] {
         let (code, _, said) = seawall(here, &["state", "migrate", "--to", to]);
         assert!(code == 2 && said.contains("is where it is already"), "{said}");
@@ -234,5 +264,102 @@ async fn what_would_be_lost_or_mixed_is_refused_and_a_dry_run_changes_nothing() 
     }
     let (code, _, said) = seawall(here, &["state", "migrate", "--to", "there"]);
     assert_eq!(code, 0, "{said}");
-    assert!(said.contains("5000 effects (1000 in-doubt, 4000 done)") || said.contains("4000 done"), "{said}");
+    assert!(said.contains("4000 done"), "{said}");
+}
+
+#[tokio::test]
+async fn a_dry_run_changes_nothing_in_a_redis_either() {
+    let Some(server) = Server::start() else { return };
+    let url = server.url("seawall");
+    let home = home(&url);
+    let here = home.path();
+    let changes = || {
+        let told = said_by(server.1, "INFO persistence");
+        told.lines().find(|line| line.starts_with("rdb_changes_since_last_save")).unwrap().to_owned()
+    };
+    let words = ["state", "migrate", "--to", "there", "--dry-run", "--json"];
+    // Nobody was ever here: it is not armed by looking.
+    let before = changes();
+    let (code, out, said) = seawall(here, &words);
+    assert_eq!(code, 0, "{said}");
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&told["total"], &told["may_have_forgotten"]), (&0.into(), &false.into()), "{told}");
+    assert_eq!(changes(), before);
+
+    fill(&here.join("full"), 20).await;
+    configured(here, "./full");
+    let (code, _, said) = seawall(here, &["state", "migrate", "--to", &url]);
+    assert_eq!(code, 0, "{said}");
+    configured(here, &url);
+    fs::remove_dir_all(here.join("seawall-state")).unwrap();
+    let before = changes();
+    let (code, out, said) = seawall(here, &words);
+    assert_eq!(code, 0, "{said}");
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&told["total"], &told["may_have_forgotten"]), (&20.into(), &false.into()), "{told}");
+    assert_eq!(changes(), before);
+    assert!(!here.join("there").exists() && !here.join("seawall-state").exists());
+    // What has forgotten says so before anything is moved.
+    assert!(said_by(server.1, "DEL sw:{seawall:07}:s").starts_with(":1"));
+    let (_, out, said) = seawall(here, &words);
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(told["may_have_forgotten"], true, "{told}");
+    assert!(said.contains("may have forgotten"), "{said}");
+}
+
+#[tokio::test]
+async fn from_one_server_to_another_with_the_same_namespace_nothing_is_taken_for_a_loss() {
+    let (Some(one), Some(other)) = (Server::start(), Server::start()) else { return };
+    let home = home("./state");
+    let here = home.path();
+    fill(&here.join("state"), 20).await;
+    for (from, to) in [("./state", one.url("seawall")), (&one.url("seawall"), other.url("seawall"))] {
+        configured(here, from);
+        let (code, out, said) = seawall(here, &["state", "migrate", "--to", &to, "--json"]);
+        assert_eq!(code, 0, "{said}");
+        let told: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((&told["verified"], &told["may_have_forgotten"]), (&20.into(), &false.into()), "{told}");
+    }
+    let (code, _, said) =
+        seawall(here, &["state", "migrate", "--to", &one.url("seawall").replace("127.0.0.1", "localhost")]);
+    assert!(code == 2 && said.contains("by another name"), "{said}");
+}
+
+#[tokio::test]
+async fn a_redis_that_somebody_used_meanwhile_stays_the_journal_and_its_copy_is_not_trusted() {
+    let Some(server) = Server::start() else { return };
+    let home = home("./state");
+    let here = home.path();
+    fill(&here.join("state"), MANY).await;
+    let url = server.url("seawall");
+    let (code, _, said) = seawall(here, &["state", "migrate", "--to", &url]);
+    assert_eq!(code, 0, "{said}");
+    configured(here, &url);
+    let gateway = Redis::open(&url, RedisOptions::default()).await.unwrap().store;
+    let (group, member) = (Arc::from(seawall_gateway::GATEWAYS), Member(7));
+    let words = ["state", "migrate", "--to", "back"];
+    let mut child = command(here, &words).stderr(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    // It was looked for gateways before it wrote the first byte.
+    while !here.join("back/effects.lock").exists() {
+        assert!(began.elapsed() < Duration::from_secs(20), "it begins");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    gateway.presence(&group, presence::Ask::Here(member, Duration::from_secs(60))).await.unwrap();
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{said}");
+    assert!(said.contains("is in use by 1 gateways") && said.contains("is the journal as before"), "{said}");
+    gateway.presence(&group, presence::Ask::Gone(member)).await.unwrap();
+    drop(gateway);
+    let again = Redis::open(&url, RedisOptions::default()).await.unwrap().store;
+    assert!(!again.may_have_forgotten());
+    drop(again);
+    // What is there is not trusted: whoever opens it is told.
+    fs::create_dir(here.join("other")).unwrap();
+    fs::copy(here.join("back/effects.db"), here.join("other/effects.db")).unwrap();
+    assert_eq!(Sqlite::open(&here.join("other"), &Options::default()).unwrap().found, Found::Copy);
+    let (code, _, said) = seawall(here, &words);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(Sqlite::open(&here.join("back"), &Options::default()).unwrap().found, Found::Journal);
 }

@@ -1,13 +1,21 @@
 //! From one memory to another: everything a store remembers of effects, row by row, and nothing believed that was not
 //! read back.
 //!
-//! Nobody may use either side meanwhile. Where it is cut off, the source is as it was; a file that was to be filled is not
-//! there, and a Redis says that it may have forgotten. To do it again is always right.
+//! ```text
+//! survey ──► fill: written, read back ──► the source says that it is not the journal any more ──► nobody used it meanwhile? ──► trusted
+//! ```
+//!
+//! Nobody may use either side meanwhile. Where it is cut off, what was to be filled is not there, or says that it may have
+//! forgotten, until all of it was confirmed; and the source is as it was, or knows what it was moved to. To do it again is
+//! always right.
 
 use std::collections::BTreeMap;
 
-use seawall_core::effect::{Key, Record, State};
+use seawall_core::effect::{Done, Key, Record, Stamp, State};
 use seawall_core::store::{Page, Store, StoreError, Wanted};
+use seawall_policy::effect::pass;
+
+use crate::time::Time;
 
 /// Records read at once: few enough to be held with the largest answers, enough to be worth a round trip.
 const PAGE: usize = 256;
@@ -19,6 +27,10 @@ pub struct Survey {
     pub states: BTreeMap<&'static str, u64>,
     /// What the names of effects begin with: what tells them from others. None where there are none.
     pub namespace: Option<String>,
+    /// May something have been forgotten?
+    pub forgot: bool,
+    /// Was it moved away before?
+    pub moved: bool,
 }
 
 impl Survey {
@@ -26,6 +38,50 @@ impl Survey {
     pub fn total(&self) -> u64 {
         self.states.values().sum()
     }
+
+    /// Counts one more, after what time does to it.
+    pub(crate) fn add(&mut self, record: Record, now: Stamp) -> Result<(), StoreError> {
+        let Some(record) = pass(record, now).0 else { return Ok(()) };
+        if let State::Executing { until, .. } | State::Reconciling { until, .. } = &record.state {
+            return Err(StoreError::InUse(format!(
+                "{} may be under way until {} (milliseconds since 1970): stop who runs it, and wait until then",
+                record.label, until.0
+            )));
+        }
+        let namespace = namespace(&record.label);
+        match &self.namespace {
+            None => self.namespace = Some(namespace.to_owned()),
+            Some(known) if known == namespace => {}
+            Some(known) => {
+                return Err(StoreError::Unreadable(format!(
+                    "effects of {known:?} and of {namespace:?} are kept together: nobody could tell where they go"
+                )));
+            }
+        }
+        *self.states.entry(record.state.as_str()).or_default() += 1;
+        Ok(())
+    }
+
+    pub(crate) async fn add_all(&mut self, from: &dyn Store) -> Result<(), StoreError> {
+        let (mut pages, time) = (Pages::of(from), Time::wall(Stamp(0)));
+        while let Some(records) = pages.next().await? {
+            records.into_iter().try_for_each(|(_, record)| self.add(record, time.now()))?;
+        }
+        Ok(())
+    }
+}
+
+/// What a place is known by from the time it is filled until it forgets: to whoever was moved there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark(pub(crate) i64);
+
+/// What is known of the place that is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Leaving {
+    /// It may have forgotten, and so may then the other.
+    pub forgot: bool,
+    /// It was moved away before: to the place with this mark.
+    pub moved: Option<Mark>,
 }
 
 /// What was moved.
@@ -37,6 +93,8 @@ pub struct Moved {
     pub before: u64,
     /// Effects whose life ended meanwhile.
     pub ended: u64,
+    /// An earlier run had come to its end: nothing was done but to compare.
+    pub finished: bool,
 }
 
 /// How far it has come.
@@ -55,28 +113,7 @@ pub enum Progress {
 pub async fn survey(from: &dyn Store) -> Result<Survey, StoreError> {
     while from.sweep(1000).await?.changed > 0 {}
     let mut survey = Survey::default();
-    let mut pages = Pages::of(from);
-    while let Some(records) = pages.next().await? {
-        for (_, record) in records {
-            if let State::Executing { until, .. } | State::Reconciling { until, .. } = &record.state {
-                return Err(StoreError::InUse(format!(
-                    "{} may be under way until {} (milliseconds since 1970): stop who runs it, and wait until then",
-                    record.label, until.0
-                )));
-            }
-            let namespace = namespace(&record.label);
-            match &survey.namespace {
-                None => survey.namespace = Some(namespace.to_owned()),
-                Some(known) if known == namespace => {}
-                Some(known) => {
-                    return Err(StoreError::Unreadable(format!(
-                        "effects of {known:?} and of {namespace:?} are kept together: nobody could tell where they go"
-                    )));
-                }
-            }
-            *survey.states.entry(record.state.as_str()).or_default() += 1;
-        }
-    }
+    survey.add_all(from).await?;
     Ok(survey)
 }
 
@@ -104,6 +141,19 @@ impl<'s> Pages<'s> {
     }
 }
 
+/// Is what was kept what it was made from? An answer whose time is over may have gone from the source since then.
+pub(crate) fn alike(kept: &Record, record: &Record) -> bool {
+    kept == record || matches!(record.state, State::Tombstone { .. }) && faded(kept.clone()) == *record
+}
+
+/// The record without its answer.
+pub(crate) fn faded(record: Record) -> Record {
+    match record.state {
+        State::Done(Done { truth, at, .. }) => Record { state: State::Tombstone { truth, at }, ..record },
+        _ => record,
+    }
+}
+
 /// A record that is not what it should be.
 pub(crate) fn differs(key: Key, label: &str) -> StoreError {
     StoreError::Unreadable(format!(
@@ -116,4 +166,22 @@ pub(crate) fn taken(label: &str) -> StoreError {
     StoreError::Unavailable(format!(
         "it is not empty: {label} is there, and is none of what is moved; name another, or take that one away"
     ))
+}
+
+/// What is left was moved before, and not to here.
+pub(crate) fn elsewhere() -> StoreError {
+    StoreError::Unavailable(
+        "what is to be moved was moved to another place before, and what was begun since is only there: move it from \
+         there; where that place is lost, start a gateway on this one, say seawall state settle, and move it then"
+            .into(),
+    )
+}
+
+/// It was all there once, and has been used since.
+pub(crate) fn used_since() -> StoreError {
+    StoreError::Unavailable(
+        "it was moved there before, all of it, and has been used there since: nothing is left to move, and nothing was \
+         changed"
+            .into(),
+    )
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use seawall_core::Code;
+use seawall_core::effect::Key;
 use seawall_core::store::{Cursor, Store, StoreError, Wanted};
 use seawall_gateway::plan::{Fleet, Journal};
 use seawall_store::redis::Weight;
@@ -67,7 +68,7 @@ fn file(path: &Path, runtime: &Runtime) -> Result<Journal, Failure> {
     let opened = Sqlite::open(path, &Options::default()).map_err(failed)?;
     if opened.found == Found::Copy {
         note(
-            "seawall: the journal is a copy: what was begun after it was made is not in it, and keys it does not know \
+            "seawall: the journal is a copy, or was moved away: what was begun since is not in it, and keys it does not know \
              are refused where a second run could do harm",
         );
     }
@@ -101,17 +102,26 @@ fn namespace(store: &Sqlite, runtime: &Runtime) -> Result<Arc<str>, Failure> {
     }
 }
 
-/// The file in which this machine notes which memory it trusts, where one can be had.
-pub(super) fn known(namespace: &str) -> Option<PathBuf> {
-    let known = Path::new(BESIDE).join(format!("redis-{namespace}"));
+/// Where this machine notes which memory it trusts: one for each namespace of each server.
+pub(super) fn note_of(url: &str) -> Result<PathBuf, Failure> {
+    let (namespace, spelt) = redis::namespace(url)
+        .and_then(|namespace| Ok((namespace, redis::spelt(url)?)))
+        .map_err(Failure::bad_input)?;
+    let digest = Key::of("known", "redis", spelt.as_bytes(), 0).to_string();
+    Ok(Path::new(BESIDE).join(format!("redis-{namespace}-{digest:.12}")))
+}
+
+/// The same, where it can be had.
+pub(super) fn known(url: &str) -> Result<Option<PathBuf>, Failure> {
+    let known = note_of(url)?;
     match std::fs::create_dir_all(BESIDE) {
-        Ok(()) => Some(known),
+        Ok(()) => Ok(Some(known)),
         Err(why) => {
             note(format_args!(
                 "seawall: warning: {BESIDE} cannot be made ({why}): a Redis that lost its data while nothing runs here is \
                  taken for a new one"
             ));
-            None
+            Ok(None)
         }
     }
 }
@@ -119,7 +129,7 @@ pub(super) fn known(namespace: &str) -> Option<PathBuf> {
 fn server(url: &str, options: &RedisOptions, runtime: &Runtime) -> Result<(Journal, Arc<Redis>), Failure> {
     let namespace = redis::namespace(url).map_err(Failure::bad_input)?;
     // What this machine trusted before: a server that comes back empty is recognised after a restart of ours too.
-    let options = RedisOptions { known: known(&namespace), ..options.clone() };
+    let options = RedisOptions { known: known(url)?, ..options.clone() };
     let opened = runtime.block_on(Redis::open(url, options)).map_err(failed)?;
     for concern in &opened.findings {
         let weight = match concern.weight {
@@ -145,7 +155,7 @@ fn failed(error: StoreError) -> Failure {
 mod tests {
     use std::time::Duration;
 
-    use seawall_core::effect::{Begin, Fingerprint, Keep, Key, Nature, Nonce, Operation};
+    use seawall_core::effect::{Begin, Fingerprint, Keep, Nature, Nonce, Operation};
 
     use super::*;
 

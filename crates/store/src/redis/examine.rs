@@ -46,6 +46,7 @@ pub(super) async fn part(shared: &Shared) {
     let mut looked = shared.looked.lock().await;
     if let (Some(path), Some(run)) = (&shared.options.known, looked.run.clone())
         && !looked.from_note
+        && !shared.looking
     {
         // What was noted at the last look still holds.
         let _ = note::write(path, &mut looked, &run, shared.grants());
@@ -195,6 +196,9 @@ async fn settle(
     now: Stamp,
 ) -> Result<Standing, StoreError> {
     let mut held = read(shared, live).await?;
+    if shared.looking {
+        return Ok(seen(&held, known, forgot, now));
+    }
     if forgot {
         write(shared, live, &standing::lost(&held, known, now)).await?;
         held = read(shared, live).await?;
@@ -226,6 +230,19 @@ async fn settle(
     Err(StoreError::Unavailable("what the server is trusted with keeps changing".into()))
 }
 
+/// How the parts stand, or would if they were brought to rest.
+fn seen(held: &[Vec<u8>], known: Option<Incarnation>, forgot: bool, now: Stamp) -> Standing {
+    let parts = match standing::judge(held, known, now) {
+        View::Lost(standing) => return standing,
+        View::Armed(standing) if !forgot => return standing,
+        View::Armed(_) => standing::lost(held, known, now),
+        View::Change { parts, .. } => parts,
+        View::Fresh => Vec::new(),
+    };
+    let nobody = Standing { mode: Mode::Armed, incarnation: Incarnation([0; 16]), lost: Stamp(0) };
+    parts.into_iter().next().map_or(nobody, |(_, _, standing)| standing)
+}
+
 fn publish(shared: &Shared, looked: &mut Looked, seen: Seen, standing: Standing, now: Stamp) {
     let mut concerns = seen.concerns;
     let ago = now.since(standing.lost).as_secs();
@@ -254,7 +271,7 @@ fn publish(shared: &Shared, looked: &mut Looked, seen: Seen, standing: Standing,
         }
         Mode::Armed | Mode::Arming => {}
     }
-    if matches!(standing.mode, Mode::Armed | Mode::Strict) {
+    if !shared.looking && matches!(standing.mode, Mode::Armed | Mode::Strict) {
         looked.known = Some(standing.incarnation);
         if let Some(path) = &shared.options.known
             && let Err(error) = note::write(path, looked, &seen.run, shared.grants())
@@ -275,5 +292,6 @@ fn publish(shared: &Shared, looked: &mut Looked, seen: Seen, standing: Standing,
     gate.refusal = concerns.iter().find(refusing).map(|concern| format!("or may: {}", concern.text).into());
     gate.concerns = concerns;
     gate.promise = seen.promise;
+    gate.mode = standing.mode;
     gate.trusted = standing.incarnation.0;
 }

@@ -115,7 +115,7 @@ impl Fleet for Redis {
     }
 
     fn presence(&self, group: &Arc<str>, ask: presence::Ask) -> Asked<'_, u32> {
-        let key = Key::of("members", group, b"", 0);
+        let key = self::group(group);
         let packed = match ask {
             presence::Ask::Here(member, span) => Packed::default().member(member).span(span),
             presence::Ask::Gone(member) => Packed::default().member(member).number(0),
@@ -126,6 +126,11 @@ impl Fleet for Redis {
             Ok(u32::from_be_bytes(there))
         })
     }
+}
+
+/// Where a group is.
+pub(super) fn group(name: &str) -> Key {
+    Key::of("members", name, b"", 0)
 }
 
 fn number(bytes: &[u8]) -> Result<u64, StoreError> {

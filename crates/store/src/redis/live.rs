@@ -54,7 +54,9 @@ impl Live {
             Arc::new(Self { line, grants, broken, loads: AtomicU64::new(0), loading: Mutex::default() });
         // First of all: a server that may not be used says so before it refuses a script.
         examine::look(shared, &live).await?;
-        live.load(shared, 0, deadline).await?;
+        if !shared.looking {
+            live.load(shared, 0, deadline).await?;
+        }
         Ok((live, drivers))
     }
 

@@ -56,6 +56,11 @@ pub fn namespace(url: &str) -> Result<String, String> {
     Address::parse(url).map(|address| address.namespace)
 }
 
+/// The server, database and namespace an address names, spelt in one way; or what is wrong with it.
+pub fn spelt(url: &str) -> Result<String, String> {
+    Address::parse(url).map(|address| address.to_string())
+}
+
 /// A store, and what is to be known about it.
 #[derive(Debug)]
 pub struct Opened {
@@ -71,16 +76,27 @@ impl Redis {
     /// An error where it cannot be reached or used at all: a replica, a cluster, a version before 7. Where it can be
     /// used but not trusted with everything, it opens, and says so in the findings.
     pub async fn open(url: &str, options: RedisOptions) -> Result<Opened, StoreError> {
-        Self::open_by(url, options, None).await
+        Self::open_by(url, options, None, false).await
+    }
+
+    /// The same to look at only: nothing is brought to rest, noted or loaded, there or here. It lists, and is asked nothing
+    /// else.
+    pub async fn look_at(url: &str, options: RedisOptions) -> Result<Opened, StoreError> {
+        Self::open_by(url, options, None, true).await
     }
 
     /// The same, going by a clock of your own: for tests. Set it far ahead of the server's, which ends the lives of what
     /// is finished.
     pub async fn open_at(url: &str, options: RedisOptions, time: Time) -> Result<Opened, StoreError> {
-        Self::open_by(url, options, Some(time)).await
+        Self::open_by(url, options, Some(time), false).await
     }
 
-    async fn open_by(url: &str, options: RedisOptions, time: Option<Time>) -> Result<Opened, StoreError> {
+    async fn open_by(
+        url: &str,
+        options: RedisOptions,
+        time: Option<Time>,
+        looking: bool,
+    ) -> Result<Opened, StoreError> {
         let address = Address::parse(url).map_err(StoreError::Unavailable)?;
         options.check().map_err(StoreError::Unavailable)?;
         let tls = Tls::of(&address, &options).map_err(StoreError::Unavailable)?;
@@ -92,7 +108,7 @@ impl Redis {
             noted,
             ..Looked::default()
         };
-        let shared = Arc::new(Shared::new(address, options, tls, time, looked));
+        let shared = Arc::new(Shared::new(address, options, tls, time, looked, looking));
         let (ways, opened) = link::start(shared.clone())
             .map_err(|error| StoreError::Broken(format!("no thread for the server: {error}")))?;
         opened.await.unwrap_or_else(|_| Err(link::gone()))?;

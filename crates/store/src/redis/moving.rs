@@ -1,6 +1,14 @@
-//! A server filled with what another store remembers. Until all of it is there and was read back, it says that it may have
+//! A server filled with what another store remembers. Until all of it is there and was confirmed, it says that it may have
 //! forgotten.
+//!
+//! ```text
+//! fill 8f0c…            it is being filled, under this name of what it would have forgotten: before that it had not
+//! gone MARK 8f0c…       everything was moved to the place with this mark; the same
+//! ```
+//!
+//! So it is told from a loss, which has another name.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use redis::{Cmd, Value};
@@ -11,26 +19,82 @@ use seawall_policy::effect::{due, pass};
 use super::link::Job;
 use super::live::checked;
 use super::scripts::shard_of;
-use super::{Check, Redis, answer, wire};
-use crate::moving::{Moved, Pages, Progress, differs, taken};
+use super::standing::{Incarnation, Mode};
+use super::{Check, Redis, answer, examine, wire};
+use crate::moving::{
+    Leaving, Mark, Moved, Pages, Progress, Survey, alike, differs, elsewhere, faded, taken, used_since,
+};
 use crate::time::Time;
 
 /// Where the index keeps what is never due: doubts, then those for a person.
 const IN_DOUBT: u64 = 4_503_599_627_370_496;
 
+/// What is noted of a move, as long as the server stands as it did then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Noted {
+    Filling,
+    Gone(Mark),
+}
+
 impl Redis {
-    /// Fills it with everything another store remembers. `forgot` says that the other may have forgotten, and so may this
-    /// one.
+    /// What there is to move. Sends nothing that changes anything: give it a store of [`look_at`](Self::look_at).
+    pub async fn survey(&self) -> Result<Survey, StoreError> {
+        let Leaving { forgot, moved } = self.leaving().await?;
+        let mut survey = Survey { forgot, moved: moved.is_some(), ..Survey::default() };
+        survey.add_all(self).await?;
+        Ok(survey)
+    }
+
+    /// How many of a group are there. Changes nothing.
+    pub async fn members(&self, group: &str) -> Result<u64, StoreError> {
+        let told = self.batch(vec![redis::cmd("TIME")]).await?.into_iter().next().unwrap_or_default();
+        let told = examine::stamp(&checked(told)?);
+        let now = self.shared.time.as_ref().map(Time::now).or(told);
+        let now = now.ok_or_else(|| StoreError::Unavailable("the server does not tell the time".into()))?;
+        let mut count = redis::cmd("ZCOUNT");
+        count.arg(self.shared.names.one("m:", super::fleet::group(group)));
+        count.arg(now.0.saturating_mul(1000)).arg("+inf");
+        match checked(self.batch(vec![count]).await?.into_iter().next().unwrap_or_default())? {
+            Value::Int(there) => Ok(u64::try_from(there).unwrap_or_default()),
+            _ => Err(StoreError::Unreadable("who is there cannot be counted".into())),
+        }
+    }
+
+    /// What is known of it as a place that is left.
+    pub async fn leaving(&self) -> Result<Leaving, StoreError> {
+        Ok(match self.noted().await? {
+            Some(Noted::Gone(to)) => Leaving { forgot: false, moved: Some(to) },
+            _ => Leaving { forgot: self.may_have_forgotten(), moved: None },
+        })
+    }
+
+    /// Fills it with everything another store remembers.
     ///
-    /// Refuses a server that holds anything else in this namespace, and leaves it as it was. Where it is cut off the
-    /// server says that it may have forgotten; the same again goes on where that ended.
+    /// It says that it may have forgotten until [`trust`](Self::trust). Refuses a server that holds anything else in this
+    /// namespace, and leaves it as it was. Where it is cut off, the same again goes on where that ended.
     pub async fn fill(
         &self,
         from: &dyn Store,
-        forgot: bool,
+        leaving: Leaving,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Moved, StoreError> {
-        let mut moved = Moved { before: self.beforehand(from).await?, ..Moved::default() };
+        let filling = self.noted().await? == Some(Noted::Filling);
+        if let Some(to) = leaving.moved {
+            if to != self.mark() {
+                return Err(elsewhere());
+            }
+            if !filling {
+                let moved = self.compare(from, progress).await.map_err(|error| match error {
+                    StoreError::Unreadable(_) => used_since(),
+                    error => error,
+                })?;
+                return Ok(Moved { before: moved.verified, finished: true, ..moved });
+            }
+        }
+        let before = self.beforehand(from).await?;
+        if filling || self.standing().0 == Mode::Armed {
+            self.note(format!("fill {}", self.lost_name())).await?;
+        }
         self.lose().await?;
         let (mut pages, mut written) = (Pages::of(from), 0);
         while let Some(records) = pages.next().await? {
@@ -41,27 +105,67 @@ impl Redis {
             }
             progress(Progress::Written(written));
         }
-        let mut pages = Pages::of(from);
+        let moved = self.compare(from, progress).await?;
+        if leaving.forgot {
+            // Then it stays so.
+            self.unnote().await?;
+        }
+        Ok(Moved { before, ..moved })
+    }
+
+    /// Every record of the other beside its own.
+    pub async fn compare(
+        &self,
+        from: &dyn Store,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Moved, StoreError> {
+        let (mut pages, mut moved) = (Pages::of(from), Moved::default());
         while let Some(records) = pages.next().await? {
             let now = Time::wall(Stamp(0)).now();
             for ((key, record), kept) in records.iter().zip(self.there(&records).await?) {
                 match kept {
-                    Some(kept) if kept == normal(record) => moved.verified += 1,
+                    Some(kept) if alike(&kept, &normal(record)) => moved.verified += 1,
                     None if pass(record.clone(), now).0.is_none() => moved.ended += 1,
                     _ => return Err(differs(*key, &record.label)),
                 }
             }
             progress(Progress::Verified(moved.verified));
         }
-        if !forgot {
-            self.rearm().await?;
-        }
         Ok(moved)
     }
 
-    /// Notes that what it remembers was moved elsewhere: whoever goes on using it is told that it may have forgotten.
-    pub async fn moved_away(&self) -> Result<(), StoreError> {
+    /// From now on it is the memory, if it has not forgotten for other reasons than that it was filled. Whether it may have.
+    pub async fn trust(&self) -> Result<bool, StoreError> {
+        if self.noted().await? == Some(Noted::Filling) {
+            self.rearm().await?;
+            self.unnote().await?;
+        }
+        Ok(self.may_have_forgotten())
+    }
+
+    /// What it is known by: the name of its memory, where it is trusted, or will be.
+    pub fn mark(&self) -> Mark {
+        let name = match self.standing() {
+            (Mode::Lost, lost) => lost.next(),
+            (_, name) => name,
+        };
+        let bytes = name.0.first_chunk().copied().unwrap_or_default();
+        Mark((i64::from_be_bytes(bytes) & i64::MAX).max(1))
+    }
+
+    /// Notes that what it remembers was moved to the place with this mark: whoever goes on using it is told that it may have
+    /// forgotten.
+    pub async fn moved_away(&self, to: Mark) -> Result<(), StoreError> {
+        self.note(format!("gone {} {}", to.0, self.lost_name())).await?;
         self.lose().await
+    }
+
+    /// It was not moved away after all. `forgot` says that it may have forgotten before.
+    pub async fn stays(&self, forgot: bool) -> Result<(), StoreError> {
+        if !forgot {
+            self.rearm().await?;
+        }
+        self.unnote().await
     }
 
     /// May it have forgotten, as far as was seen?
@@ -73,13 +177,61 @@ impl Redis {
         answer(self.send(Job::Lose).await?).await
     }
 
+    fn standing(&self) -> (Mode, Incarnation) {
+        let gate = self.shared.gate();
+        (gate.mode, Incarnation(gate.trusted))
+    }
+
+    /// What it will be called once it is marked as one that may have forgotten.
+    fn lost_name(&self) -> String {
+        let name = match self.standing() {
+            (Mode::Lost, lost) => lost,
+            (_, name) => name.next(),
+        };
+        name.to_string()
+    }
+
+    fn noting(&self, word: &str) -> Cmd {
+        let mut command = redis::cmd(word);
+        command.arg(self.shared.names.moving());
+        command
+    }
+
+    async fn note(&self, note: String) -> Result<(), StoreError> {
+        let mut set = self.noting("SET");
+        set.arg(note);
+        self.batch(vec![set]).await?.into_iter().try_for_each(|said| checked(said).map(drop))
+    }
+
+    async fn unnote(&self) -> Result<(), StoreError> {
+        self.batch(vec![self.noting("DEL")]).await?.into_iter().try_for_each(|said| checked(said).map(drop))
+    }
+
+    async fn noted(&self) -> Result<Option<Noted>, StoreError> {
+        let said = self.batch(vec![self.noting("GET")]).await?.into_iter().next().unwrap_or_default();
+        let (Value::BulkString(note), (Mode::Lost, lost)) = (checked(said)?, self.standing()) else {
+            return Ok(None);
+        };
+        let (note, lost) = (String::from_utf8_lossy(&note).into_owned(), lost.to_string());
+        Ok(match note.split(' ').collect::<Vec<_>>()[..] {
+            ["fill", name] if name == lost => Some(Noted::Filling),
+            ["gone", mark, name] if name == lost => mark.parse().ok().map(|mark| Noted::Gone(Mark(mark))),
+            _ => None,
+        })
+    }
+
     /// How many of its effects are what an earlier attempt moved: all of them, or it is refused.
     async fn beforehand(&self, from: &dyn Store) -> Result<u64, StoreError> {
         let (mut mine, mut count) = (Pages::of(self), 0);
-        let mut others = std::collections::HashMap::new();
+        let mut others = HashMap::new();
+        let now = Time::wall(Stamp(0)).now();
         while let Some(records) = mine.next().await? {
-            for (key, record) in records {
-                others.insert(key, (record.label.clone(), digest(&record)));
+            // What has ended may have gone from the other.
+            for (key, record) in
+                records.into_iter().filter(|(_, record)| pass(record.clone(), now).0.is_some())
+            {
+                let label = record.label.clone();
+                others.insert(key, (label, digest(&record), digest(&faded(record))));
                 count += 1;
             }
         }
@@ -87,13 +239,15 @@ impl Redis {
         while !others.is_empty() {
             let Some(records) = theirs.next().await? else { break };
             for (key, record) in records {
-                if others.get(&key).is_some_and(|(_, kept)| *kept == digest(&normal(&record))) {
+                let theirs = digest(&normal(&record));
+                // As `alike`: only of one without its answer is the second the same.
+                if others.get(&key).is_some_and(|(_, kept, faded)| *kept == theirs || *faded == theirs) {
                     others.remove(&key);
                 }
             }
         }
         match others.into_values().next() {
-            Some((label, _)) => Err(taken(&label)),
+            Some((label, ..)) => Err(taken(&label)),
             None => Ok(count),
         }
     }

@@ -30,7 +30,7 @@ pub(super) fn write(path: &Path, looked: &mut Looked, run: &str, grants: Vec<Gra
 
 fn put(path: &Path, noted: &Noted) -> std::io::Result<()> {
     static WRITTEN: AtomicU64 = AtomicU64::new(0);
-    let mut text = format!("{:032x}\n", u128::from_be_bytes(noted.incarnation.0));
+    let mut text = format!("{}\n", noted.incarnation);
     if let Some(run) = &noted.run {
         let _ = writeln!(text, "run {run}");
     }

@@ -64,6 +64,11 @@ impl Names {
         format!("{}x", self.0[shard])
     }
 
+    /// What is noted of a move, for the whole namespace: `sw:{prod:00}:w`.
+    pub(super) fn moving(&self) -> String {
+        format!("{}w", self.0[0])
+    }
+
     /// Whether a part is trusted, what was lost, and the latest time it told: `sw:{prod:7f}:s`.
     pub(super) fn standing(&self, shard: usize) -> String {
         format!("{}s", self.0[shard])

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::address::Address;
 use super::scripts::{self, Digests, Names, Script};
-use super::standing::Incarnation;
+use super::standing::{Incarnation, Mode};
 use super::tls::Tls;
 use super::wire::{self, Packed};
 use super::{Concern, RedisOptions};
@@ -30,6 +30,8 @@ pub(super) struct Shared {
     pub(super) names: Names,
     /// A clock of our own, in tests; otherwise the server's.
     pub(super) time: Option<Time>,
+    /// Nothing is changed, neither there nor here.
+    pub(super) looking: bool,
     pub(super) digests: OnceLock<Digests>,
     pub(super) looked: tokio::sync::Mutex<Looked>,
     /// Somebody saw something that should be looked at.
@@ -65,6 +67,7 @@ pub(super) struct Noted {
 /// What every question looks at before it goes.
 #[derive(Debug, Clone)]
 pub(super) struct Gate {
+    pub(super) mode: Mode,
     pub(super) trusted: [u8; 16],
     /// Why nothing that could happen twice is begun.
     pub(super) refusal: Option<Arc<str>>,
@@ -88,6 +91,7 @@ impl Shared {
         tls: Option<Tls>,
         time: Option<Time>,
         looked: Looked,
+        looking: bool,
     ) -> Self {
         let recent = looked.noted.iter().flat_map(|noted| noted.grants.iter().copied()).collect();
         Self {
@@ -96,10 +100,12 @@ impl Shared {
             options,
             tls,
             time,
+            looking,
             digests: OnceLock::new(),
             looked: tokio::sync::Mutex::new(looked),
             look: Notify::new(),
             gate: Mutex::new(Gate {
+                mode: Mode::Lost,
                 trusted: [0; 16],
                 refusal: None,
                 concerns: Vec::new(),

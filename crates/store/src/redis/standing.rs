@@ -9,6 +9,8 @@
 //!
 //! The next name follows from the last, so that everybody who sees a loss, or ends one, writes the same.
 
+use std::fmt;
+
 use seawall_core::effect::Stamp;
 use sha2::{Digest, Sha256};
 
@@ -27,6 +29,12 @@ impl Incarnation {
         let mut cut = [0; 16];
         cut.copy_from_slice(&hash.finalize()[..16]);
         Self(cut)
+    }
+}
+
+impl fmt::Display for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
     }
 }
 

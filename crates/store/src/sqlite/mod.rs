@@ -30,6 +30,7 @@ use tokio::sync::oneshot;
 
 use crate::time::Time;
 pub use cells::Cells;
+pub use moving::Filled;
 use queue::Queue;
 use reader::Look;
 use schema::{Journal, STATES};
@@ -82,7 +83,7 @@ pub enum Found {
     Nothing,
     /// A journal, as it was left.
     Journal,
-    /// A copy made by [`Sqlite::backup`]. What was begun after it was made is not in it.
+    /// A copy made by [`Sqlite::backup`], or what was moved away. What was begun since then is not in it.
     Copy,
 }
 
@@ -140,7 +141,7 @@ impl Sqlite {
 
     /// The same on a clock of your own, which is moved to the latest time the journal has acted on.
     pub fn open_with(dir: &Path, options: &Options, time: Time) -> Result<Opened, StoreError> {
-        open::open(dir, options, time)
+        open::open(dir, options, time, false)
     }
 
     /// Lays a copy made by [`backup`](Self::backup) into `dir`, where no journal may be, to be opened there. Blocks.
@@ -160,7 +161,7 @@ impl Sqlite {
         Box::pin(self.read(move |to| Look::Backup(path, to)))
     }
 
-    /// Since when it has been a restored copy that may have forgotten: until [`settled`](Self::settled) is said, an
+    /// Since when it has been a restored copy, or one that was moved away, and may have forgotten: until [`settled`](Self::settled) is said, an
     /// effect it does not know is begun only if nothing is lost by running it twice, or if it was first wanted later.
     pub fn forgot(&self) -> Option<Stamp> {
         self.shared.known().forgot.map(|at| Stamp(u64::try_from(at).unwrap_or_default()))

@@ -1,117 +1,160 @@
 //! A journal filled with what another store remembers, whole or not at all.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use seawall_core::effect::{Key, Record, Stamp};
 use seawall_core::store::{Asked, Store, StoreError};
-use seawall_policy::effect::pass;
+use seawall_policy::effect::{interrupted, pass, restored};
 
 use super::file::{self, beside, database, log_of};
-use super::open::look;
+use super::open::{connect, look};
 use super::row::COLUMNS;
-use super::schema::{Journal, STATES};
+use super::schema::Journal;
 use super::statements::{Held, Statements, read, run};
 use super::writer::{Job, checkpoint};
-use super::{Sqlite, failed};
-use crate::moving::{Moved, Pages, Progress, differs, taken};
+use super::{Opened, Options, Sqlite, failed, open};
+use crate::moving::{
+    Leaving, Mark, Moved, Pages, Progress, Survey, alike, differs, elsewhere, taken, used_since,
+};
 use crate::time::Time;
 
 impl Sqlite {
-    /// How many effects stand where in the journal of a directory, by the word of the state; none where there is none.
-    /// Changes nothing. Refuses a journal that somebody has open, and one that is damaged.
-    pub fn counted(dir: &Path) -> Result<Option<[(&'static str, u64); 7]>, StoreError> {
+    /// What there is to move in the journal of a directory; none where there is none. Changes nothing, and counts what would be
+    /// there once it was opened. Refuses a journal that somebody has open, and one that is damaged.
+    pub fn survey(dir: &Path) -> Result<Option<Survey>, StoreError> {
         if !file::is_there(&database(dir))? {
             return Ok(None);
         }
         let _lock = file::own(dir)?;
         let journal = look(&database(dir), u64::MAX)?;
-        Ok(Some(std::array::from_fn(|place| {
-            (STATES[place], u64::try_from(journal.counts[place]).unwrap_or_default())
-        })))
+        let copied = journal.copied.is_some();
+        let mut survey = Survey {
+            forgot: copied || journal.forgot.is_some(),
+            moved: journal.moved.is_some(),
+            ..Survey::default()
+        };
+        let db = Connection::open_with_flags(database(dir), file::readable()).map_err(failed)?;
+        let mut all = db.prepare(&format!("SELECT {COLUMNS}, sum FROM effect")).map_err(failed)?;
+        let mut rows = all.raw_query();
+        let now = Time::wall(Stamp(u64::try_from(journal.latest).unwrap_or_default())).now();
+        while let Some(row) = rows.next().map_err(failed)? {
+            let (_, record) = read(row)?;
+            let (record, _) = if copied { restored(record, now) } else { interrupted(record, now) };
+            survey.add(record, now)?;
+        }
+        Ok(Some(survey))
     }
 
-    /// Fills a new journal in `dir` with everything another store remembers. `forgot` says that the other may have
-    /// forgotten, and so may this one.
+    /// Opens a journal to move it away, as [`open`](Self::open) does, but one that was moved away before stays so. None where
+    /// there is none.
+    pub fn leave(dir: &Path, options: &Options) -> Result<Option<Opened>, StoreError> {
+        if !file::is_there(&database(dir))? {
+            return Ok(None);
+        }
+        open::open(dir, options, Time::wall(Stamp(0)), true).map(Some)
+    }
+
+    /// What is known of it as a place that is left.
+    pub fn leaving(&self) -> Leaving {
+        Leaving { forgot: self.forgot().is_some(), moved: self.shared.known().moved.map(Mark) }
+    }
+
+    /// Fills a new journal in `dir` with everything another store remembers.
     ///
-    /// Where a journal is there that holds exactly the same, an earlier attempt had come to its end, and nothing is done.
-    /// Refuses any other; it is then as it was. Blocks while it writes.
+    /// It is not trusted before [`Filled::trust`]: opened until then, it is a copy. Where a journal is there that holds
+    /// exactly the same, an earlier attempt had come so far, and nothing is done. Refuses any other; it is then as it was. Blocks
+    /// while it writes.
     pub async fn fill(
         dir: &Path,
         from: &dyn Store,
-        forgot: bool,
+        leaving: Leaving,
         progress: &mut (dyn FnMut(Progress) + Send),
-    ) -> Result<Moved, StoreError> {
-        let _lock = file::own(dir)?;
+    ) -> Result<Filled, StoreError> {
+        let lock = file::own(dir)?;
         let path = database(dir);
-        if file::is_there(&path)? && !is_empty(&path)? {
-            let before = Draft { path };
-            return match before.compare(from, progress).await {
-                Ok(verified) => Ok(Moved { verified, before: verified, ended: 0 }),
+        let there = file::is_there(&path)?.then(|| look(&path, u64::MAX)).transpose()?;
+        if let Some(journal) = there.filter(|journal| !is_empty(journal, &path)) {
+            let mark = Mark(journal.born);
+            let finished = match leaving.moved {
+                Some(to) if to != mark => return Err(elsewhere()),
+                Some(_) => !is_filling(&journal),
+                None => false,
+            };
+            let mut filled =
+                Filled { path, mark, moved: Moved::default(), forgot: leaving.forgot, _lock: lock };
+            return match filled.compare(from, progress).await {
+                Ok(verified) => {
+                    filled.moved = Moved { verified, before: verified, finished, ..Moved::default() };
+                    Ok(filled)
+                }
+                Err(StoreError::Unreadable(_) | StoreError::Unavailable(_)) if finished => Err(used_since()),
                 Err(StoreError::Unreadable(_)) => Err(taken("a journal")),
                 Err(error) => Err(error),
             };
         }
-        let mut draft = Draft { path: file::fresh(&path)? };
-        let verified = draft.fill(from, forgot, progress).await;
-        let done = verified.and_then(|verified| {
+        if leaving.moved.is_some() {
+            return Err(elsewhere());
+        }
+        let draft = file::fresh(&path)?;
+        let done = lay(&draft, from, leaving.forgot, progress).await;
+        let mut filled = Filled {
+            path: draft.clone(),
+            mark: Mark(done.as_ref().map_or(0, |journal| journal.born)),
+            moved: Moved::default(),
+            forgot: leaving.forgot,
+            _lock: lock,
+        };
+        let done = match done {
+            Ok(_) => filled.compare(from, progress).await,
+            Err(error) => Err(error),
+        };
+        let done = done.and_then(|verified| {
+            filled.moved.verified = verified;
             for ending in ["-wal", "-shm"] {
                 // Empty, and of an empty one.
                 let _ = fs::remove_file(beside(&path, ending));
             }
-            file::publish(&draft.path, &path)?;
-            Ok(Moved { verified, ..Moved::default() })
+            file::publish(&draft, &path)
         });
-        draft.clear();
-        done
-    }
-
-    /// Notes that what it remembers was moved elsewhere: opened again, it knows that it may have forgotten.
-    pub fn moved_away(&self) -> Asked<'_, ()> {
-        Box::pin(self.write(Job::Moved))
-    }
-}
-
-/// Has nothing ever been kept there that is not forgotten by right?
-fn is_empty(path: &Path) -> Result<bool, StoreError> {
-    let journal = look(path, u64::MAX)?;
-    let trusted = journal.copied.is_none() && journal.forgot.is_none();
-    let logged = fs::metadata(log_of(path)).is_ok_and(|log| log.len() > 0);
-    Ok(trusted && journal.counts.iter().all(|count| *count == 0) && !logged)
-}
-
-/// A journal in the making, or one that is only read.
-struct Draft {
-    path: PathBuf,
-}
-
-impl Draft {
-    async fn fill(
-        &mut self,
-        from: &dyn Store,
-        forgot: bool,
-        progress: &mut (dyn FnMut(Progress) + Send),
-    ) -> Result<u64, StoreError> {
-        let now = Time::wall(Stamp(0)).now();
-        let mut db = file::lay(&self.path, now)?;
-        let now = i64::try_from(now.0).unwrap_or(i64::MAX);
-        let forgot = forgot.then_some(now);
-        let mut journal = Journal { born: now, latest: now, forgot, ..Journal::default() };
-        let (mut pages, mut written) = (Pages::of(from), 0);
-        while let Some(records) = pages.next().await? {
-            written += records.len() as u64;
-            put(&mut db, records, &mut journal)?;
-            progress(Progress::Written(written));
+        for ending in ["", "-wal", "-shm", "-journal"] {
+            let _ = fs::remove_file(beside(&draft, ending));
         }
-        put(&mut db, Vec::new(), &mut journal)?;
-        checkpoint(&db, "TRUNCATE")?;
-        db.close().map_err(|(_, error)| failed(error))?;
-        self.compare(from, progress).await
+        filled.path = path;
+        done.map(|()| filled)
+    }
+
+    /// Notes that what it remembers was moved to the place with this mark: opened again to be used, it knows that it may have
+    /// forgotten.
+    pub fn moved_away(&self, to: Mark) -> Asked<'_, ()> {
+        Box::pin(self.write(move |reply| Job::Moved(to, reply)))
+    }
+}
+
+/// A directory that holds everything. Nobody else uses its journal as long as this is held.
+#[derive(Debug)]
+pub struct Filled {
+    path: PathBuf,
+    mark: Mark,
+    moved: Moved,
+    forgot: bool,
+    _lock: File,
+}
+
+impl Filled {
+    /// What it is known by.
+    pub fn mark(&self) -> Mark {
+        self.mark
+    }
+
+    /// What was moved.
+    pub fn moved(&self) -> Moved {
+        self.moved
     }
 
     /// Every page of the file, and every row beside the one it was made from. Gives their number.
-    async fn compare(
+    pub async fn compare(
         &self,
         from: &dyn Store,
         progress: &mut (dyn FnMut(Progress) + Send),
@@ -126,7 +169,7 @@ impl Draft {
             for (key, record) in records {
                 let mut rows = by_key.query([&key.as_bytes()[..]]).map_err(failed)?;
                 let kept = rows.next().map_err(failed)?.map(read).transpose()?;
-                if kept.is_none_or(|kept| kept != (key, record.clone())) {
+                if kept.is_none_or(|(found, kept)| found != key || !alike(&kept, &record)) {
                     return Err(differs(key, &record.label));
                 }
                 verified += 1;
@@ -155,11 +198,61 @@ impl Draft {
         Ok(ended)
     }
 
-    fn clear(&self) {
-        for ending in ["", "-wal", "-shm", "-journal"] {
-            let _ = fs::remove_file(beside(&self.path, ending));
+    /// From now on it is the journal. Whether it may have forgotten: because the other may have, or it had before.
+    pub fn trust(self) -> Result<bool, StoreError> {
+        let db = connect(&self.path, &Options::default())?;
+        let before = Journal::load(&db)?;
+        let mut journal = before.clone();
+        if is_filling(&journal) {
+            journal.moved = None;
         }
+        if self.forgot && !self.moved.finished && journal.forgot.is_none() {
+            journal.forgot = Some(journal.latest);
+        }
+        if journal != before {
+            journal.save(&mut Journal::update(&db)?)?;
+        }
+        checkpoint(&db, "TRUNCATE")?;
+        db.close().map_err(|(_, error)| failed(error))?;
+        Ok(journal.forgot.is_some() || journal.copied.is_some() || journal.moved.is_some())
     }
+}
+
+/// Has it been filled, and not been confirmed since?
+fn is_filling(journal: &Journal) -> bool {
+    journal.moved == Some(journal.born)
+}
+
+/// Has nothing ever been kept there that is not forgotten by right?
+fn is_empty(journal: &Journal, path: &Path) -> bool {
+    let trusted = journal.copied.is_none() && journal.moved.is_none() && journal.forgot.is_none();
+    let logged = fs::metadata(log_of(path)).is_ok_and(|log| log.len() > 0);
+    trusted && journal.counts.iter().all(|count| *count == 0) && !logged
+}
+
+/// Writes everything into an empty file, and that nobody has confirmed it yet.
+async fn lay(
+    path: &Path,
+    from: &dyn Store,
+    forgot: bool,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Journal, StoreError> {
+    let now = Time::wall(Stamp(0)).now();
+    let mut db = file::lay(path, now)?;
+    let now = i64::try_from(now.0).unwrap_or(i64::MAX);
+    let mut journal = Journal { born: now, latest: now, moved: Some(now), ..Journal::default() };
+    let (mut pages, mut written) = (Pages::of(from), 0);
+    while let Some(records) = pages.next().await? {
+        written += records.len() as u64;
+        put(&mut db, records, &mut journal)?;
+        progress(Progress::Written(written));
+    }
+    // Not before the latest time it has acted on: that is the clock of whoever opens it.
+    journal.forgot = forgot.then_some(journal.latest);
+    put(&mut db, Vec::new(), &mut journal)?;
+    checkpoint(&db, "TRUNCATE")?;
+    db.close().map_err(|(_, error)| failed(error))?;
+    Ok(journal)
 }
 
 /// Writes records in one transaction with what the journal says of itself.

@@ -29,7 +29,8 @@ const CHECKPOINT: i64 = 16_384;
 /// How long somebody else may hold the file: an operator's shell, for an instant.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-pub(super) fn open(dir: &Path, options: &Options, time: Time) -> Result<Opened, StoreError> {
+/// `leaving` says that it is opened only to be moved away: then it does not forget that it was moved before.
+pub(super) fn open(dir: &Path, options: &Options, time: Time, leaving: bool) -> Result<Opened, StoreError> {
     let lock = file::own(dir)?;
     let path = database(dir);
     let mut found = Found::Journal;
@@ -47,7 +48,8 @@ pub(super) fn open(dir: &Path, options: &Options, time: Time) -> Result<Opened, 
     time.at_least(stamp(journal.latest));
     let now = time.now();
     journal.latest = journal.latest.max(i64::try_from(now.0).unwrap_or(i64::MAX));
-    let notes = if journal.copied.take().is_some() {
+    let abandoned = !leaving && journal.moved.take().is_some();
+    let notes = if journal.copied.take().is_some() || abandoned {
         found = Found::Copy;
         journal.forgot = Some(journal.latest);
         writer::rewrite(&db, &mut journal, now, restored)?
@@ -94,7 +96,7 @@ fn stamp(millis: i64) -> Stamp {
 }
 
 /// A connection that writes, its log empty.
-fn connect(path: &Path, options: &Options) -> Result<Connection, StoreError> {
+pub(super) fn connect(path: &Path, options: &Options) -> Result<Connection, StoreError> {
     let db = Connection::open_with_flags(path, file::writable()).map_err(unreadable)?;
     if db.is_readonly("main").map_err(unreadable)? {
         return Err(StoreError::Unavailable(format!("{} may only be read", path.display())));

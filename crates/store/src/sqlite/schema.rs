@@ -43,6 +43,9 @@ pub(super) struct Journal {
     pub(super) latest: i64,
     /// It is a copy, made then, and has not been opened since.
     pub(super) copied: Option<i64>,
+    /// Everything in it was moved to the place with this mark, and it has not been opened to be used since. Its own mark,
+    /// `born`: it is that place, and not all of it has been confirmed. Kept where `copied` is, below zero.
+    pub(super) moved: Option<i64>,
     /// It was restored from a copy then, and nobody has said since that what was forgotten is settled.
     pub(super) forgot: Option<i64>,
     /// How many effects are in each of [`STATES`].
@@ -78,7 +81,11 @@ impl Journal {
         for (place, count) in counts.iter_mut().enumerate() {
             *count = number(4 + place)?;
         }
-        Some(Self { born: number(0)?, latest: number(1)?, copied: number(2), forgot: number(3), counts })
+        let (copied, moved) = match number(2) {
+            Some(mark @ ..0) => (None, Some(mark.saturating_neg())),
+            copied => (copied, None),
+        };
+        Some(Self { born: number(0)?, latest: number(1)?, copied, moved, forgot: number(3), counts })
     }
 
     pub(super) fn save(&self, update: &mut Statement<'_>) -> Result<(), StoreError> {
@@ -86,7 +93,7 @@ impl Journal {
         let mut cells = [ValueRef::Null; 12];
         cells[0] = ValueRef::Integer(self.born);
         cells[1] = ValueRef::Integer(self.latest);
-        cells[2] = span(self.copied);
+        cells[2] = span(self.copied.or(self.moved.map(|mark| -mark)));
         cells[3] = span(self.forgot);
         for (place, count) in self.counts.iter().enumerate() {
             cells[4 + place] = ValueRef::Integer(*count);

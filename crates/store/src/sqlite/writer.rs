@@ -17,6 +17,7 @@ use super::queue::{Closing, Queue};
 use super::schema::Journal;
 use super::statements::{Held, Statements, run};
 use super::{Ack, Shared, failed};
+use crate::moving::Mark;
 
 /// What clocks and queues may add to the age of a wish.
 const MARGIN: Duration = Duration::from_secs(60);
@@ -28,7 +29,7 @@ pub(super) enum Job {
     Ask(Operation, Ack, Reply<Told>),
     Sweep(usize, Reply<Swept>),
     Settle(Reply<()>),
-    Moved(Reply<()>),
+    Moved(Mark, Reply<()>),
 }
 
 /// To whom an answer goes, and what it is, until it may be given.
@@ -62,7 +63,7 @@ impl Job {
         match self {
             Job::Ask(_, _, reply) => reply.give(),
             Job::Sweep(_, reply) => reply.give(),
-            Job::Settle(reply) | Job::Moved(reply) => reply.give(),
+            Job::Settle(reply) | Job::Moved(_, reply) => reply.give(),
         }
     }
 
@@ -70,7 +71,7 @@ impl Job {
         match self {
             Job::Ask(_, _, reply) => reply.refuse(error),
             Job::Sweep(_, reply) => reply.refuse(error),
-            Job::Settle(reply) | Job::Moved(reply) => reply.refuse(error),
+            Job::Settle(reply) | Job::Moved(_, reply) => reply.refuse(error),
         }
     }
 
@@ -186,8 +187,8 @@ impl Writer<'_> {
                 Job::Sweep(limit, reply) => {
                     reply.said = Some(Ok(self.sweep(*limit, now, journal, &mut wrote)?));
                 }
-                Job::Moved(reply) => {
-                    journal.copied = Some(i64::try_from(now.0).unwrap_or(i64::MAX));
+                Job::Moved(to, reply) => {
+                    journal.moved = Some(to.0);
                     wrote = true;
                     reply.said = Some(Ok(()));
                 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use seawall_core::effect::{Begin, Keep, Key, Nature, Operation, Outcome, Record, Resolution, Truth};
 use seawall_core::store::{Asked, Page, Promise, Store, StoreError, Swept, Told, Wanted};
 use seawall_store::Sqlite;
-use seawall_store::moving::{Moved, survey};
+use seawall_store::moving::{Leaving, Moved, survey};
 use seawall_store::redis::{Rearm, Redis, RedisOptions};
 use seawall_store::sqlite::{Found, Options};
 
@@ -76,8 +76,19 @@ async fn all(store: &dyn Store) -> BTreeMap<Key, Record> {
     }
 }
 
+/// From nowhere that is left: what is known of it is in the tests that need it.
+const LEAVING: Leaving = Leaving { forgot: false, moved: None };
+
 async fn into_server(store: &Redis, from: &dyn Store) -> Result<Moved, StoreError> {
-    store.fill(from, false, &mut |_| {}).await
+    let moved = store.fill(from, LEAVING, &mut |_| {}).await?;
+    store.trust().await?;
+    Ok(moved)
+}
+
+/// What was moved, and whether it may have forgotten.
+async fn into_directory(dir: &Path, from: &dyn Store, leaving: Leaving) -> Result<(Moved, bool), StoreError> {
+    let filled = Sqlite::fill(dir, from, leaving, &mut |_| {}).await?;
+    Ok((filled.moved(), filled.trust()?))
 }
 
 /// A store that says no more after so many pages.
@@ -131,7 +142,7 @@ async fn every_row_is_the_same_after_a_round_trip_and_the_source_knows_that_it_i
     let (key, _) = before.iter().find(|(_, record)| record.state.as_str() == "done").expect("one is done");
     let name = format!("sw:{{test:{:02x}}}:e:{key}", key.as_bytes()[15]);
     assert!(server.says::<i64>(&["PTTL", &name]).expect("it answers") > 1000);
-    source.moved_away().await.expect("it is noted");
+    source.moved_away(target.mark()).await.expect("it is noted");
     drop(source);
     let again = Sqlite::open(here.path(), &Options::default()).expect("it opens");
     assert_eq!(again.found, Found::Copy);
@@ -139,15 +150,19 @@ async fn every_row_is_the_same_after_a_round_trip_and_the_source_knows_that_it_i
 
     let survey = survey(&target).await.expect("nobody runs anything");
     assert_eq!(survey, found);
-    let moved = Sqlite::fill(back.path(), &target, false, &mut |_| {}).await.expect("it is moved");
-    assert_eq!(moved.verified, u64::from(MANY));
+    let (moved, forgot) = into_directory(back.path(), &target, LEAVING).await.expect("it is moved");
+    assert_eq!((moved.verified, forgot), (u64::from(MANY), false));
     // Once more: all of it is there.
-    let moved = Sqlite::fill(back.path(), &target, false, &mut |_| {}).await.expect("it is there");
-    assert_eq!((moved.verified, moved.before), (u64::from(MANY), u64::from(MANY)));
+    let (moved, forgot) = into_directory(back.path(), &target, LEAVING).await.expect("it is there");
+    assert_eq!((moved.verified, moved.before, forgot), (u64::from(MANY), u64::from(MANY), false));
     let opened = Sqlite::open(back.path(), &Options::default()).expect("it opens");
     assert_eq!((opened.found, opened.notes.len()), (Found::Journal, 0));
     assert_eq!(all(&opened.store).await, before);
-    target.moved_away().await.expect("it is noted");
+    let to = Sqlite::fill(back.path(), &target, LEAVING, &mut |_| {}).await;
+    assert!(matches!(to, Err(StoreError::InUse(_))));
+    drop(opened);
+    let to = Sqlite::fill(back.path(), &target, LEAVING, &mut |_| {}).await.expect("it is there");
+    target.moved_away(to.mark()).await.expect("it is noted");
     assert!(matches!(begin(&target, wish(5000)).await, Err(StoreError::Forgot(_))));
 }
 
@@ -176,12 +191,12 @@ async fn what_was_cut_off_is_not_believed_and_goes_on_where_it_ended() {
 
     for pages in [0, 1, 2, 3, 5] {
         let cut =
-            Sqlite::fill(there.path(), &Cut(&source, AtomicUsize::new(pages)), false, &mut |_| {}).await;
+            Sqlite::fill(there.path(), &Cut(&source, AtomicUsize::new(pages)), LEAVING, &mut |_| {}).await;
         assert!(cut.is_err(), "{pages}");
         let left: Vec<_> = std::fs::read_dir(there.path()).expect("listed").flatten().collect();
         assert_eq!(left.len(), 1, "a lock, and no half of a journal: {left:?}");
     }
-    Sqlite::fill(there.path(), &source, false, &mut |_| {}).await.expect("it is moved");
+    into_directory(there.path(), &source, LEAVING).await.expect("it is moved");
 }
 
 #[tokio::test]
@@ -205,17 +220,17 @@ async fn what_holds_something_else_is_left_as_it_was() {
     let there = tempfile::tempdir().expect("made");
     granted(&file(there.path()), wish(2)).await;
     let kept = std::fs::read(there.path().join("effects.db")).expect("read");
-    let refused = Sqlite::fill(there.path(), &source, false, &mut |_| {}).await;
+    let refused = Sqlite::fill(there.path(), &source, LEAVING, &mut |_| {}).await;
     assert!(refused.is_err());
     assert_eq!(std::fs::read(there.path().join("effects.db")).expect("read"), kept);
     drop(file(there.path()));
     let open = file(there.path());
-    let used = Sqlite::fill(there.path(), &source, false, &mut |_| {}).await;
+    let used = Sqlite::fill(there.path(), &source, LEAVING, &mut |_| {}).await;
     assert!(matches!(used, Err(StoreError::InUse(_))), "{used:?}");
-    assert!(matches!(Sqlite::counted(there.path()), Err(StoreError::InUse(_))));
+    assert!(matches!(Sqlite::survey(there.path()), Err(StoreError::InUse(_))));
     drop(open);
-    let counted = Sqlite::counted(there.path()).expect("it is sound").expect("it is there");
-    assert_eq!(counted.iter().map(|(_, count)| count).sum::<u64>(), 1);
+    let found = Sqlite::survey(there.path()).expect("it is sound").expect("it is there");
+    assert_eq!((found.total(), found.namespace.as_deref(), found.forgot), (1, Some("test"), false));
 }
 
 #[tokio::test]
@@ -228,11 +243,126 @@ async fn what_is_under_way_is_not_moved_and_who_may_have_forgotten_says_so_there
     end(&source, wish(1).key, token, b"done").await;
     assert_eq!(survey(&source).await.expect("nobody runs it").total(), 1);
     let there = tempfile::tempdir().expect("made");
-    Sqlite::fill(there.path(), &source, true, &mut |_| {}).await.expect("it is moved");
+    let forgot = Leaving { forgot: true, ..LEAVING };
+    let (_, forgot) = into_directory(there.path(), &source, forgot).await.expect("it is moved");
+    assert!(forgot);
     let opened = file(there.path());
     assert!(opened.forgot().is_some());
     let told = opened.ask(Operation::Begin(wish(2))).await;
     assert!(matches!(told, Err(StoreError::Forgot(_))), "{told:?}");
     let arc: Arc<dyn Store> = Arc::new(opened);
     assert_eq!(all(&*arc).await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_source_was_told_while_it_was_copied_is_found_and_it_stays_what_it_was() {
+    let Some(server) = new_server().await else { return };
+    let there = tempfile::tempdir().expect("made");
+    let source = open(&server.url(), by_hand()).await;
+    let token = run(&source, wish(1)).await;
+    end(&source, wish(1).key, token, b"done").await;
+    let filled = Sqlite::fill(there.path(), &source, LEAVING, &mut |_| {}).await.expect("it is moved");
+    let gateway = open(&server.url(), options()).await;
+    let token = run(&gateway, wish(2)).await;
+    source.moved_away(filled.mark()).await.expect("it is noted");
+    // From now on it keeps everybody from what could happen twice.
+    assert!(matches!(begin(&gateway, wish(3)).await, Err(StoreError::Forgot(_))));
+    let leaving = source.leaving().await.expect("it answers");
+    assert_eq!(leaving, Leaving { forgot: false, moved: Some(filled.mark()) });
+    let compared = filled.compare(&source, &mut |_| {}).await;
+    assert!(compared.is_err(), "{compared:?}");
+    source.stays(false).await.expect("it answers");
+    assert_eq!(source.leaving().await.expect("it answers"), LEAVING);
+    end(&gateway, wish(2).key, token, b"done").await;
+    run(&open(&server.url(), options()).await, wish(3)).await;
+    drop(filled);
+    assert_eq!(Sqlite::open(there.path(), &Options::default()).expect("it opens").found, Found::Copy);
+}
+
+#[tokio::test]
+async fn a_target_that_had_forgotten_says_so_afterwards() {
+    let Some(server) = new_server().await else { return };
+    let (here, there) = (tempfile::tempdir().expect("made"), tempfile::tempdir().expect("made"));
+    let source = file(here.path());
+    granted(&source, wish(1)).await;
+    drop(source);
+    let source = file(here.path());
+    let target = open(&server.url(), by_hand()).await;
+    server.says::<String>(&["FLUSHALL"]).expect("it answers");
+    crate::server::eventually("it is noticed", || target.may_have_forgotten()).await;
+    // Twice: the second has only to be compared.
+    for _ in 0..2 {
+        into_server(&target, &source).await.expect("it is moved");
+        assert!(target.may_have_forgotten());
+    }
+    // Whether it is the source that forgot, since it was copied, or the target.
+    into_directory(there.path(), &source, LEAVING).await.expect("it is moved");
+    for leaving in [Leaving { forgot: true, ..LEAVING }, LEAVING] {
+        let (moved, forgot) = into_directory(there.path(), &source, leaving).await.expect("it is there");
+        assert_eq!((moved.before, forgot), (1, true));
+    }
+    assert!(file(there.path()).forgot().is_some());
+}
+
+#[tokio::test]
+async fn an_answer_that_went_between_two_attempts_is_no_difference() {
+    let Some(server) = new_server().await else { return };
+    let (here, there) = (tempfile::tempdir().expect("made"), tempfile::tempdir().expect("made"));
+    let source = file(here.path());
+    let keep = Keep { result: Duration::from_millis(50), ..Keep::default() };
+    let wish = Begin { keep, ..wish(1) };
+    let (key, token) = (wish.key, granted(&source, wish).await);
+    let outcome = Outcome::Ended(Truth::Applied, Some(b"soon gone"[..].into()));
+    source.ask(Operation::Complete { key, token, outcome }).await.expect("it answers");
+    let target = open(&server.url(), by_hand()).await;
+    into_server(&target, &source).await.expect("it is moved");
+    into_directory(there.path(), &source, LEAVING).await.expect("it is moved");
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    assert_eq!(source.sweep(10).await.expect("it answers").changed, 1);
+    assert_eq!(into_server(&target, &source).await.expect("it goes on").before, 1);
+    assert_eq!(into_directory(there.path(), &source, LEAVING).await.expect("it is there").0.before, 1);
+}
+
+#[tokio::test]
+async fn cut_off_before_it_is_trusted_the_same_again_trusts_it_and_nowhere_else() {
+    let (Some(server), Some(other)) = (new_server().await, new_server().await) else { return };
+    let (here, there) = (tempfile::tempdir().expect("made"), tempfile::tempdir().expect("made"));
+    granted(&file(here.path()), wish(1)).await;
+    let source = file(here.path());
+    let target = open(&server.url(), by_hand()).await;
+    target.fill(&source, LEAVING, &mut |_| {}).await.expect("it is moved");
+    source.moved_away(target.mark()).await.expect("it is noted");
+    // Here it is cut off. Opened to be moved, it knows where it went.
+    drop((source, target));
+    let leave =
+        || Sqlite::leave(here.path(), &Options::default()).expect("it opens").expect("it is there").store;
+    let (source, target) = (leave(), open(&server.url(), by_hand()).await);
+    let leaving = source.leaving();
+    assert_eq!(leaving, Leaving { forgot: false, moved: Some(target.mark()) });
+    assert!(target.may_have_forgotten());
+    for other in [
+        open(&other.url(), by_hand()).await.fill(&source, leaving, &mut |_| {}).await.expect_err("elsewhere"),
+        into_directory(there.path(), &source, leaving).await.expect_err("elsewhere"),
+    ] {
+        assert!(other.to_string().contains("was moved to another place before"), "{other}");
+    }
+    let moved = target.fill(&source, leaving, &mut |_| {}).await.expect("it goes on");
+    assert!(!moved.finished && !target.trust().await.expect("it answers"));
+    // And once more, when it has come to its end, and when it has been used since.
+    let moved = target.fill(&source, leaving, &mut |_| {}).await.expect("it is there");
+    assert!(moved.finished && !target.trust().await.expect("it answers"));
+
+    let filled = Sqlite::fill(there.path(), &target, LEAVING, &mut |_| {}).await.expect("it is moved");
+    target.moved_away(filled.mark()).await.expect("it is noted");
+    drop((filled, target));
+    let target = open(&server.url(), by_hand()).await;
+    let leaving = target.leaving().await.expect("it answers");
+    for finished in [false, true] {
+        let filled = Sqlite::fill(there.path(), &target, leaving, &mut |_| {}).await.expect("it is there");
+        assert_eq!((filled.moved().finished, filled.trust()), (finished, Ok(false)));
+    }
+    granted(&file(there.path()), wish(2)).await;
+    let used = Sqlite::fill(there.path(), &target, leaving, &mut |_| {}).await.expect_err("it was used");
+    assert!(used.to_string().contains("has been used there since"), "{used}");
+    assert_eq!(Sqlite::open(there.path(), &Options::default()).expect("it opens").found, Found::Journal);
 }
