@@ -141,8 +141,12 @@ impl<'s> Pages<'s> {
     }
 }
 
-/// Is what was kept what it was made from? An answer whose time is over may have gone from the source since then.
+/// Is what was kept what it was made from? An answer whose time is over may have gone from the source since then. Nothing
+/// is like what somebody is at: it will not stay so.
 pub(crate) fn alike(kept: &Record, record: &Record) -> bool {
+    if let State::Executing { .. } | State::Reconciling { .. } = record.state {
+        return false;
+    }
     kept == record || matches!(record.state, State::Tombstone { .. }) && faded(kept.clone()) == *record
 }
 

@@ -101,8 +101,11 @@ impl Migrate {
                 )),
             }
             if before {
-                let other =
-                    if self.dry_run { "what is there now is left as it is" } else { "nothing was done" };
+                let other = if self.dry_run {
+                    "it would be taken only by the place it went to"
+                } else {
+                    "nothing was done"
+                };
                 note(format_args!("seawall: {here} was moved away before: {other}"));
             }
         }

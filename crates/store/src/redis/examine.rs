@@ -292,6 +292,5 @@ fn publish(shared: &Shared, looked: &mut Looked, seen: Seen, standing: Standing,
     gate.refusal = concerns.iter().find(refusing).map(|concern| format!("or may: {}", concern.text).into());
     gate.concerns = concerns;
     gate.promise = seen.promise;
-    gate.mode = standing.mode;
-    gate.trusted = standing.incarnation.0;
+    gate.standing = standing;
 }

@@ -2,14 +2,15 @@
 //! forgotten.
 //!
 //! ```text
-//! fill 8f0c…            it is being filled, under this name of what it would have forgotten: before that it had not
-//! gone MARK 8f0c…       everything was moved to the place with this mark; the same
+//! fill 8f0c… TIME         it is being filled, and stands as if it had lost everything then, under this name: it has not
+//! gone MARK 8f0c… TIME    everything was moved to the place with this mark, and the same
 //! ```
 //!
-//! So it is told from a loss, which has another name.
+//! So it is told from a loss, which has another name, or the same at another time.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use redis::{Cmd, Value};
 use seawall_core::effect::{Done, Key, Record, Stamp, State};
@@ -19,7 +20,7 @@ use seawall_policy::effect::{due, pass};
 use super::link::Job;
 use super::live::checked;
 use super::scripts::shard_of;
-use super::standing::{Incarnation, Mode};
+use super::standing::{Mode, Standing};
 use super::{Check, Redis, answer, examine, wire};
 use crate::moving::{
     Leaving, Mark, Moved, Pages, Progress, Survey, alike, differs, elsewhere, faded, taken, used_since,
@@ -28,6 +29,9 @@ use crate::time::Time;
 
 /// Where the index keeps what is never due: doubts, then those for a person.
 const IN_DOUBT: u64 = 4_503_599_627_370_496;
+
+/// What is noted is done at once. Where it never was, a later loss must not be taken for it.
+const AT_ONCE: Duration = Duration::from_secs(60);
 
 /// What is noted of a move, as long as the server stands as it did then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,10 +51,7 @@ impl Redis {
 
     /// How many of a group are there. Changes nothing.
     pub async fn members(&self, group: &str) -> Result<u64, StoreError> {
-        let told = self.batch(vec![redis::cmd("TIME")]).await?.into_iter().next().unwrap_or_default();
-        let told = examine::stamp(&checked(told)?);
-        let now = self.shared.time.as_ref().map(Time::now).or(told);
-        let now = now.ok_or_else(|| StoreError::Unavailable("the server does not tell the time".into()))?;
+        let now = self.now().await?;
         let mut count = redis::cmd("ZCOUNT");
         count.arg(self.shared.names.one("m:", super::fleet::group(group)));
         count.arg(now.0.saturating_mul(1000)).arg("+inf");
@@ -58,6 +59,13 @@ impl Redis {
             Value::Int(there) => Ok(u64::try_from(there).unwrap_or_default()),
             _ => Err(StoreError::Unreadable("who is there cannot be counted".into())),
         }
+    }
+
+    async fn now(&self) -> Result<Stamp, StoreError> {
+        let told = self.batch(vec![redis::cmd("TIME")]).await?.into_iter().next().unwrap_or_default();
+        let told = examine::stamp(&checked(told)?);
+        let now = self.shared.time.as_ref().map(Time::now).or(told);
+        now.ok_or_else(|| StoreError::Unavailable("the server does not tell the time".into()))
     }
 
     /// What is known of it as a place that is left.
@@ -92,8 +100,8 @@ impl Redis {
             }
         }
         let before = self.beforehand(from).await?;
-        if filling || self.standing().0 == Mode::Armed {
-            self.note(format!("fill {}", self.lost_name())).await?;
+        if filling || self.standing().mode == Mode::Armed {
+            self.note("fill".into()).await?;
         }
         self.lose().await?;
         let (mut pages, mut written) = (Pages::of(from), 0);
@@ -146,8 +154,8 @@ impl Redis {
     /// What it is known by: the name of its memory, where it is trusted, or will be.
     pub fn mark(&self) -> Mark {
         let name = match self.standing() {
-            (Mode::Lost, lost) => lost.next(),
-            (_, name) => name,
+            Standing { mode: Mode::Lost, incarnation, .. } => incarnation.next(),
+            Standing { incarnation, .. } => incarnation,
         };
         let bytes = name.0.first_chunk().copied().unwrap_or_default();
         Mark((i64::from_be_bytes(bytes) & i64::MAX).max(1))
@@ -156,7 +164,7 @@ impl Redis {
     /// Notes that what it remembers was moved to the place with this mark: whoever goes on using it is told that it may have
     /// forgotten.
     pub async fn moved_away(&self, to: Mark) -> Result<(), StoreError> {
-        self.note(format!("gone {} {}", to.0, self.lost_name())).await?;
+        self.note(format!("gone {}", to.0)).await?;
         self.lose().await
     }
 
@@ -177,18 +185,8 @@ impl Redis {
         answer(self.send(Job::Lose).await?).await
     }
 
-    fn standing(&self) -> (Mode, Incarnation) {
-        let gate = self.shared.gate();
-        (gate.mode, Incarnation(gate.trusted))
-    }
-
-    /// What it will be called once it is marked as one that may have forgotten.
-    fn lost_name(&self) -> String {
-        let name = match self.standing() {
-            (Mode::Lost, lost) => lost,
-            (_, name) => name.next(),
-        };
-        name.to_string()
+    fn standing(&self) -> Standing {
+        self.shared.gate().standing
     }
 
     fn noting(&self, word: &str) -> Cmd {
@@ -197,9 +195,14 @@ impl Redis {
         command
     }
 
-    async fn note(&self, note: String) -> Result<(), StoreError> {
+    /// Notes what [`lose`](Self::lose) is going to mean.
+    async fn note(&self, what: String) -> Result<(), StoreError> {
+        let (name, at) = match self.standing() {
+            Standing { mode: Mode::Lost, incarnation, lost } => (incarnation, lost),
+            Standing { incarnation, .. } => (incarnation.next(), self.now().await?),
+        };
         let mut set = self.noting("SET");
-        set.arg(note);
+        set.arg(format!("{what} {name} {}", at.0));
         self.batch(vec![set]).await?.into_iter().try_for_each(|said| checked(said).map(drop))
     }
 
@@ -209,13 +212,20 @@ impl Redis {
 
     async fn noted(&self) -> Result<Option<Noted>, StoreError> {
         let said = self.batch(vec![self.noting("GET")]).await?.into_iter().next().unwrap_or_default();
-        let (Value::BulkString(note), (Mode::Lost, lost)) = (checked(said)?, self.standing()) else {
+        let (Value::BulkString(note), standing) = (checked(said)?, self.standing()) else {
             return Ok(None);
         };
-        let (note, lost) = (String::from_utf8_lossy(&note).into_owned(), lost.to_string());
+        let (note, name) = (String::from_utf8_lossy(&note).into_owned(), standing.incarnation.to_string());
+        let meant = |at: &str| {
+            let at = at.parse().map_or(Stamp(0), Stamp);
+            let apart = standing.lost.since(at).max(at.since(standing.lost));
+            standing.mode == Mode::Lost && apart < AT_ONCE
+        };
         Ok(match note.split(' ').collect::<Vec<_>>()[..] {
-            ["fill", name] if name == lost => Some(Noted::Filling),
-            ["gone", mark, name] if name == lost => mark.parse().ok().map(|mark| Noted::Gone(Mark(mark))),
+            ["fill", of, at] if of == name && meant(at) => Some(Noted::Filling),
+            ["gone", mark, of, at] if of == name && meant(at) => {
+                mark.parse().ok().map(|mark| Noted::Gone(Mark(mark)))
+            }
             _ => None,
         })
     }

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::address::Address;
 use super::scripts::{self, Digests, Names, Script};
-use super::standing::{Incarnation, Mode};
+use super::standing::{Incarnation, Mode, Standing};
 use super::tls::Tls;
 use super::wire::{self, Packed};
 use super::{Concern, RedisOptions};
@@ -67,8 +67,7 @@ pub(super) struct Noted {
 /// What every question looks at before it goes.
 #[derive(Debug, Clone)]
 pub(super) struct Gate {
-    pub(super) mode: Mode,
-    pub(super) trusted: [u8; 16],
+    pub(super) standing: Standing,
     /// Why nothing that could happen twice is begun.
     pub(super) refusal: Option<Arc<str>>,
     pub(super) concerns: Vec<Concern>,
@@ -105,8 +104,7 @@ impl Shared {
             looked: tokio::sync::Mutex::new(looked),
             look: Notify::new(),
             gate: Mutex::new(Gate {
-                mode: Mode::Lost,
-                trusted: [0; 16],
+                standing: Standing { mode: Mode::Lost, incarnation: Incarnation([0; 16]), lost: Stamp(0) },
                 refusal: None,
                 concerns: Vec::new(),
                 promise: Promise::Process,
@@ -146,7 +144,7 @@ impl Shared {
     pub(super) fn question(&self, operation: &Operation) -> (u32, Cmd) {
         match operation {
             Operation::Begin(begin) => {
-                let trusted = self.gate().trusted;
+                let trusted = self.gate().standing.incarnation.0;
                 self.step(Script::Begin, begin.key, &wire::begin(begin, &trusted))
             }
             other => self.step(Script::Rest, other.key(), &wire::other(other)),

@@ -271,6 +271,15 @@ async fn what_a_source_was_told_while_it_was_copied_is_found_and_it_stays_what_i
     assert_eq!(leaving, Leaving { forgot: false, moved: Some(filled.mark()) });
     let compared = filled.compare(&source, &mut |_| {}).await;
     assert!(compared.is_err(), "{compared:?}");
+    // A loss that was noticed at another time is one, whatever was noted.
+    let note: String = server.says(&["GET", "sw:{test:00}:w"]).expect("it answers");
+    let (what, at) = note.rsplit_once(' ').expect("when");
+    let earlier = format!("{what} {}", at.parse::<u64>().expect("a time") - 3_600_000);
+    for (note, moved) in [(earlier, None), (note.clone(), Some(filled.mark()))] {
+        server.says::<()>(&["SET", "sw:{test:00}:w", &note]).expect("it answers");
+        let leaving = source.leaving().await.expect("it answers");
+        assert_eq!(leaving, Leaving { forgot: moved.is_none(), moved });
+    }
     source.stays(false).await.expect("it answers");
     assert_eq!(source.leaving().await.expect("it answers"), LEAVING);
     end(&gateway, wish(2).key, token, b"done").await;
