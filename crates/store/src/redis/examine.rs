@@ -11,7 +11,7 @@ use super::check::{Check, Concern, Says, Seen, Wants, Weight};
 use super::live::{Live, checked};
 use super::scripts::{SHARDS, STANDING};
 use super::shared::{Looked, Shared};
-use super::standing::{self, Incarnation, Mode, Standing, View};
+use super::standing::{self, Incarnation, Mode, NOBODY, Standing, View};
 use super::{Rearm, note, wire};
 
 /// A first start somewhere else is over in a few round trips; what looks like a loss is looked at again after this.
@@ -239,7 +239,7 @@ fn seen(held: &[Vec<u8>], known: Option<Incarnation>, forgot: bool, now: Stamp) 
         View::Change { parts, .. } => parts,
         View::Fresh => Vec::new(),
     };
-    let nobody = Standing { mode: Mode::Armed, incarnation: Incarnation([0; 16]), lost: Stamp(0) };
+    let nobody = Standing { mode: Mode::Armed, incarnation: NOBODY, lost: Stamp(0) };
     parts.into_iter().next().map_or(nobody, |(_, _, standing)| standing)
 }
 

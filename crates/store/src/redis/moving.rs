@@ -20,7 +20,7 @@ use seawall_policy::effect::{due, pass};
 use super::link::Job;
 use super::live::checked;
 use super::scripts::shard_of;
-use super::standing::{Mode, Standing};
+use super::standing::{Mode, NOBODY, Standing};
 use super::{Check, Redis, answer, examine, wire};
 use crate::moving::{
     Leaving, Mark, Moved, Pages, Progress, Survey, alike, differs, elsewhere, faded, taken, used_since,
@@ -41,12 +41,21 @@ enum Noted {
 }
 
 impl Redis {
-    /// What there is to move. Sends nothing that changes anything: give it a store of [`look_at`](Self::look_at).
-    pub async fn survey(&self) -> Result<Survey, StoreError> {
+    /// What there is to move; none where nobody has ever kept anything. Sends nothing that changes anything: give it a store of
+    /// [`look_at`](Self::look_at).
+    pub async fn survey(&self) -> Result<Option<Survey>, StoreError> {
+        if self.is_new() {
+            return Ok(None);
+        }
         let Leaving { forgot, moved } = self.leaving().await?;
         let mut survey = Survey { forgot, moved: moved.is_some(), ..Survey::default() };
         survey.add_all(self).await?;
-        Ok(survey)
+        Ok(Some(survey))
+    }
+
+    /// Has nobody ever kept anything there, as far as is known? Of a store of [`look_at`](Self::look_at): any other has begun to.
+    pub fn is_new(&self) -> bool {
+        self.standing().incarnation == NOBODY
     }
 
     /// How many of a group are there. Changes nothing.

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::address::Address;
 use super::scripts::{self, Digests, Names, Script};
-use super::standing::{Incarnation, Mode, Standing};
+use super::standing::{Incarnation, Mode, NOBODY, Standing};
 use super::tls::Tls;
 use super::wire::{self, Packed};
 use super::{Concern, RedisOptions};
@@ -104,7 +104,7 @@ impl Shared {
             looked: tokio::sync::Mutex::new(looked),
             look: Notify::new(),
             gate: Mutex::new(Gate {
-                standing: Standing { mode: Mode::Lost, incarnation: Incarnation([0; 16]), lost: Stamp(0) },
+                standing: Standing { mode: Mode::Lost, incarnation: NOBODY, lost: Stamp(0) },
                 refusal: None,
                 concerns: Vec::new(),
                 promise: Promise::Process,

@@ -32,6 +32,9 @@ impl Incarnation {
     }
 }
 
+/// Of what nobody has named.
+pub(super) const NOBODY: Incarnation = Incarnation([0; 16]);
+
 impl fmt::Display for Incarnation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", u128::from_be_bytes(self.0))
@@ -160,7 +163,7 @@ pub(super) fn judge(held: &[Vec<u8>], known: Option<Incarnation>, now: Stamp) ->
         }
         (_, known) => {
             let last = known.or(parts.iter().flatten().next().map(|part| part.incarnation));
-            let incarnation = last.unwrap_or(Incarnation([0; 16])).next();
+            let incarnation = last.unwrap_or(NOBODY).next();
             let lost = Standing { mode: Mode::Lost, incarnation, lost: now };
             change(true, &|part| (part != Some(lost)).then_some(lost))
         }

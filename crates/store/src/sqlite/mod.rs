@@ -224,8 +224,9 @@ impl Store for Sqlite {
     }
 
     fn doubted(&self) -> Option<String> {
-        self.forgot()
-            .map(|_| "it was restored from a copy, and what was begun after that is not in it".to_owned())
+        self.forgot().map(|_| {
+            "it was restored from a copy or moved away, and what was begun since is not in it".to_owned()
+        })
     }
 
     fn settle(&self) -> Asked<'_, ()> {

@@ -24,12 +24,25 @@ pub(super) fn looked(place: &Place, runtime: &Runtime) -> Result<Survey, Failure
     match place {
         Place::Directory(path) => Sqlite::survey(path).map_err(failed)?.ok_or_else(|| nothing(path)),
         Place::Redis(url, options, _) => {
-            let options = RedisOptions { known: Some(journal::note_of(url)?), ..(**options).clone() };
-            let opened = runtime.block_on(Redis::look_at(url, options)).map_err(failed)?;
-            nobody_uses(&opened.store, url, runtime)?;
-            runtime.block_on(opened.store.survey()).map_err(failed)
+            let store = seen(url, options, runtime)?;
+            nobody_uses(&store, url, runtime)?;
+            let there = runtime.block_on(store.survey()).map_err(failed)?;
+            there.ok_or_else(|| nobody(url))
         }
     }
+}
+
+/// A server as it is, before anything is said to it.
+fn seen(url: &str, options: &RedisOptions, runtime: &Runtime) -> Result<Redis, Failure> {
+    let options = RedisOptions { known: Some(journal::note_of(url)?), ..options.clone() };
+    runtime.block_on(Redis::look_at(url, options)).map(|opened| opened.store).map_err(failed)
+}
+
+fn nobody(url: &str) -> Failure {
+    Failure::failed(format_args!(
+        "nobody has ever kept effects in {}: are server, database and namespace right?",
+        plain(url)
+    ))
 }
 
 fn nothing(path: &Path) -> Failure {
@@ -51,6 +64,10 @@ impl Left {
                 opened.map(|opened| Left::File(opened.store)).ok_or_else(|| nothing(path))
             }
             Place::Redis(url, options, _) => {
+                // By the first word to it, it would be somebody's.
+                if seen(url, options, runtime)?.is_new() {
+                    return Err(nobody(url));
+                }
                 let store = server(url, options, runtime)?;
                 nobody_uses(&store, url, runtime)?;
                 Ok(Left::Server(Box::new(store), url.clone()))
