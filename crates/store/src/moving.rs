@@ -12,13 +12,22 @@
 use std::collections::BTreeMap;
 
 use seawall_core::effect::{Done, Key, Record, Stamp, State};
-use seawall_core::store::{Page, Store, StoreError, Wanted};
+use seawall_core::store::{Asked, Cursor, Page, Store, StoreError, Wanted};
 use seawall_policy::effect::pass;
 
 use crate::time::Time;
 
 /// Records read at once: few enough to be held with the largest answers, enough to be worth a round trip.
 const PAGE: usize = 256;
+
+/// A store whose records can be gone through from end to end.
+pub trait Source: Store {
+    /// Records from after `after` on, in whatever order costs least. By label, as they are listed for people, unless it is
+    /// said otherwise.
+    fn walk(&self, after: Option<Cursor>, limit: usize) -> Asked<'_, Page> {
+        self.list(Wanted { state: None, after, limit })
+    }
+}
 
 /// What there is to move.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -62,7 +71,7 @@ impl Survey {
         Ok(())
     }
 
-    pub(crate) async fn add_all(&mut self, from: &dyn Store) -> Result<(), StoreError> {
+    pub(crate) async fn add_all(&mut self, from: &dyn Source) -> Result<(), StoreError> {
         let (mut pages, time) = (Pages::of(from), Time::wall(Stamp(0)));
         while let Some(records) = pages.next().await? {
             records.into_iter().try_for_each(|(_, record)| self.add(record, time.now()))?;
@@ -110,7 +119,7 @@ pub enum Progress {
 /// is in doubt.
 ///
 /// Refuses where somebody may still be running an effect, and where effects of two namespaces are kept together.
-pub async fn survey(from: &dyn Store) -> Result<Survey, StoreError> {
+pub async fn survey(from: &dyn Source) -> Result<Survey, StoreError> {
     while from.sweep(1000).await?.changed > 0 {}
     let mut survey = Survey::default();
     survey.add_all(from).await?;
@@ -124,19 +133,20 @@ pub fn namespace(label: &str) -> &str {
 
 /// All records of a store, page by page.
 pub(crate) struct Pages<'s> {
-    store: &'s dyn Store,
-    wanted: Option<Wanted>,
+    store: &'s dyn Source,
+    /// After what the next one begins; none when there is none.
+    after: Option<Option<Cursor>>,
 }
 
 impl<'s> Pages<'s> {
-    pub(crate) fn of(store: &'s dyn Store) -> Self {
-        Self { store, wanted: Some(Wanted { state: None, after: None, limit: PAGE }) }
+    pub(crate) fn of(store: &'s dyn Source) -> Self {
+        Self { store, after: Some(None) }
     }
 
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<(Key, Record)>>, StoreError> {
-        let Some(wanted) = self.wanted.take() else { return Ok(None) };
-        let Page { records, next, .. } = self.store.list(wanted.clone()).await?;
-        self.wanted = next.map(|after| Wanted { after: Some(after), ..wanted });
+        let Some(after) = self.after.take() else { return Ok(None) };
+        let Page { records, next, .. } = self.store.walk(after, PAGE).await?;
+        self.after = next.map(Some);
         Ok(Some(records))
     }
 }

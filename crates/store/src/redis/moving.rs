@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use redis::{Cmd, Value};
 use seawall_core::effect::{Done, Key, Record, Stamp, State};
-use seawall_core::store::{Store, StoreError};
+use seawall_core::store::StoreError;
 use seawall_policy::effect::{due, pass};
 
 use super::link::Job;
@@ -23,7 +23,8 @@ use super::scripts::shard_of;
 use super::standing::{Mode, NOBODY, Standing};
 use super::{Check, Redis, answer, examine, wire};
 use crate::moving::{
-    Leaving, Mark, Moved, Pages, Progress, Survey, alike, differs, elsewhere, faded, taken, used_since,
+    Leaving, Mark, Moved, Pages, Progress, Source, Survey, alike, differs, elsewhere, faded, taken,
+    used_since,
 };
 use crate::time::Time;
 
@@ -39,6 +40,8 @@ enum Noted {
     Filling,
     Gone(Mark),
 }
+
+impl Source for Redis {}
 
 impl Redis {
     /// What there is to move; none where nobody has ever kept anything. Sends nothing that changes anything: give it a store of
@@ -91,7 +94,7 @@ impl Redis {
     /// namespace, and leaves it as it was. Where it is cut off, the same again goes on where that ended.
     pub async fn fill(
         &self,
-        from: &dyn Store,
+        from: &dyn Source,
         leaving: Leaving,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Moved, StoreError> {
@@ -133,7 +136,7 @@ impl Redis {
     /// Every record of the other beside its own.
     pub async fn compare(
         &self,
-        from: &dyn Store,
+        from: &dyn Source,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Moved, StoreError> {
         let (mut pages, mut moved) = (Pages::of(from), Moved::default());
@@ -240,7 +243,7 @@ impl Redis {
     }
 
     /// How many of its effects are what an earlier attempt moved: all of them, or it is refused.
-    async fn beforehand(&self, from: &dyn Store) -> Result<u64, StoreError> {
+    async fn beforehand(&self, from: &dyn Source) -> Result<u64, StoreError> {
         let (mut mine, mut count) = (Pages::of(self), 0);
         let mut others = HashMap::new();
         let now = Time::wall(Stamp(0)).now();

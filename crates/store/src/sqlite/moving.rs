@@ -5,20 +5,28 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use seawall_core::effect::{Key, Record, Stamp};
-use seawall_core::store::{Asked, Store, StoreError};
+use seawall_core::store::{Asked, Cursor, Page, StoreError};
 use seawall_policy::effect::{interrupted, pass, restored};
 
 use super::file::{self, beside, database, log_of};
 use super::open::{connect, look};
+use super::reader::Look;
 use super::row::COLUMNS;
 use super::schema::Journal;
 use super::statements::{Held, Statements, read, run};
 use super::writer::{Job, checkpoint};
 use super::{Opened, Options, Sqlite, failed, open};
 use crate::moving::{
-    Leaving, Mark, Moved, Pages, Progress, Survey, alike, differs, elsewhere, taken, used_since,
+    Leaving, Mark, Moved, Pages, Progress, Source, Survey, alike, differs, elsewhere, taken, used_since,
 };
 use crate::time::Time;
+
+impl Source for Sqlite {
+    /// By key: every page by label would go through all of them.
+    fn walk(&self, after: Option<Cursor>, limit: usize) -> Asked<'_, Page> {
+        Box::pin(self.read(move |to| Look::Walk(after, limit, to)))
+    }
+}
 
 impl Sqlite {
     /// What there is to move in the journal of a directory; none where there is none. Changes nothing, and counts what would be
@@ -68,7 +76,7 @@ impl Sqlite {
     /// while it writes.
     pub async fn fill(
         dir: &Path,
-        from: &dyn Store,
+        from: &dyn Source,
         leaving: Leaving,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Filled, StoreError> {
@@ -156,7 +164,7 @@ impl Filled {
     /// Every page of the file, and every row beside the one it was made from. Gives their number.
     pub async fn compare(
         &self,
-        from: &dyn Store,
+        from: &dyn Source,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<u64, StoreError> {
         let journal = look(&self.path, u64::MAX)?;
@@ -233,7 +241,7 @@ fn is_empty(journal: &Journal, path: &Path) -> bool {
 /// Writes everything into an empty file, and that nobody has confirmed it yet.
 async fn lay(
     path: &Path,
-    from: &dyn Store,
+    from: &dyn Source,
     forgot: bool,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Journal, StoreError> {

@@ -17,6 +17,7 @@ use super::{Shared, copy, failed, statements};
 #[derive(Debug)]
 pub(super) enum Look {
     List(Wanted, oneshot::Sender<Result<Page, StoreError>>),
+    Walk(Option<Cursor>, usize, oneshot::Sender<Result<Page, StoreError>>),
     Backup(PathBuf, oneshot::Sender<Result<(), StoreError>>),
 }
 
@@ -30,6 +31,9 @@ pub(super) fn serve(db: &Connection, shared: &Shared, queue: &Queue<Look>) {
             // Whoever asked may have gone.
             let _ = match look {
                 Look::List(wanted, to) => to.send(broken.and_then(|()| list(db, &wanted))).is_ok(),
+                Look::Walk(after, limit, to) => {
+                    to.send(broken.and_then(|()| walk(db, after.as_ref(), limit))).is_ok()
+                }
                 Look::Backup(path, to) => {
                     to.send(broken.and_then(|()| copy::backup(db, &path, shared.time.now()))).is_ok()
                 }
@@ -76,6 +80,28 @@ fn list(db: &Connection, wanted: &Wanted) -> Result<Page, StoreError> {
     drop(rows);
     drop(query);
     moment.finish().map_err(failed)?;
+    Ok(page)
+}
+
+/// All of them by key, which has an index.
+fn walk(db: &Connection, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
+    let after = match after {
+        Some(cursor) => bytes(&cursor.0).ok_or_else(|| {
+            StoreError::Unreadable(format!("{:?} is no place in a walk through this store", cursor.0))
+        })?,
+        None => Vec::new(),
+    };
+    let sql = format!("SELECT {COLUMNS}, sum FROM effect WHERE key > ?1 ORDER BY key LIMIT ?2");
+    let mut query = db.prepare(&sql).map_err(failed)?;
+    let words = [Value::Blob(after), Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX))];
+    let mut rows = query.query(params_from_iter(words)).map_err(failed)?;
+    let mut page = Page::default();
+    while let Some(row) = rows.next().map_err(failed)? {
+        page.records.push(statements::read(row)?);
+    }
+    if page.records.len() == limit {
+        page.next = page.records.last().map(|(key, _)| Cursor(key.to_string()));
+    }
     Ok(page)
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use seawall_core::effect::{Begin, Keep, Key, Nature, Operation, Outcome, Record, Resolution, Truth};
 use seawall_core::store::{Asked, Page, Promise, Store, StoreError, Swept, Told, Wanted};
 use seawall_store::Sqlite;
-use seawall_store::moving::{Leaving, Moved, survey};
+use seawall_store::moving::{Leaving, Moved, Source, survey};
 use seawall_store::redis::{Rearm, Redis, RedisOptions};
 use seawall_store::sqlite::{Found, Options};
 
@@ -79,14 +79,18 @@ async fn all(store: &dyn Store) -> BTreeMap<Key, Record> {
 /// From nowhere that is left: what is known of it is in the tests that need it.
 const LEAVING: Leaving = Leaving { forgot: false, moved: None };
 
-async fn into_server(store: &Redis, from: &dyn Store) -> Result<Moved, StoreError> {
+async fn into_server(store: &Redis, from: &dyn Source) -> Result<Moved, StoreError> {
     let moved = store.fill(from, LEAVING, &mut |_| {}).await?;
     store.trust().await?;
     Ok(moved)
 }
 
 /// What was moved, and whether it may have forgotten.
-async fn into_directory(dir: &Path, from: &dyn Store, leaving: Leaving) -> Result<(Moved, bool), StoreError> {
+async fn into_directory(
+    dir: &Path,
+    from: &dyn Source,
+    leaving: Leaving,
+) -> Result<(Moved, bool), StoreError> {
     let filled = Sqlite::fill(dir, from, leaving, &mut |_| {}).await?;
     Ok((filled.moved(), filled.trust()?))
 }
@@ -116,6 +120,8 @@ impl Store for Cut<'_> {
         self.0.promise()
     }
 }
+
+impl Source for Cut<'_> {}
 
 fn new_server() -> impl Future<Output = Option<Server>> {
     server(ALWAYS)

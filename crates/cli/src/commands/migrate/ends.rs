@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use seawall_core::Code;
-use seawall_core::store::{Store, StoreError};
+use seawall_core::store::StoreError;
 use seawall_gateway::GATEWAYS;
-use seawall_store::moving::{Leaving, Mark, Moved, Progress, Survey, survey};
+use seawall_store::moving::{Leaving, Mark, Moved, Progress, Source, Survey, survey};
 use seawall_store::redis::Rearm;
 use seawall_store::sqlite::{Filled, Options};
 use seawall_store::{Redis, RedisOptions, Sqlite};
@@ -79,7 +79,7 @@ impl Left {
         runtime.block_on(survey(self.store())).map_err(failed)
     }
 
-    fn store(&self) -> &dyn Store {
+    fn store(&self) -> &dyn Source {
         match self {
             Left::File(store) => store,
             Left::Server(store, _) => &**store,
@@ -192,7 +192,7 @@ impl Full {
         }
     }
 
-    fn compare(&self, from: &dyn Store, runtime: &Runtime, progress: Telling<'_>) -> Result<(), Failure> {
+    fn compare(&self, from: &dyn Source, runtime: &Runtime, progress: Telling<'_>) -> Result<(), Failure> {
         let compared = match self {
             Full::File(filled) => runtime.block_on(filled.compare(from, progress)).map(drop),
             Full::Server(store, _) => runtime.block_on(store.compare(from, progress)).map(drop),
