@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -323,6 +324,58 @@ async fn from_one_server_to_another_with_the_same_namespace_nothing_is_taken_for
     let (code, _, said) =
         seawall(here, &["state", "migrate", "--to", &one.url("seawall").replace("127.0.0.1", "localhost")]);
     assert!(code == 2 && said.contains("by another name"), "{said}");
+}
+
+/// What a gateway says until it serves.
+fn begun(home: &Path) -> String {
+    let mut serving = command(home, &["serve"]);
+    serving.envs([("SEAWALL__LISTEN", "127.0.0.1:0"), ("SEAWALL__ADMIN", "127.0.0.1:0")]);
+    let mut serving = serving.stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    for line in BufReader::new(serving.stderr.take().unwrap()).lines() {
+        said.push_str(&line.unwrap());
+        said.push('\n');
+        if said.contains("admin at") {
+            break;
+        }
+    }
+    serving.kill().unwrap();
+    serving.wait().unwrap();
+    assert!(said.contains("admin at"), "{said}");
+    said
+}
+
+#[tokio::test]
+async fn a_server_everything_was_moved_to_is_trusted_and_another_one_in_its_place_is_not() {
+    let (Some(one), Some(other), Some(empty)) = (Server::start(), Server::start(), Server::start()) else {
+        return;
+    };
+    let home = home("./state");
+    let here = home.path();
+    fill(&here.join("state"), 20).await;
+    for (from, to) in [("./state", one.url("seawall")), (&one.url("seawall"), other.url("seawall"))] {
+        configured(here, from);
+        let (code, _, said) = seawall(here, &["state", "migrate", "--to", &to]);
+        assert_eq!(code, 0, "{said}");
+    }
+    configured(here, &other.url("seawall"));
+    let said = begun(here);
+    assert!(!said.contains("lost what it had acknowledged"), "{said}");
+    // Whoever serves on another machine has noted the one before, and nothing of this one.
+    let notes = fs::read_dir(here.join("seawall-state")).unwrap().flatten();
+    let mut notes: Vec<_> =
+        notes.filter(|note| note.file_name().to_string_lossy().starts_with("redis-")).collect();
+    notes.sort_by_key(|note| note.metadata().unwrap().modified().unwrap());
+    assert_eq!(notes.len(), 2);
+    fs::remove_file(notes[1].path()).unwrap();
+    let said = begun(here);
+    assert!(!said.contains("lost what it had acknowledged"), "{said}");
+    configured(here, &empty.url("seawall"));
+    let said = begun(here);
+    assert!(said.contains("lost what it had acknowledged"), "what was done is not known there: {said}");
+    configured(here, &empty.url("else"));
+    let said = begun(here);
+    assert!(!said.contains("lost what it had acknowledged"), "nobody was ever there: {said}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Opens the journal a gateway remembers effects in: a file in its state directory, a Redis, or memory; and with a Redis
 //! what it may share with others.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -126,10 +127,38 @@ pub(super) fn known(url: &str) -> Result<Option<PathBuf>, Failure> {
     }
 }
 
+/// Where this machine has noted nothing of a server, what it noted last of another one with the same namespace stands in:
+/// whoever writes another address has moved everything there, or the server is one that does not know what was done.
+fn stand_in(note: &Path) -> std::io::Result<()> {
+    let names = (note.file_name().and_then(OsStr::to_str), note.parent());
+    let (Some((namespace, _)), Some(beside)) = (names.0.and_then(|name| name.rsplit_once('-')), names.1)
+    else {
+        return Ok(());
+    };
+    if note.exists() {
+        return Ok(());
+    }
+    let mut last = None;
+    for file in std::fs::read_dir(beside)?.flatten() {
+        let name = file.file_name();
+        let other = name.to_str().and_then(|name| name.rsplit_once('-'));
+        if other.is_some_and(|(same, digest)| same == namespace && !digest.contains('.')) {
+            last = last.max(Some((file.metadata()?.modified()?, file.path())));
+        }
+    }
+    let Some((_, other)) = last else { return Ok(()) };
+    let fresh = note.with_extension(format!("{}.new", std::process::id()));
+    std::fs::copy(other, &fresh)?;
+    std::fs::rename(&fresh, note)
+}
+
 fn server(url: &str, options: &RedisOptions, runtime: &Runtime) -> Result<(Journal, Arc<Redis>), Failure> {
     let namespace = redis::namespace(url).map_err(Failure::bad_input)?;
     // What this machine trusted before: a server that comes back empty is recognised after a restart of ours too.
     let options = RedisOptions { known: known(url)?, ..options.clone() };
+    if let Some(note) = &options.known {
+        stand_in(note).map_err(|why| Failure::failed(format_args!("{}: {why}", note.display())))?;
+    }
     let opened = runtime.block_on(Redis::open(url, options)).map_err(failed)?;
     for concern in &opened.findings {
         let weight = match concern.weight {
