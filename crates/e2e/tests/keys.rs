@@ -254,11 +254,13 @@ async fn a_key_that_is_refused_after_a_doubt_is_not_exchanged() {
         Upstream::start(Script::sequence([Reply::execute_then_drop("done"), fast(), fast()])).await.unwrap();
     let mut rig = rig(&up, &[1, 1]);
     rig.up().defaults.retry.attempts = 3;
+    rig.up().defaults.deadline = ms(5000);
     let gateway = rig.start();
     let answer = gateway.send(Request::new("PUT", "/up/x").json(&json!({}))).await;
     assert_eq!(answer.status, 429, "{}", answer.text());
     let seen = seen(&up);
-    assert!(seen.len() == 3 && seen.iter().all(|key| *key == seen[0]), "{seen:?}");
+    // Its own key wants to be left alone for longer than the call may take.
+    assert!(seen.len() == 2 && seen[0] == seen[1], "{seen:?}");
     // It rests, and nobody else waits for it.
     up.play(Reply::ok("ok"));
     let other = gateway.get("/up/x").await;
@@ -283,6 +285,62 @@ async fn what_is_forbidden_to_one_call_takes_a_key_from_nobody() {
     let view = gateway.item("upstreams", "up").await;
     assert!(view["keys"].as_array().unwrap().iter().all(|key| key["state"] == "ok"), "{view}");
     assert_eq!(gateway.get("/up/x").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_call_that_no_key_may_make_slows_nobody_down() {
+    let up = Upstream::start(Script::per_path(|request, _| {
+        match (&*request.target, request.header("authorization")) {
+            ("/forbidden", Some(key)) if key.ends_with(VALUES[0].1) => Reply::status(403),
+            ("/forbidden", _) => Reply::status(429).header("retry-after", "600"),
+            _ => Reply::ok("ok"),
+        }
+    }));
+    let up = up.await.unwrap();
+    let gateway = rig(&up, &[1, 1]).start();
+    assert_eq!(gateway.get("/up/forbidden").await.status, 429);
+    assert_eq!(seen(&up), ["team", "spare"]);
+    for _ in 0..3 {
+        let answer = gateway.get("/up/x").await;
+        assert_eq!((answer.status, decision(&answer, "waited").as_str()), (200, "0ms"));
+    }
+    assert_eq!(times(&up, "team"), 4);
+}
+
+#[tokio::test]
+async fn a_new_key_waits_for_no_old_one_and_an_old_one_is_left_alone_all_the_same() {
+    let slow = |key: &str| {
+        if key == "third" { Reply::ok("ok") } else { Reply::status(429).header("retry-after", "30") }
+    };
+    let up = Upstream::start(by_key(slow)).await.unwrap();
+    let plan = |order: &[usize]| {
+        let mut rig = rig(&up, &[1, 1, 1]).route("orders", "/up/orders", Some(Effects::Once));
+        rig.up().queue.wait = ms(0);
+        rig.up().defaults.retry.attempts = 1;
+        let all = keys(&[1, 1, 1]).keys;
+        rig.up().keys.as_mut().unwrap().keys = order.iter().map(|place| all[*place].clone()).collect();
+        rig
+    };
+    // The only one there is asks for a pause.
+    let mut alone = plan(&[0]);
+    alone.up().auth = alone.up().keys.take().map(|keys| keys.keys[0].credential.clone());
+    let gateway = alone.start();
+    assert_eq!(gateway.get("/up/x").await.status, 429);
+    assert_eq!(code(&gateway.get("/up/x").await), "SW0003");
+    gateway.gateway.reload(plan(&[0, 2]).plan).unwrap();
+    let order = || Request::post("/up/orders").json(&json!({}));
+    assert_eq!(gateway.send(order()).await.status, 429, "the first is the old one");
+    assert_eq!(code(&gateway.send(order()).await), "SW0003");
+    assert_eq!(gateway.get("/up/x").await.status, 200);
+    // Another first key has nothing to wait for.
+    gateway.gateway.reload(plan(&[2, 0]).plan).unwrap();
+    assert_eq!(gateway.send(order()).await.status, 200);
+    // Where only those are left that were asked to wait, everybody waits.
+    gateway.gateway.reload(plan(&[0]).plan).unwrap();
+    let before = up.ledger().request_count();
+    assert_eq!(code(&gateway.get("/up/x").await), "SW0003");
+    assert_eq!(code(&gateway.send(order()).await), "SW0003");
+    assert_eq!(up.ledger().request_count(), before);
 }
 
 #[tokio::test]

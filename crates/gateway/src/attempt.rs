@@ -9,7 +9,7 @@ use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri, response};
 use http_body::Body;
 use http_body_util::BodyExt;
-use seawall::classify::Classify;
+use seawall::classify::{Classify, Credential};
 use seawall::effect::Ticket;
 use seawall::timeout::{self, within};
 use seawall::{Code, Cx, Effects, Verdict, compress};
@@ -38,8 +38,8 @@ pub(crate) struct Answer {
     pub(crate) verdict: Verdict,
     /// When this attempt began.
     pub(crate) began: Instant,
-    /// It was the upstream's key that was refused, and the next attempt would bear another one.
-    pub(crate) elsewhere: bool,
+    /// Whom it concerns what the provider said of the credential.
+    pub(crate) credential: Credential,
 }
 
 /// No answer.
@@ -50,13 +50,15 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// Of an answer that came and cannot be given to its caller.
     pub(crate) status: Option<StatusCode>,
+    pub(crate) credential: Credential,
     /// When this attempt began; the origin where nothing was begun.
     pub(crate) began: Instant,
 }
 
 impl Failure {
     fn new(code: Code, seen: Seen, message: impl Into<String>) -> Self {
-        Self { code, seen, message: message.into(), status: None, began: Instant::ORIGIN }
+        let (message, credential) = (message.into(), Credential::Shared);
+        Self { code, seen, message, status: None, credential, began: Instant::ORIGIN }
     }
 }
 
@@ -111,8 +113,13 @@ impl Asking<'_> {
             Err(failure) => (Verdict::of(failure.seen), failure.status),
         };
         let came = Came { verdict, status, certainty: verdict.certainty(self.effects) };
-        let (verdict, elsewhere) = keys.heard((&self.chosen, place, used), came, asked_with, self.record);
-        outcome.map(|answer| Answer { verdict, elsewhere, ..answer })
+        let (verdict, credential) = keys.heard((&self.chosen, place, used), came, asked_with, self.record);
+        match outcome {
+            Ok(answer) => Ok(Answer { verdict, credential, ..answer }),
+            // What cannot be read is not sent again, with whatever key.
+            Err(failure) if credential == Credential::Shared => Err(failure),
+            Err(failure) => Err(Failure { credential: Credential::Own, ..failure }),
+        }
     }
 
     async fn ask(&self, asked: Asked<'_>, key: Option<usize>, cx: Cx) -> Result<Answer, Failure> {
@@ -248,7 +255,7 @@ impl Asking<'_> {
             body.unpack(unpacked).map_err(|error| unreadable(&error, verdict, head.status))?;
             self.record.changed(|changed| changed.unpacked = Some(algorithm));
         }
-        Ok(Answer { head, body, verdict, began: cx.began(), elsewhere: false })
+        Ok(Answer { head, body, verdict, began: cx.began(), credential: Credential::Shared })
     }
 
     fn failure(&self, error: &SendError<Sending>) -> Failure {
@@ -356,7 +363,7 @@ impl Classify<Answer, Failure> for Reading<'_> {
         self.body.can_repeat()
     }
 
-    fn elsewhere(&self, outcome: Result<&Answer, &Failure>) -> bool {
-        outcome.is_ok_and(|answer| answer.elsewhere)
+    fn credential(&self, outcome: Result<&Answer, &Failure>) -> Credential {
+        outcome.map_or_else(|failure| failure.credential, |answer| answer.credential)
     }
 }

@@ -1,21 +1,22 @@
 //! The several keys of an upstream: which one the next attempt bears, and which of them rest.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
+use seawall::classify::Credential;
 use seawall::limiter::Pauses;
 use seawall::{Certainty, Class, Invalid, Verdict};
 use seawall_core::event::{Channel, Event, Fact, Sink};
 use seawall_core::units::format_duration;
 use seawall_core::verdict::Seen;
 use seawall_core::{Clock, Instant};
-use seawall_policy::keyring::{Keyring, Moved, Rest, Why};
+use seawall_policy::keyring::{Keyring, Moved, Soonest, Why};
 use seawall_signals::metrics::{CounterBy, Observer, Registry, names};
 use seawall_signals::view;
 
 use super::chosen::Chosen;
-use super::upstream::{ANYBODY, PINNED};
 use super::{Ground, LiveUpstream};
 use crate::plan::{Keys, Upstream};
 use crate::record::Record;
@@ -25,8 +26,25 @@ use crate::record::Record;
 pub(crate) struct LiveKeys {
     plan: Keys,
     /// Shared with the configuration before where that had the same keys, so that nothing said meanwhile is lost.
-    ring: Arc<Mutex<Keyring>>,
+    ring: Arc<Ring>,
+    /// Stands for the first of them, for what waits for that one alone.
+    first: u64,
     calls: Vec<CounterBy<Class>>,
+}
+
+/// Keys, and what stands for them where a call waits for any of them. Other keys are another number: what calls of an older
+/// configuration still hear does not hold them up.
+#[derive(Debug)]
+struct Ring {
+    keys: Mutex<Keyring>,
+    any: u64,
+}
+
+/// 0 stands for a credential that is the only one.
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
+
+fn number() -> u64 {
+    NUMBERS.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Why an attempt bears the key it bears.
@@ -70,13 +88,32 @@ impl LiveKeys {
         }
         let ring = match old {
             Some(old) if old.plan.keys == plan.keys => old.ring.clone(),
-            _ => Arc::new(Mutex::new(ring(plan, old))),
+            _ => Arc::new(Ring { keys: Mutex::new(ring(plan, old)), any: number() }),
         };
+        let same = old.filter(|old| old.plan.keys[0].name == plan.keys[0].name);
+        let first = same.map_or_else(number, |old| old.first);
         let calls = plan.keys.iter().map(|key| names::key_calls(&ground.registry, &upstream.name, &key.name));
         let calls: Vec<_> = calls.collect();
         // Visible at zero from the start.
         calls.iter().for_each(|calls| _ = calls.of(Class::Ok));
-        Ok(Self { plan: plan.clone(), ring, calls })
+        Ok(Self { plan: plan.clone(), ring, first, calls })
+    }
+
+    /// What stands for the keys that a call may bear.
+    pub(crate) fn payer(&self, pinned: bool) -> u64 {
+        if pinned { self.first } else { self.ring.any }
+    }
+
+    /// How their provider asked new keys to be left alone, when they had other neighbours.
+    pub(super) fn begin(&self, pauses: &Pauses, now: Instant) {
+        let (soonest, first) = {
+            let ring = self.ring();
+            (ring.soonest(now), ring.rest(0, now))
+        };
+        self.hold_all(pauses, soonest);
+        if let Some(rest) = first.filter(|rest| rest.asked) {
+            pauses.extend(self.first, now.until(rest.until));
+        }
     }
 
     /// The key the next attempt of a call bears at the target in `place`: the first where it is no choice.
@@ -90,15 +127,15 @@ impl LiveKeys {
         Some(Used { key, by, began: now })
     }
 
-    /// What came of an attempt, and whether it may be sent again with another key. A provider that asks for a pause means
-    /// the key: where all rest, whoever comes waits for the first of them and not for this one.
+    /// What came of an attempt, and whom it concerns. A provider that asks for a pause means the key: where all rest, whoever
+    /// comes waits for the first of them and not for this one.
     pub(crate) fn heard(
         &self,
         (chosen, place, Used { key, by, began }): (&Chosen, usize, Used),
         Came { verdict, status, certainty }: Came,
         upstream: &LiveUpstream,
         record: &Record,
-    ) -> (Verdict, bool) {
+    ) -> (Verdict, Credential) {
         if let Some(calls) = self.calls.get(key) {
             calls.of(verdict.class()).inc();
         }
@@ -117,48 +154,48 @@ impl LiveKeys {
             let options = &self.plan.rest;
             let moved = if of_the_call { None } else { ring.seen(key, verdict, began, now, options) };
             if !of_the_key && moved.is_none() {
-                return (verdict, false);
+                return (verdict, Credential::Shared);
             }
             (moved, ring.another(&chosen.refused(place), now), ring.soonest(now))
         };
         if let Some(fact) = self.fact(key, moved) {
             record.offer(Event { at: now, name: upstream.plan.name.clone(), fact });
         }
+        if moved == Some(Moved::Woke) {
+            upstream.pauses.lift_of(self.ring.any);
+        }
         if !of_the_key || by == By::First {
-            return (verdict, false);
+            return (verdict, Credential::Shared);
         }
         if verdict.seen == Seen::RateLimited && key == 0 {
-            hold_pinned(&upstream.pauses, verdict.retry_after);
+            self.hold_first(&upstream.pauses, verdict.retry_after);
         }
-        self.hold_all(upstream, soonest, now);
-        match by {
-            // It tries its own key at its own pace; the others' is not slowed for that.
-            By::Doubt => (verdict.after(None), false),
-            _ if another => (verdict, true),
-            _ => {
-                let soonest = soonest.map(|rest| now.until(rest.until));
+        self.hold_all(&upstream.pauses, soonest);
+        // In doubt it waits for its own key, whoever else is awake.
+        match (chosen.kept(place), by) {
+            (None, By::Turn) if another => (verdict, Credential::Exchanged),
+            (None, By::Turn) => {
+                let soonest = soonest.map(|soonest| soonest.wait);
                 let wait =
                     verdict.retry_after.map(|asked| soonest.map_or(asked, |soonest| soonest.min(asked)));
-                (verdict.after(wait), false)
+                (verdict.after(wait), Credential::Own)
             }
+            _ => (verdict, Credential::Own),
         }
     }
 
-    /// Where all rest, and the one that would be used was asked to: whoever comes waits for it.
-    fn hold_all(&self, upstream: &LiveUpstream, soonest: Option<Rest>, now: Instant) {
-        if let Some(rest) = soonest.filter(|rest| rest.asked) {
-            upstream.pauses.extend(ANYBODY, now.until(rest.until));
+    /// Where all rest, and the one that would be used was asked to: whoever comes waits for the first that wakes.
+    fn hold_all(&self, pauses: &Pauses, soonest: Option<Soonest>) {
+        if let Some(soonest) = soonest.filter(|soonest| soonest.asked) {
+            pauses.extend(self.ring.any, soonest.wait);
         }
     }
 
-    /// Is there one to use that does not rest?
-    pub(super) fn awake(&self, now: Instant) -> bool {
-        self.ring().another(&[], now)
-    }
-
-    /// Are these not the keys there were before?
-    pub(super) fn changed(&self, before: &LiveKeys) -> bool {
-        !Arc::ptr_eq(&self.ring, &before.ring)
+    /// What may only be sent with the first key waits where that one was asked to.
+    fn hold_first(&self, pauses: &Pauses, asked: Option<Duration>) {
+        if let Some(asked) = asked.filter(|asked| !asked.is_zero()) {
+            pauses.extend(self.first, asked);
+        }
     }
 
     /// The provider said that nothing is left for a key.
@@ -179,9 +216,9 @@ impl LiveKeys {
             events.offer(Event { at: now, name: upstream.plan.name.clone(), fact });
         }
         if key == 0 {
-            hold_pinned(&upstream.pauses, Some(span));
+            self.hold_first(&upstream.pauses, Some(span));
         }
-        self.hold_all(upstream, soonest, now);
+        self.hold_all(&upstream.pauses, soonest);
     }
 
     fn fact(&self, key: usize, moved: Option<Moved>) -> Option<Fact> {
@@ -229,15 +266,12 @@ impl LiveKeys {
     }
 
     fn ring(&self) -> MutexGuard<'_, Keyring> {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.ring)
     }
 }
 
-/// What may only be sent with the first key waits where that one was asked to.
-fn hold_pinned(pauses: &Pauses, asked: Option<Duration>) {
-    if let Some(asked) = asked.filter(|asked| !asked.is_zero()) {
-        pauses.extend(PINNED, asked);
-    }
+fn lock(ring: &Ring) -> MutexGuard<'_, Keyring> {
+    ring.keys.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// New keys, which rest as those of their names did.
@@ -274,7 +308,7 @@ pub(super) fn observe(
     Some(names::UPSTREAM_KEY_RESTING.observe(registry, move |out| {
         let now = clock.now();
         for (upstream, names, ring) in &all {
-            let ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
+            let ring = lock(ring);
             for (place, name) in names.iter().enumerate() {
                 out.add(&[upstream, name], f64::from(u8::from(ring.rest(place, now).is_some())));
             }

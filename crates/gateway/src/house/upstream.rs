@@ -62,10 +62,8 @@ impl Sole {
     }
 }
 
-/// Stands for whatever credential of ours a call bears.
-pub(super) const ANYBODY: u64 = 0;
-/// Stands for the first of several keys, where a call waits for that one alone.
-pub(super) const PINNED: u64 = 1;
+/// Stands for the one credential of ours that calls bear.
+const OURS: u64 = 0;
 
 /// Counts a breaker's transitions and passes its events on.
 struct BreakerSink {
@@ -196,13 +194,9 @@ impl LiveUpstream {
         };
         let before = old.and_then(|old| old.keys.as_ref());
         let keys = plan.keys.as_ref().map(|keys| LiveKeys::new(keys, before, plan, ground)).transpose()?;
-        if let Some((old, (keys, before))) = old.zip(keys.as_ref().zip(before))
-            && keys.changed(before)
-            && keys.awake(clock.now())
-        {
-            // Everybody waited for keys that rest.
-            let pauses = old.pauses.clone();
-            updates.push(Box::new(move || pauses.lift_of(ANYBODY)));
+        let pauses = old.map_or_else(|| Pauses::new(clock.clone()), |old| old.pauses.clone());
+        if let Some(keys) = &keys {
+            keys.begin(&pauses, clock.now());
         }
         Ok(Self {
             id: ground.hasher.hash_one(&*plan.name),
@@ -211,7 +205,7 @@ impl LiveUpstream {
             limits: keyed,
             keyed_by,
             bulkhead,
-            pauses: old.map_or_else(|| Pauses::new(clock.clone()), |old| old.pauses.clone()),
+            pauses,
             keys,
             sole: old.map_or_else(Arc::default, |old| old.sole.clone()),
             budget,
@@ -228,16 +222,16 @@ impl LiveUpstream {
     /// How long the provider wants to be left alone by those who come as anybody does. What waits for the first of several
     /// keys alone is not meant: the others go on.
     pub(crate) fn paused(&self) -> Duration {
-        if self.keys.is_some() { self.pauses.left(ANYBODY) } else { self.pauses.longest() }
+        self.keys.as_ref().map_or_else(|| self.pauses.longest(), |keys| self.pauses.left(keys.payer(false)))
     }
 
-    /// Stands for the credential that a caller's requests reach the provider with: of ours it is [`ANYBODY`], and [`PINNED`] for
-    /// what bears the first of several and waits for that one alone.
+    /// Stands for the credential that a caller's requests reach the provider with. What bears the first of several keys has
+    /// a number of its own: it waits for that one alone.
     pub(crate) fn paid_by(&self, callers: u64, pinned: bool) -> u64 {
         match (self.plan.has_own_credential(), &self.keys) {
             (false, _) => callers,
-            (true, Some(_)) if pinned => PINNED,
-            (true, _) => ANYBODY,
+            (true, Some(keys)) => keys.payer(pinned),
+            (true, None) => OURS,
         }
     }
 

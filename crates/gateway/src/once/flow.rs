@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::header::HeaderValue;
 use http::{HeaderMap, Response};
 use hyper::upgrade::OnUpgrade;
+use seawall::classify::Credential;
 use seawall::effect::{Begun, Completed, Durability, Ending, Ticket, Truth};
 use seawall::fallback::Served;
 use seawall::pipeline::Held;
@@ -182,7 +183,14 @@ fn lose(served: &mut Served<'_, Answer, Failure>, read: Read) {
         _ => (Code::ReplyLost, "the answer was cut before it was whole"),
     };
     let began = served.answer.result.as_ref().map_or(seawall_core::Instant::ORIGIN, |answer| answer.began);
-    let failure = Failure { code, seen: Seen::ReplyLost, message: message.into(), status: None, began };
+    let failure = Failure {
+        code,
+        seen: Seen::ReplyLost,
+        message: message.into(),
+        status: None,
+        credential: Credential::Shared,
+        began,
+    };
     served.answer.result = Err(Error::Inner(failure));
     served.answer.verdict = Verdict::of(Seen::ReplyLost);
     served.answer.certainty = Certainty::Unknown;

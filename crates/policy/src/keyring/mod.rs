@@ -112,6 +112,15 @@ pub struct Rest {
     pub asked: bool,
 }
 
+/// When the first of several that all rest may be used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Soonest {
+    /// In so long.
+    pub wait: Duration,
+    /// The provider wants the one that would be used now to be left alone.
+    pub asked: bool,
+}
+
 /// What a key did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moved {
@@ -233,7 +242,9 @@ impl Keyring {
             // Many calls under way hear the same, and what is worse is not forgotten for what is less.
             Some(before) if before.why >= rest.why => {
                 if before.why == rest.why {
-                    let longer = if rest.until >= before.until { rest } else { before };
+                    // The provider's word stands above our guess, and the longer above the shorter.
+                    let stronger = |rest: &Rest| (rest.asked, rest.until);
+                    let longer = if stronger(&rest) >= stronger(&before) { rest } else { before };
                     key.rest = Some(Rest { since: rest.since, ..longer });
                 }
                 None
@@ -256,11 +267,13 @@ impl Keyring {
         self.keys.iter().enumerate().any(awake)
     }
 
-    /// Where all rest, and one of them only for its pace: the rest of the first of those that may be used again.
-    pub fn soonest(&self, now: Instant) -> Option<Rest> {
+    /// Where all rest, and the least bad of them only for its pace: how long until one of them may be used again.
+    pub fn soonest(&self, now: Instant) -> Option<Soonest> {
         let rests: Option<Vec<Rest>> = self.keys.iter().map(|key| key.resting(now)).collect();
-        let limited = rests?.into_iter().filter(|rest| rest.why == Why::Limited);
-        limited.min_by_key(|rest| rest.until)
+        let rests = rests?;
+        let least_bad = rests.iter().min_by_key(|rest| (rest.why, rest.until))?;
+        let first = rests.iter().map(|rest| rest.until).min()?;
+        (least_bad.why == Why::Limited).then(|| Soonest { wait: now.until(first), asked: least_bad.asked })
     }
 
     /// Takes over how the key that was in `before` of another ring rests. `renewed` says that it has another value since:

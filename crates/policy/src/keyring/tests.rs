@@ -24,7 +24,7 @@ fn limited(after: u64) -> Verdict {
 }
 
 fn wait(keys: &Keyring, second: u64) -> Option<Duration> {
-    keys.soonest(at(second)).map(|rest| at(second).until(rest.until))
+    keys.soonest(at(second)).map(|soonest| soonest.wait)
 }
 
 #[test]
@@ -89,14 +89,29 @@ fn whether_a_provider_asked_is_known_of_every_rest() {
     keys.seen(0, Verdict::of(Seen::RateLimited), at(0), at(0), &options);
     assert!(!keys.soonest(at(1)).unwrap().asked, "thirty seconds are a guess");
     keys.seen(0, limited(10), at(0), at(1), &options);
-    assert!(!keys.soonest(at(2)).unwrap().asked, "the guess is longer");
-    keys.seen(0, limited(60), at(0), at(2), &options);
-    assert!(keys.soonest(at(3)).unwrap().asked);
+    assert_eq!(
+        keys.soonest(at(2)),
+        Some(Soonest { wait: secs(9), asked: true }),
+        "what is known is no guess"
+    );
+    keys.seen(0, Verdict::of(Seen::RateLimited), at(0), at(2), &options);
+    assert_eq!(keys.soonest(at(2)), Some(Soonest { wait: secs(9), asked: true }));
     keys.spent(0, secs(90), at(4), &options);
-    assert!(keys.soonest(at(5)).unwrap().asked);
+    keys.seen(0, limited(5), at(0), at(4), &options);
+    assert_eq!(keys.soonest(at(5)), Some(Soonest { wait: secs(89), asked: true }), "the longer of two words");
     let mut keys = ring(&[1]);
     keys.seen(0, denied().after(Some(secs(5))), at(0), at(0), &options);
     assert!(!keys.rest(0, at(1)).unwrap().asked);
+}
+
+#[test]
+fn nobody_waits_for_one_key_longer_than_until_another_may_be_tried() {
+    let (mut keys, options) = (ring(&[1, 1]), Options::default());
+    keys.seen(0, denied(), at(0), at(0), &options);
+    keys.seen(1, limited(3600), at(0), at(0), &options);
+    let soonest = Soonest { wait: secs(600), asked: true };
+    assert_eq!((keys.choose(at(0)), keys.soonest(at(0))), (Some(1), Some(soonest)));
+    assert_eq!((keys.choose(at(600)), keys.soonest(at(600))), (Some(0), None));
 }
 
 #[test]
@@ -184,7 +199,7 @@ proptest! {
             prop_assert!(awake.is_empty() || awake.contains(&chosen));
             prop_assert_eq!(keys.another(&[chosen], now), awake.iter().any(|place| *place != chosen));
             if let Some(soonest) = keys.soonest(now) {
-                prop_assert!(awake.is_empty() && now.until(soonest.until) <= options.most);
+                prop_assert!(awake.is_empty() && soonest.wait <= options.most);
             }
             let place = who % weights.len();
             let moved = keys.seen(place, verdict, began, now, &options);

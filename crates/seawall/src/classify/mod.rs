@@ -32,12 +32,24 @@ pub trait Classify<T, E> {
         true
     }
 
-    /// Is it the credential that was refused, and would the next attempt bear another one? Then what the table allows
-    /// nobody to send again with the same one ([`Verdict::may_change_key`]) is sent again, at once. By default no.
-    fn elsewhere(&self, outcome: Result<&T, &E>) -> bool {
+    /// Whose the credential is that an attempt bore. By default everybody's.
+    fn credential(&self, outcome: Result<&T, &E>) -> Credential {
         let _ = outcome;
-        false
+        Credential::Shared
     }
+}
+
+/// Whom it concerns what a provider said of an attempt's credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Credential {
+    /// Everybody who shares it: where the provider asks for a pause, they wait.
+    #[default]
+    Shared,
+    /// This call alone: the others bear another one, or know already.
+    Own,
+    /// It was the credential that was refused, and the next attempt bears another one: what the table allows nobody to send
+    /// again with the same one ([`Verdict::may_change_key`]) is sent again, at once.
+    Exchanged,
 }
 
 impl<T, E, F: Fn(&Result<T, E>) -> Verdict> Classify<T, E> for F {
@@ -112,8 +124,8 @@ where
         self.classifier.may_repeat(outcome, verdict) && (self.condition)(outcome, verdict)
     }
 
-    fn elsewhere(&self, outcome: Result<&T, &E>) -> bool {
-        self.classifier.elsewhere(outcome)
+    fn credential(&self, outcome: Result<&T, &E>) -> Credential {
+        self.classifier.credential(outcome)
     }
 }
 
@@ -129,23 +141,27 @@ pub(crate) fn declines<T, E, C: Classify<T, E>>(
         Err(Error::Inner(error)) => Some(Err(error)),
         Err(Error::Rejected(_)) => None,
     };
-    let allowed = verdict.may_repeat(effects) || elsewhere(classify, result, verdict, effects);
+    let exchanged = credential(classify, result, verdict, effects) == Credential::Exchanged;
+    let allowed = verdict.may_repeat(effects) || exchanged;
     allowed && !classify.may_repeat(outcome, verdict)
 }
 
-/// Would the next attempt bear another credential than the one that was refused?
-pub(crate) fn elsewhere<T, E, C: Classify<T, E>>(
+/// Whose credential an attempt bore; exchanged it is only where the table lets it be.
+pub(crate) fn credential<T, E, C: Classify<T, E>>(
     classify: &C,
     result: &Result<T, Error<E>>,
     verdict: Verdict,
     effects: Effects,
-) -> bool {
-    verdict.may_change_key(effects)
-        && match result {
-            Ok(value) => classify.elsewhere(Ok(value)),
-            Err(Error::Inner(error)) => classify.elsewhere(Err(error)),
-            Err(Error::Rejected(_)) => false,
-        }
+) -> Credential {
+    let told = match result {
+        Ok(value) => classify.credential(Ok(value)),
+        Err(Error::Inner(error)) => classify.credential(Err(error)),
+        Err(Error::Rejected(_)) => Credential::Shared,
+    };
+    match told {
+        Credential::Exchanged if !verdict.may_change_key(effects) => Credential::Shared,
+        told => told,
+    }
 }
 
 /// Classifies an HTTP answer by its status and headers, as the gateway's plain provider does.

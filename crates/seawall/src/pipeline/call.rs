@@ -15,7 +15,7 @@ use seawall_policy::retry::{Attempts, Decision, Ended, Stop, step};
 
 use super::enter::Entered;
 use super::{Cx, Held, Parts, Pipeline, Shadow};
-use crate::classify::{Classify, Plain, declines, elsewhere};
+use crate::classify::{Classify, Credential, Plain, credential, declines};
 use crate::timeout::{attempt_patience, within};
 
 /// Says which key a call has under a limit that is per key, such as `header:x-user`.
@@ -283,7 +283,8 @@ impl<'a> Call<'a> {
             let dice = if verdict.may_repeat(effects) { pipeline.0.random.unit() } else { 0.0 };
             let errors = parts.budget.climate(&options, verdict, now);
             let declined = declines(classify, &result, verdict, effects);
-            let elsewhere = elsewhere(classify, &result, verdict, effects);
+            let credential = credential(classify, &result, verdict, effects);
+            let elsewhere = credential == Credential::Exchanged;
             let ended = Ended { verdict, effects, declined, elsewhere, remaining, errors };
             let (made, decision) = step(&options, attempts, ended, dice);
             attempts = made;
@@ -291,7 +292,7 @@ impl<'a> Call<'a> {
                 pipeline.tell(self.sink, Fact::Attempted { attempt: attempts.made, verdict });
             }
             parts.limits.iter().for_each(|limit| limit.feedback(verdict));
-            if !elsewhere {
+            if credential == Credential::Shared {
                 self.pause(parts, verdict, decision);
             }
             let stop = match decision {

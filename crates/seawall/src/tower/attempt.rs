@@ -10,7 +10,7 @@ use seawall_core::Verdict;
 use seawall_core::verdict::Seen;
 use tower_service::Service;
 
-use crate::classify::Classify;
+use crate::classify::{Classify, Credential};
 
 /// What an outcome does not say about its attempt.
 #[derive(Debug, Default)]
@@ -119,7 +119,7 @@ impl<T, E, C: Classify<T, E>> Classify<T, E> for Judge<'_, C> {
         self.progress.kept.load(Ordering::Relaxed) && self.classify.can_repeat()
     }
 
-    fn elsewhere(&self, outcome: Result<&T, &E>) -> bool {
-        self.classify.elsewhere(outcome)
+    fn credential(&self, outcome: Result<&T, &E>) -> Credential {
+        self.classify.credential(outcome)
     }
 }
