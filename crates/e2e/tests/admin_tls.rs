@@ -351,11 +351,13 @@ async fn nobody_waits_for_a_handshake_that_does_not_come() {
     let client = Arc::new(client(&authority, None, &[&TLS13]));
     // Half of what one of those handshakes may take.
     let begun = tokio::time::Instant::now();
-    let asked = async |from: &str| {
+    let connected = async |from: &str| {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
-        let stream = socket.connect(gateway.admin.parse().unwrap()).await.unwrap();
-        let mut stream = connect_over(client.clone(), stream).await.unwrap();
+        socket.connect(gateway.admin.parse().unwrap()).await.unwrap()
+    };
+    let asked = async |from: &str| {
+        let mut stream = connect_over(client.clone(), connected(from).await).await.unwrap();
         get(&mut stream, &gateway.admin, "/health", "").await.unwrap().0
     };
     for from in ["127.0.0.2", "127.0.0.1"] {
@@ -372,4 +374,12 @@ async fn nobody_waits_for_a_handshake_that_does_not_come() {
         waiting += usize::from(!ended(stream).await);
     }
     assert!(waiting <= 64, "{waiting} handshakes of one address");
+    // Nor do five addresses together keep anybody out.
+    for number in 0..300 {
+        let mut stream = connected(&format!("127.0.0.{}", 10 + number % 5)).await;
+        stream.write_all(&[22, 3]).await.unwrap();
+        silent.push(stream);
+    }
+    let soon = tokio::time::timeout(Duration::from_secs(5), asked("127.0.0.3")).await;
+    assert_eq!(soon.expect("nor for several others'"), 200);
 }

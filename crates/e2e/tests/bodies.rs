@@ -276,6 +276,24 @@ async fn a_large_rest_of_a_body_ends_the_connection_in_so_many_words_and_no_answ
         assert!(said.starts_with(&format!("HTTP/1.1 {status}")), "{said}");
         assert!(said.to_lowercase().contains("\r\nconnection: close\r\n"), "{said}");
     }
+    // A small one in chunks that is there already ends nothing.
+    let mut caller = gateway.connect().await;
+    for _ in 0..3 {
+        let head =
+            format!("POST /nowhere/x HTTP/1.1\r\n{}transfer-encoding: chunked\r\n\r\n", gateway.host());
+        caller.send_raw(head + "5\r\na few\r\n6\r\n words\r\n0\r\n\r\n").await.unwrap();
+        let answer = caller.answer().await.unwrap();
+        assert_eq!((answer.status, answer.header("connection")), (404, None));
+    }
+    // Who asked for leave and sends without it is heard out too, as long as it takes to be answered.
+    let mut caller = TcpStream::connect(gateway.gateway.listen()).await.unwrap();
+    let (head, body) = post(&gateway, "/nowhere/x", 8 * MIB);
+    let head = head.replace("\r\n\r\n", "\r\nexpect: 100-continue\r\n\r\n");
+    caller.write_all(head.as_bytes()).await.unwrap();
+    caller.write_all(&body).await.unwrap();
+    let mut said = String::new();
+    caller.read_to_string(&mut said).await.unwrap();
+    assert!(said.starts_with("HTTP/1.1 404") && said.contains("connection: close"), "{said}");
     // Nobody knows how much is left of what comes in chunks, nor whether it comes at all after leave was not given.
     for line in ["transfer-encoding: chunked", "content-length: 5\r\nexpect: 100-continue"] {
         let mut caller = gateway.connect().await;
@@ -285,6 +303,32 @@ async fn a_large_rest_of_a_body_ends_the_connection_in_so_many_words_and_no_answ
         assert_eq!((answer.status, answer.header("connection")), (404, Some("close")), "{line}");
         assert!(answer.informational.is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_drain_waits_for_those_who_are_still_sending_what_nobody_wants() {
+    let (_up, gateway) = gateway(Reply::ok("ok")).await;
+    let mut callers = Vec::new();
+    for bytes in [200_000, 8 * MIB] {
+        let (head, body) = post(&gateway, "/nowhere/x", bytes);
+        let mut caller = TcpStream::connect(gateway.gateway.listen()).await.unwrap();
+        caller.write_all(head.as_bytes()).await.unwrap();
+        caller.write_all(&body[..100_000]).await.unwrap();
+        callers.push((caller, body));
+    }
+    // Both are answered, and nobody has read it.
+    for (caller, _) in &callers {
+        caller.readable().await.unwrap();
+    }
+    let stopping = tokio::task::spawn_blocking(move || gateway.gateway.stop());
+    for (mut caller, body) in callers {
+        tokio::time::sleep(ms(50)).await;
+        caller.write_all(&body[100_000..]).await.unwrap();
+        let mut said = String::new();
+        caller.read_to_string(&mut said).await.unwrap();
+        assert!(said.starts_with("HTTP/1.1 404"), "{said}");
+    }
+    stopping.await.unwrap();
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use crate::body::{BodyError, Inbound, Outgoing};
+use crate::body::{BodyError, Inbound, Outgoing, Rest};
 use crate::door::Door;
 use crate::peer::Peer;
 use crate::plan::tls::Speaks;
@@ -133,10 +133,10 @@ async fn connection(stream: TcpStream, peer: Peer, slot: Slot, entered: Entered)
     let busy = presence.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         // Whichever configuration is in force now is the call's to its end.
+        let (request, rest) = Inbound::take(request, &busy);
         let (worker, busy, names) = (slot.load_full(), busy.serve(), names.clone());
         let (version, callers, standing) = (request.version(), callers.clone(), standing.clone());
         let ends_with_it = version == Version::HTTP_10;
-        let (request, rest) = Inbound::take(request);
         async move {
             let refused = standing.refused(worker.house.plan.tls.as_ref(), worker.house.now());
             let ends = callers.are_parting() || refused.is_some();
@@ -145,12 +145,18 @@ async fn connection(stream: TcpStream, peer: Peer, slot: Slot, entered: Entered)
                 None => call(worker, request, &names, Some(peer)).await,
             };
             let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
-            let ends = ends || callers.are_parting() || rest.is_large();
+            let ends = ends || callers.are_parting() || rest.is_large().await;
             if ends && version < Version::HTTP_2 && !switches {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             let place = answer.extensions_mut().remove::<Place>();
-            Ok::<_, Infallible>(answer.map(|body| Attended { body, busy, ends_with_it, _place: place }))
+            Ok::<_, Infallible>(answer.map(|body| Attended {
+                body,
+                busy,
+                ends_with_it,
+                _rest: rest,
+                _place: place,
+            }))
         }
     });
     if http2 {
@@ -222,6 +228,8 @@ async fn speaks_http2(stream: &TcpStream) -> bool {
 struct Attended {
     body: Outgoing,
     busy: Busy,
+    /// What nobody has read of the request's body.
+    _rest: Rest,
     /// Its caller has one call less to make while it lasts.
     _place: Option<Place>,
     /// Its end is the connection's end, as in HTTP/1.0: then only a broken connection looks different from a whole body.

@@ -36,6 +36,8 @@ pub(crate) struct Presence {
     moved: AtomicBool,
     /// Calls whose answers have not been passed on whole.
     calls: AtomicUsize,
+    /// Bodies that are read away behind their answers: the connection ends by itself soon, and would end too early otherwise.
+    lingering: AtomicUsize,
     /// Its last answer was cut, and only a reset can say so.
     broken: AtomicBool,
 }
@@ -61,6 +63,7 @@ impl Presence {
             doing: AtomicU8::new(Doing::Idling as u8),
             moved: AtomicBool::new(false),
             calls: AtomicUsize::new(0),
+            lingering: AtomicUsize::new(0),
             broken: AtomicBool::new(false),
         }
     }
@@ -92,13 +95,24 @@ impl Presence {
         Busy(self.clone())
     }
 
+    /// What is left of a request's body is read away; it lasts as long as what this returns.
+    pub(crate) fn linger(self: &Arc<Self>) -> Lingering {
+        self.lingering.fetch_add(1, Ordering::AcqRel);
+        Lingering(self.serve())
+    }
+
+    /// Has it nothing to hear? Whoever lingers is asked to end when that is over.
+    fn is_quiet(&self, heard: u8) -> bool {
+        let told = self.told.load(Ordering::Acquire);
+        told == heard || told == DRAINING && self.lingering.load(Ordering::Acquire) > 0
+    }
+
     /// Ready when the connection has been told something new: `true` to end when it can, `false` to end at once.
     pub(crate) fn poll_told(&self, heard: &mut u8, waker: &Waker) -> Poll<bool> {
-        let told = self.told.load(Ordering::Acquire);
-        if told == *heard {
+        if self.is_quiet(*heard) {
             self.waker.register(waker);
             // It may have been told while the waker was put down.
-            if self.told.load(Ordering::Acquire) == *heard {
+            if self.is_quiet(*heard) {
                 return Poll::Pending;
             }
         }
@@ -153,6 +167,20 @@ impl Drop for Busy {
     fn drop(&mut self) {
         self.0.calls.fetch_sub(1, Ordering::Relaxed);
         self.0.is(Doing::Idling);
+    }
+}
+
+/// What is left of a body, while it is read away: no head is being waited for meanwhile.
+#[derive(Debug)]
+pub(crate) struct Lingering(Busy);
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        let Busy(presence) = &self.0;
+        presence.lingering.fetch_sub(1, Ordering::AcqRel);
+        if presence.told.load(Ordering::Acquire) != OPEN {
+            presence.waker.wake();
+        }
     }
 }
 
@@ -290,5 +318,23 @@ mod tests {
         assert!(!callers.is_empty());
         drop(caller);
         assert!(callers.is_empty());
+    }
+
+    #[test]
+    fn whoever_lingers_is_asked_to_end_when_that_is_over_and_waits_for_no_head() {
+        let callers = Arc::new(Callers::default());
+        let entered = callers.enter(secs(0));
+        let lingers = entered.presence.linger();
+        entered.presence.heard();
+        callers.sweep(secs(2));
+        callers.sweep(secs(40));
+        assert_eq!(told(&entered), None, "what came was no head");
+        callers.drain();
+        assert_eq!(told(&entered), None);
+        drop(lingers);
+        assert_eq!(told(&entered), Some(true));
+        let _again = entered.presence.linger();
+        callers.cut();
+        assert_eq!(told(&entered), Some(false), "at the end nobody lingers");
     }
 }

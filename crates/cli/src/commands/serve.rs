@@ -55,15 +55,17 @@ impl Serve {
         let inherited = inherited(&plan, self.take_over)?;
         serve(plan, inherited, &At::Settings(&memory), Some(reread), logging, |gateway| {
             let (routes, upstreams) = draw(&loaded.settings);
-            upstreams.iter().chain(&routes).for_each(|drawn| note(line(drawn)));
+            // Said at once: of lines one by one, the last might find no room.
+            let mut said: Vec<String> = upstreams.iter().chain(&routes).map(line).collect();
             let scheme = |tls| if tls { "https" } else { "http" };
             let (calls, admin) = (loaded.settings.tls.is_some(), loaded.settings.admin_tls.is_some());
-            note(format_args!(
+            said.push(format!(
                 "seawall: calls at {}://{}/<upstream>/<path>",
                 scheme(calls),
                 gateway.listen()
             ));
-            note(format_args!("seawall: admin at {}://{}/", scheme(admin), gateway.admin()));
+            said.push(format!("seawall: admin at {}://{}/", scheme(admin), gateway.admin()));
+            note(said.join("\n"));
         })
     }
 }

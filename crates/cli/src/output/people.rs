@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError};
+use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError, TrySendError};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -49,8 +49,18 @@ pub(crate) fn wait_for_nobody() -> io::Result<()> {
 pub(crate) fn settle() {
     let Some(behind) = BEHIND.get() else { return };
     let (mark, written) = mpsc::sync_channel(0);
-    // Where there is no room for it nobody reads.
-    if behind.lines.try_send(Said::Mark(mark)).is_ok() {
+    let mut mark = Some(mark);
+    for _ in 0..PATIENCE.as_millis() {
+        let Some(next) = mark.take() else { break };
+        match behind.lines.try_send(Said::Mark(next)) {
+            // There is no room yet.
+            Err(TrySendError::Full(Said::Mark(next))) => mark = Some(next),
+            _ => break,
+        }
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    // One that was not taken is dropped here.
+    if mark.is_none() {
         let _ = written.recv_timeout(PATIENCE);
     }
 }
@@ -60,19 +70,26 @@ fn follow(said: &Receiver<Said>, lost: &AtomicU64) {
         let next = match said.try_recv() {
             Err(TryRecvError::Empty) => {
                 // Those that were lost came after all that waited.
-                let lost = lost.swap(0, Ordering::Relaxed);
-                if lost > 0 {
-                    write(format_args!("seawall: {lost} more lines are lost: nobody read stderr in time"));
-                }
+                tell(lost);
                 said.recv().ok()
             }
             next => next.ok(),
         };
         match next {
             Some(Said::Line(line)) => write(line),
-            Some(Said::Mark(mark)) => drop(mark),
+            Some(Said::Mark(mark)) => {
+                tell(lost);
+                drop(mark);
+            }
             None => return,
         }
+    }
+}
+
+fn tell(lost: &AtomicU64) {
+    let lost = lost.swap(0, Ordering::Relaxed);
+    if lost > 0 {
+        write(format_args!("seawall: {lost} more lines are lost: nobody read stderr in time"));
     }
 }
 

@@ -31,10 +31,10 @@ const UNREAD: usize = 64 * 1024;
 /// After a failed accept (out of files, say), a breath before the next.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// Handshakes at once: each has an end, and others wait in the socket's queue.
+/// Handshakes at once. With more, whoever has most of them loses the one that has lasted longest: one that is meant is
+/// over in a moment, and nobody has to wait for the others.
 const SHAKING: usize = 256;
-/// Handshakes of one peer at once. Whoever begins more loses those that have lasted longest: one that is meant is over in
-/// a moment, and nobody else has to wait for the others.
+/// Handshakes of one peer at once.
 const SHAKING_EACH: usize = SHAKING / 4;
 
 /// At the end: how long those who were accepted have to say what they want, and how soon that is looked at.
@@ -95,9 +95,15 @@ impl Port {
     fn shake(&mut self, stream: TcpStream, from: SocketAddr, house: Arc<House>) {
         let peer = Peer::new(from.ip(), &house.ground.hasher);
         self.whose.retain(|(_, shaking)| !shaking.is_finished());
-        if self.whose.iter().filter(|(whose, _)| *whose == peer).count() >= SHAKING_EACH
-            && let Some(oldest) = self.whose.iter().position(|(whose, _)| *whose == peer)
-        {
+        let of = |peer: Peer| self.whose.iter().filter(|(whose, _)| *whose == peer).count();
+        let gives_way = if of(peer) >= SHAKING_EACH {
+            Some(peer)
+        } else if self.whose.len() >= SHAKING {
+            self.whose.iter().map(|(whose, _)| *whose).max_by_key(|whose| of(*whose))
+        } else {
+            None
+        };
+        if let Some(oldest) = self.whose.iter().position(|(whose, _)| Some(*whose) == gives_way) {
             self.whose.remove(oldest).1.abort();
         }
         let new = self.new.clone();
@@ -122,7 +128,7 @@ impl axum::serve::Listener for Port {
                 self.settled = None;
             }
             tokio::select! {
-                accepted = self.listener.accept(), if !over && self.shaking.len() < SHAKING => match accepted {
+                accepted = self.listener.accept(), if !over => match accepted {
                     Ok((stream, from)) => {
                         // Without this a small answer waits for the caller's delayed acknowledgement: 40 ms.
                         let _ = stream.set_nodelay(true);

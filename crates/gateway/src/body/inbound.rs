@@ -2,8 +2,8 @@
 //! caller unread is reset, and the answer is lost with it.
 
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,23 +15,83 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use seawall::timeout::within;
 
+use crate::presence::Presence;
+
 /// So much may be left of a body when its answer begins for the connection to be used again.
 const SMALL: u64 = 256 * 1024;
 /// So much is read away, within this time. Whoever goes on sending after that has not read its answer and will not.
 const MOST: u64 = 16 * 1024 * 1024;
 const WITHIN: Duration = Duration::from_secs(5);
 
-/// How much of a body its caller has not sent, or nobody has read.
-#[derive(Debug, Clone)]
-pub(crate) struct Rest(Option<Arc<AtomicU64>>);
-
 /// Not known: it is sent in chunks, or the caller waits for leave to send it.
 const UNKNOWN: u64 = u64::MAX;
+/// So many turns an answer leaves to what is being read away before it says that the connection ends.
+const TURNS: u32 = 8;
+
+/// What the answer has to know of a body that may not have been read. Dropped with the answer.
+#[derive(Debug)]
+pub(crate) struct Rest(Option<Arc<Unread>>);
+
+#[derive(Debug)]
+struct Unread {
+    left: AtomicU64,
+    /// The caller asked for leave to send it: reading gives it, as long as the head of the answer has not been written.
+    asked_leave: bool,
+    waits: Mutex<Waits>,
+    presence: Arc<Presence>,
+}
+
+/// A body that nobody wanted, for which no leave was given.
+#[derive(Debug, Default)]
+struct Waits {
+    body: Option<Incoming>,
+    answered: bool,
+}
 
 impl Rest {
     /// Is so much left that the connection had better end with the answer?
-    pub(crate) fn is_large(&self) -> bool {
-        self.0.as_ref().is_some_and(|left| left.load(Ordering::Relaxed) > SMALL)
+    pub(crate) async fn is_large(&self) -> bool {
+        let Some(unread) = &self.0 else { return false };
+        let left = || unread.left.load(Ordering::Relaxed);
+        for _ in 0..TURNS {
+            if left() != UNKNOWN || unread.asked_leave {
+                break;
+            }
+            // A small one in chunks may be there already.
+            tokio::task::yield_now().await;
+        }
+        left() > SMALL
+    }
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        let Some(unread) = self.0.take() else { return };
+        let body = {
+            let mut waits = unread.waits();
+            waits.answered = true;
+            waits.body.take()
+        };
+        if let Some(body) = body {
+            unread.read_away(body);
+        }
+    }
+}
+
+impl Unread {
+    fn waits(&self) -> MutexGuard<'_, Waits> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_away(self: Arc<Self>, body: Incoming) {
+        let Ok(here) = tokio::runtime::Handle::try_current() else { return };
+        let lingers = self.presence.linger();
+        here.spawn(async move {
+            if read_away(body).await {
+                self.left.store(0, Ordering::Relaxed);
+            }
+            drop(lingers);
+        });
     }
 }
 
@@ -41,22 +101,29 @@ pub(crate) struct Inbound {
     /// None after it was left to be read away.
     body: Option<Incoming>,
     /// None where nothing has to be read away: HTTP/2 has a frame for that, and an empty body nothing to read.
-    left: Option<Arc<AtomicU64>>,
-    /// The caller waits for leave to send it, which reading it would give.
-    asks_leave: bool,
+    unread: Option<Arc<Unread>>,
+    /// Nobody has read any of it yet.
+    untouched: bool,
 }
 
 impl Inbound {
     /// Takes the body out of a request.
-    pub(crate) fn take(request: Request<Incoming>) -> (Request<Inbound>, Rest) {
+    pub(crate) fn take(request: Request<Incoming>, presence: &Arc<Presence>) -> (Request<Inbound>, Rest) {
         let lingers = request.version() < Version::HTTP_2 && !request.body().is_end_stream();
-        let asks_leave = lingers && request.headers().contains_key(EXPECT);
+        // As the server of hyper sees it.
+        let expects = request
+            .headers()
+            .get(EXPECT)
+            .is_some_and(|what| what.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        let asked_leave = expects && request.version() == Version::HTTP_11;
         let request = request.map(|body| {
-            let left =
-                lingers.then(|| Arc::new(AtomicU64::new(if asks_leave { UNKNOWN } else { left(&body) })));
-            Inbound { body: Some(body), left, asks_leave }
+            let unread = lingers.then(|| {
+                let left = AtomicU64::new(if asked_leave { UNKNOWN } else { left(&body) });
+                Arc::new(Unread { left, asked_leave, waits: Mutex::default(), presence: presence.clone() })
+            });
+            Inbound { body: Some(body), unread, untouched: true }
         });
-        let rest = Rest(request.body().left.clone());
+        let rest = Rest(request.body().unread.clone());
         (request, rest)
     }
 }
@@ -75,11 +142,11 @@ impl Body for Inbound {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = &mut *self;
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
-        this.asks_leave = false;
+        this.untouched = false;
         let read = ready!(Pin::new(&mut *body).poll_frame(cx));
-        if let Some(known) = &this.left {
+        if let Some(unread) = &this.unread {
             let goes_on = matches!(&read, Some(Ok(frame)) if frame.is_data());
-            known.store(if goes_on { left(body) } else { 0 }, Ordering::Relaxed);
+            unread.left.store(if goes_on { left(body) } else { 0 }, Ordering::Relaxed);
         }
         Poll::Ready(read)
     }
@@ -95,28 +162,40 @@ impl Body for Inbound {
 
 impl Drop for Inbound {
     fn drop(&mut self) {
-        let over = self.left.as_ref().is_none_or(|left| left.load(Ordering::Relaxed) == 0);
-        if let Some(body) = self.body.take().filter(|body| !over && !self.asks_leave && !body.is_end_stream())
-            && let Ok(here) = tokio::runtime::Handle::try_current()
-        {
-            here.spawn(read_away(body));
+        let (Some(body), Some(unread)) = (self.body.take(), self.unread.take()) else { return };
+        if body.is_end_stream() || unread.left.load(Ordering::Relaxed) == 0 {
+            return;
         }
+        if self.untouched && unread.asked_leave {
+            let mut waits = unread.waits();
+            if !waits.answered {
+                waits.body = Some(body);
+                return;
+            }
+        }
+        unread.read_away(body);
     }
 }
 
-/// Reads and forgets, so that a caller that is still sending comes to read its answer.
-async fn read_away<B: Body<Data = Bytes>>(body: B) {
+/// Reads and forgets, so that a caller that is still sending comes to read its answer. Whether that was all.
+async fn read_away<B: Body<Data = Bytes>>(body: B) -> bool {
     let mut body = pin!(body);
     let all = async {
         let mut read = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            read += frame.data_ref().map_or(0, |data| data.len() as u64);
+        // Where the answer is whole already hyper does not say that the body has ended: its length does.
+        while !body.is_end_stream() {
+            match body.frame().await {
+                None => return true,
+                Some(Err(_)) => return false,
+                Some(Ok(frame)) => read += frame.data_ref().map_or(0, |data| data.len() as u64),
+            }
             if read > MOST {
-                break;
+                return false;
             }
         }
+        true
     };
-    let _ = within(all, WITHIN).await;
+    within(all, WITHIN).await.unwrap_or(false)
 }
 
 #[cfg(test)]
@@ -136,14 +215,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_does_not_end_is_not_read_for_ever() {
         let began = Instant::now();
-        read_away(StreamBody::new(stream::pending::<Result<Frame<Bytes>, Infallible>>())).await;
+        assert!(!read_away(StreamBody::new(stream::pending::<Result<Frame<Bytes>, Infallible>>())).await);
         assert_eq!(began.elapsed(), WITHIN);
         let mut pieces = 0;
         let endless = stream::repeat_with(|| {
             pieces += 1;
             piece(1 << 20)
         });
-        read_away(StreamBody::new(endless)).await;
+        assert!(!read_away(StreamBody::new(endless)).await);
         assert_eq!((pieces, began.elapsed()), (17, WITHIN), "and not as much as anybody likes");
+        assert!(read_away(StreamBody::new(stream::iter([piece(7)]))).await);
     }
 }

@@ -9,7 +9,7 @@ mod replay;
 mod tests;
 
 pub(crate) use answered::Answered;
-pub(crate) use inbound::Inbound;
+pub(crate) use inbound::{Inbound, Rest};
 pub(crate) use outgoing::Outgoing;
 pub(crate) use passing::{Ending, Passing, Watch};
 pub(crate) use replay::{Replay, Sending};
