@@ -91,6 +91,15 @@ pub struct Leaving {
     pub forgot: bool,
     /// It was moved away before: to the place with this mark.
     pub moved: Option<Mark>,
+    /// Tells whether another move was noted since.
+    pub(crate) noted: u64,
+}
+
+impl Leaving {
+    /// Of a place that says nothing of moves itself.
+    pub const fn new(forgot: bool, moved: Option<Mark>) -> Self {
+        Self { forgot, moved, noted: 0 }
+    }
 }
 
 /// What was moved.
@@ -183,10 +192,19 @@ pub(crate) fn taken(label: &str) -> StoreError {
 }
 
 /// What is left was moved before, and not to here.
-pub(crate) fn elsewhere() -> StoreError {
+pub fn elsewhere() -> StoreError {
     StoreError::Unavailable(
         "what is to be moved was moved to another place before, and what was begun since is only there: move it from \
          there; where that place is lost, start a gateway on this one, say seawall state settle, and move it then"
+            .into(),
+    )
+}
+
+/// It was all there once, and is not any more.
+pub(crate) fn lost_since() -> StoreError {
+    StoreError::Unavailable(
+        "it was moved there before, and that place may have lost it since: do not empty the place it was moved from. To go \
+         back to it, start a gateway on it, say seawall state settle, and move it again"
             .into(),
     )
 }

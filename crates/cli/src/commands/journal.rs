@@ -21,6 +21,9 @@ use crate::settings::{Memory as Kept, Place};
 /// The namespace of a journal in a file: nobody else is in it.
 const OWN: &str = "seawall";
 
+/// How much of a server's digest its note is called by.
+const DIGITS: usize = 12;
+
 /// What an instance keeps beside a Redis: which memory it trusted.
 const BESIDE: &str = "./seawall-state";
 
@@ -109,7 +112,7 @@ pub(super) fn note_of(url: &str) -> Result<PathBuf, Failure> {
         .and_then(|namespace| Ok((namespace, redis::spelt(url)?)))
         .map_err(Failure::bad_input)?;
     let digest = Key::of("known", "redis", spelt.as_bytes(), 0).to_string();
-    Ok(Path::new(BESIDE).join(format!("redis-{namespace}-{digest:.12}")))
+    Ok(Path::new(BESIDE).join(format!("redis-{namespace}-{digest:.DIGITS$}")))
 }
 
 /// The same, where it can be had.
@@ -129,24 +132,24 @@ pub(super) fn known(url: &str) -> Result<Option<PathBuf>, Failure> {
 
 /// Where this machine has noted nothing of a server, what it noted last of another one with the same namespace stands in:
 /// whoever writes another address has moved everything there, or the server is one that does not know what was done.
-fn stand_in(note: &Path) -> std::io::Result<()> {
-    let names = (note.file_name().and_then(OsStr::to_str), note.parent());
-    let (Some((namespace, _)), Some(beside)) = (names.0.and_then(|name| name.rsplit_once('-')), names.1)
-    else {
-        return Ok(());
+fn stand_in(note: &Path, namespace: &str) -> std::io::Result<()> {
+    let Some(beside) = note.parent().filter(|_| !note.exists()) else { return Ok(()) };
+    let prefix = format!("redis-{namespace}-");
+    let of_a_server = |name: &OsStr| {
+        let digest = name.to_str().and_then(|name| name.strip_prefix(&prefix));
+        digest.is_some_and(|digest| {
+            digest.len() == DIGITS && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
     };
-    if note.exists() {
-        return Ok(());
-    }
     let mut last = None;
     for file in std::fs::read_dir(beside)?.flatten() {
-        let name = file.file_name();
-        let other = name.to_str().and_then(|name| name.rsplit_once('-'));
-        if other.is_some_and(|(same, digest)| same == namespace && !digest.contains('.')) {
+        if of_a_server(&file.file_name()) {
             last = last.max(Some((file.metadata()?.modified()?, file.path())));
         }
     }
-    let Some((_, other)) = last else { return Ok(()) };
+    // What was noted before there was a note for each server.
+    let earlier = Some(beside.join(format!("redis-{namespace}"))).filter(|earlier| earlier.is_file());
+    let Some(other) = last.map(|(_, other)| other).or(earlier) else { return Ok(()) };
     let fresh = note.with_extension(format!("{}.new", std::process::id()));
     std::fs::copy(other, &fresh)?;
     std::fs::rename(&fresh, note)
@@ -157,7 +160,8 @@ fn server(url: &str, options: &RedisOptions, runtime: &Runtime) -> Result<(Journ
     // What this machine trusted before: a server that comes back empty is recognised after a restart of ours too.
     let options = RedisOptions { known: known(url)?, ..options.clone() };
     if let Some(note) = &options.known {
-        stand_in(note).map_err(|why| Failure::failed(format_args!("{}: {why}", note.display())))?;
+        stand_in(note, &namespace)
+            .map_err(|why| Failure::failed(format_args!("{}: {why}", note.display())))?;
     }
     let opened = runtime.block_on(Redis::open(url, options)).map_err(failed)?;
     for concern in &opened.findings {
@@ -190,6 +194,32 @@ mod tests {
 
     fn runtime() -> Runtime {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+    }
+
+    #[test]
+    fn what_was_noted_of_another_server_stands_in_for_one_of_the_same_namespace_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let at = |name: &str| home.path().join(name);
+        let noted = |name: &str, what: &str| std::fs::write(at(name), what).unwrap();
+        let here = at("redis-prod-0123456789ab");
+        let read = || std::fs::read_to_string(&here).ok();
+        // Of other namespaces, and what a writer left.
+        noted("redis-prod-blue", "other");
+        noted("redis-prod-blue-0123456789cd", "other");
+        noted("redis-prod-fedcba987654.12-0.new", "torn");
+        stand_in(&here, "prod").unwrap();
+        assert_eq!(read(), None);
+        // As it was noted before there was a note for each server.
+        noted("redis-prod", "before");
+        stand_in(&here, "prod").unwrap();
+        assert_eq!(read().as_deref(), Some("before"));
+        noted("redis-prod-fedcba987654", "another");
+        stand_in(&here, "prod").unwrap();
+        assert_eq!(read().as_deref(), Some("before"), "it has one of its own");
+        std::fs::remove_file(&here).unwrap();
+        stand_in(&here, "prod").unwrap();
+        assert_eq!(read().as_deref(), Some("another"));
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 6, "nothing else is left lying about");
     }
 
     #[test]

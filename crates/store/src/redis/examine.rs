@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::check::{Check, Concern, Says, Seen, Wants, Weight};
 use super::live::{Live, checked};
+use super::moving::Noted;
 use super::scripts::{SHARDS, STANDING};
 use super::shared::{Looked, Shared};
 use super::standing::{self, Incarnation, Mode, NOBODY, Standing, View};
@@ -32,12 +33,12 @@ pub(super) async fn look(shared: &Shared, live: &Live) -> Result<(), StoreError>
         }
     }
     let forgot = anew && !remembers(shared, live, seen.promise, now).await?;
-    let standing = settle(shared, live, looked.known, forgot, now).await?;
+    let (standing, moved) = settle(shared, live, looked.known, forgot, now).await?;
     if forgot {
         shared.forget_grants();
     }
     looked.from_note = false;
-    publish(shared, &mut looked, seen, standing, now);
+    publish(shared, &mut looked, seen, (standing, moved), now);
     Ok(())
 }
 
@@ -187,17 +188,17 @@ async fn write(shared: &Shared, live: &Live, parts: &[(usize, Vec<u8>, Standing)
 }
 
 /// Brings the parts to rest: a first start is finished, a loss is written down everywhere, and ended when its time has
-/// come.
+/// come. How they stand, and whether that is because everything was moved away.
 async fn settle(
     shared: &Shared,
     live: &Live,
     known: Option<Incarnation>,
     forgot: bool,
     now: Stamp,
-) -> Result<Standing, StoreError> {
+) -> Result<(Standing, bool), StoreError> {
     let mut held = read(shared, live).await?;
     if shared.looking {
-        return Ok(seen(&held, known, forgot, now));
+        return Ok((seen(&held, known, forgot, now), false));
     }
     if forgot {
         write(shared, live, &standing::lost(&held, known, now)).await?;
@@ -218,16 +219,27 @@ async fn settle(
             View::Change { parts, .. } => write(shared, live, &parts).await?,
             View::Lost(standing) => {
                 let over = standing.lost + shared.options.quarantine;
-                if shared.options.rearm == Rearm::ByHand || now < over {
-                    return Ok(standing);
+                // What was moved away is not lost: it is used elsewhere, perhaps at this moment. Only a person ends that.
+                let moved = moved(shared, live, standing).await?;
+                if moved || shared.options.rearm == Rearm::ByHand || now < over {
+                    return Ok((standing, moved));
                 }
                 write(shared, live, &standing::rearmed(&held, Mode::Strict)).await?;
             }
-            View::Armed(standing) => return Ok(standing),
+            View::Armed(standing) => return Ok((standing, false)),
         }
         held = read(shared, live).await?;
     }
     Err(StoreError::Unavailable("what the server is trusted with keeps changing".into()))
+}
+
+/// Does it stand so because of a move?
+async fn moved(shared: &Shared, live: &Live, standing: Standing) -> Result<bool, StoreError> {
+    let said = live.batch(shared, &[command(&["GET", &shared.names.moving()])], deadline(shared)).await?;
+    Ok(match checked(said.into_iter().next().unwrap_or_default())? {
+        Value::BulkString(note) => Noted::read(&note, standing).is_some(),
+        _ => false,
+    })
 }
 
 /// How the parts stand, or would if they were brought to rest.
@@ -243,10 +255,21 @@ fn seen(held: &[Vec<u8>], known: Option<Incarnation>, forgot: bool, now: Stamp) 
     parts.into_iter().next().map_or(nobody, |(_, _, standing)| standing)
 }
 
-fn publish(shared: &Shared, looked: &mut Looked, seen: Seen, standing: Standing, now: Stamp) {
+fn publish(
+    shared: &Shared,
+    looked: &mut Looked,
+    seen: Seen,
+    (standing, moved): (Standing, bool),
+    now: Stamp,
+) {
     let mut concerns = seen.concerns;
     let ago = now.since(standing.lost).as_secs();
     match standing.mode {
+        Mode::Lost if moved => {
+            let text = "everything was moved from here to another place, or is being moved to here: effects that could happen \
+                        twice begin here again when a person says so";
+            concerns.push(Concern::refuse(Check::Forgotten, text.to_owned()));
+        }
         Mode::Lost => {
             let after = match shared.options.rearm {
                 Rearm::AfterQuarantine => {

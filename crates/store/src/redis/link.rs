@@ -40,6 +40,8 @@ pub(super) enum Job {
     Batch(Vec<Cmd>, Reply<Vec<redis::Value>>),
     /// A person trusts the server again.
     Rearm(Reply<()>),
+    /// The server is looked over now.
+    Look(Reply<()>),
     /// Nobody is to trust it, until a person does.
     Lose(Reply<()>),
 }
@@ -192,6 +194,13 @@ async fn carry(shared: &Arc<Shared>, job: Job, mut line: watch::Receiver<Line>) 
                 Err(error) => Err(error),
             };
             drop(reply.send(said));
+        }
+        Job::Look(reply) => {
+            let done = match live {
+                Ok(live) => examine::look(shared, &live).await,
+                Err(error) => Err(error),
+            };
+            drop(reply.send(done));
         }
         Job::Lose(reply) => {
             let done = match live {

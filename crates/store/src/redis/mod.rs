@@ -36,6 +36,7 @@ use crate::time::Time;
 use address::Address;
 pub use check::{Check, Concern, Weight};
 use link::{Job, Reply, Step, Ways};
+pub use moving::{Gone, Run};
 pub use options::{Identity, Rearm, RedisOptions, Wait};
 use scripts::Script;
 use shared::{Looked, Shared};

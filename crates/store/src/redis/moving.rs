@@ -23,8 +23,8 @@ use super::scripts::shard_of;
 use super::standing::{Mode, NOBODY, Standing};
 use super::{Check, Redis, answer, examine, wire};
 use crate::moving::{
-    Leaving, Mark, Moved, Pages, Progress, Source, Survey, alike, differs, elsewhere, faded, taken,
-    used_since,
+    Leaving, Mark, Moved, Pages, Progress, Source, Survey, alike, differs, elsewhere, faded, lost_since,
+    taken, used_since,
 };
 use crate::time::Time;
 
@@ -36,10 +36,43 @@ const AT_ONCE: Duration = Duration::from_secs(60);
 
 /// What is noted of a move, as long as the server stands as it did then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Noted {
+pub(super) enum Noted {
+    /// It is being filled.
     Filling,
+    /// It was moved to the place with this mark.
     Gone(Mark),
 }
+
+impl Noted {
+    /// What a note means for a server that stands so.
+    pub(super) fn read(note: &[u8], standing: Standing) -> Option<Self> {
+        let (note, name) = (std::str::from_utf8(note).ok()?, standing.incarnation.to_string());
+        let meant = |at: &str| {
+            let at = at.parse().map_or(Stamp(0), Stamp);
+            let apart = standing.lost.since(at).max(at.since(standing.lost));
+            standing.mode == Mode::Lost && apart < AT_ONCE
+        };
+        match note.split(' ').collect::<Vec<_>>()[..] {
+            ["fill", of, at] if of == name && meant(at) => Some(Noted::Filling),
+            ["gone", mark, of, at] if of == name && meant(at) => {
+                mark.parse().ok().map(|mark| Noted::Gone(Mark(mark)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What a source was told of where it went, by whoever told it.
+#[derive(Debug)]
+pub struct Gone(String);
+
+/// Which run of a server it was that was filled.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Run(Option<String>);
+
+/// Changes a note from what it was believed to be; 1 where that was so.
+const EXCHANGE: &str = "if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end \
+    if ARGV[2] == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[2]) end return 1";
 
 impl Source for Redis {}
 
@@ -50,7 +83,7 @@ impl Redis {
         if self.is_new() {
             return Ok(None);
         }
-        let Leaving { forgot, moved } = self.leaving().await?;
+        let Leaving { forgot, moved, .. } = self.leaving().await?;
         let mut survey = Survey { forgot, moved: moved.is_some(), ..Survey::default() };
         survey.add_all(self).await?;
         Ok(Some(survey))
@@ -82,9 +115,11 @@ impl Redis {
 
     /// What is known of it as a place that is left.
     pub async fn leaving(&self) -> Result<Leaving, StoreError> {
-        Ok(match self.noted().await? {
-            Some(Noted::Gone(to)) => Leaving { forgot: false, moved: Some(to) },
-            _ => Leaving { forgot: self.may_have_forgotten(), moved: None },
+        let note = self.raw_note().await?;
+        let noted = digest_of(&note);
+        Ok(match Noted::read(&note, self.standing()) {
+            Some(Noted::Gone(to)) => Leaving { forgot: false, moved: Some(to), noted },
+            _ => Leaving { forgot: self.may_have_forgotten(), moved: None, noted },
         })
     }
 
@@ -105,6 +140,7 @@ impl Redis {
             }
             if !filling {
                 let moved = self.compare(from, progress).await.map_err(|error| match error {
+                    StoreError::Unreadable(_) if self.may_have_forgotten() => lost_since(),
                     StoreError::Unreadable(_) => used_since(),
                     error => error,
                 })?;
@@ -113,7 +149,7 @@ impl Redis {
         }
         let before = self.beforehand(from).await?;
         if filling || self.standing().mode == Mode::Armed {
-            self.note("fill".into()).await?;
+            self.note("fill").await?;
         }
         self.lose().await?;
         let (mut pages, mut written) = (Pages::of(from), 0);
@@ -155,8 +191,16 @@ impl Redis {
     }
 
     /// From now on it is the memory, if it has not forgotten for other reasons than that it was filled. Whether it may have.
-    pub async fn trust(&self) -> Result<bool, StoreError> {
+    ///
+    /// Refuses where the server was started anew since it was filled: what was compared may not be there any more.
+    pub async fn trust(&self, filled: &Run) -> Result<bool, StoreError> {
         if self.noted().await? == Some(Noted::Filling) {
+            answer(self.send(Job::Look).await?).await?;
+            if self.run().await != *filled {
+                return Err(StoreError::Unavailable(
+                    "the server was started anew meanwhile, and may have lost what was written: the same again goes on".into(),
+                ));
+            }
             self.rearm().await?;
             self.unnote().await?;
         }
@@ -174,18 +218,28 @@ impl Redis {
     }
 
     /// Notes that what it remembers was moved to the place with this mark: whoever goes on using it is told that it may have
-    /// forgotten.
-    pub async fn moved_away(&self, to: Mark) -> Result<(), StoreError> {
-        self.note(format!("gone {}", to.0)).await?;
-        self.lose().await
+    /// forgotten, until a person settles it. Refuses where another move was noted since `leaving` was asked.
+    pub async fn moved_away(&self, to: Mark, leaving: Leaving) -> Result<Gone, StoreError> {
+        let (before, note) = (self.raw_note().await?, self.worded(&format!("gone {}", to.0)).await?);
+        if digest_of(&before) != leaving.noted || !self.exchange(&before, &note).await? {
+            return Err(elsewhere());
+        }
+        self.lose().await?;
+        Ok(Gone(note))
     }
 
-    /// It was not moved away after all. `forgot` says that it may have forgotten before.
-    pub async fn stays(&self, forgot: bool) -> Result<(), StoreError> {
-        if !forgot {
-            self.rearm().await?;
+    /// It was not moved away after all. `forgot` says that it may have forgotten before. Refuses where it has been told since
+    /// that it was moved by somebody else.
+    pub async fn stays(&self, gone: &Gone, forgot: bool) -> Result<(), StoreError> {
+        if !self.exchange(gone.0.as_bytes(), "").await? {
+            return Err(elsewhere());
         }
-        self.unnote().await
+        if forgot { Ok(()) } else { self.rearm().await }
+    }
+
+    /// Which run of the server this is, as was last seen.
+    pub async fn run(&self) -> Run {
+        Run(self.shared.looked.lock().await.run.clone())
     }
 
     /// May it have forgotten, as far as was seen?
@@ -207,15 +261,35 @@ impl Redis {
         command
     }
 
-    /// Notes what [`lose`](Self::lose) is going to mean.
-    async fn note(&self, what: String) -> Result<(), StoreError> {
+    /// What [`lose`](Self::lose) is going to mean.
+    async fn worded(&self, what: &str) -> Result<String, StoreError> {
         let (name, at) = match self.standing() {
             Standing { mode: Mode::Lost, incarnation, lost } => (incarnation, lost),
             Standing { incarnation, .. } => (incarnation.next(), self.now().await?),
         };
+        Ok(format!("{what} {name} {}", at.0))
+    }
+
+    async fn note(&self, what: &str) -> Result<(), StoreError> {
         let mut set = self.noting("SET");
-        set.arg(format!("{what} {name} {}", at.0));
+        set.arg(self.worded(what).await?);
         self.batch(vec![set]).await?.into_iter().try_for_each(|said| checked(said).map(drop))
+    }
+
+    /// Changes the note, if it still is what it was.
+    async fn exchange(&self, before: &[u8], after: &str) -> Result<bool, StoreError> {
+        let mut change = redis::cmd("EVAL");
+        change.arg(EXCHANGE).arg(1).arg(self.shared.names.moving()).arg(before).arg(after);
+        let said = self.batch(vec![change]).await?.into_iter().next().unwrap_or_default();
+        Ok(checked(said)? == Value::Int(1))
+    }
+
+    async fn raw_note(&self) -> Result<Vec<u8>, StoreError> {
+        let said = self.batch(vec![self.noting("GET")]).await?.into_iter().next().unwrap_or_default();
+        match checked(said)? {
+            Value::BulkString(note) => Ok(note),
+            _ => Ok(Vec::new()),
+        }
     }
 
     async fn unnote(&self) -> Result<(), StoreError> {
@@ -223,23 +297,7 @@ impl Redis {
     }
 
     async fn noted(&self) -> Result<Option<Noted>, StoreError> {
-        let said = self.batch(vec![self.noting("GET")]).await?.into_iter().next().unwrap_or_default();
-        let (Value::BulkString(note), standing) = (checked(said)?, self.standing()) else {
-            return Ok(None);
-        };
-        let (note, name) = (String::from_utf8_lossy(&note).into_owned(), standing.incarnation.to_string());
-        let meant = |at: &str| {
-            let at = at.parse().map_or(Stamp(0), Stamp);
-            let apart = standing.lost.since(at).max(at.since(standing.lost));
-            standing.mode == Mode::Lost && apart < AT_ONCE
-        };
-        Ok(match note.split(' ').collect::<Vec<_>>()[..] {
-            ["fill", of, at] if of == name && meant(at) => Some(Noted::Filling),
-            ["gone", mark, of, at] if of == name && meant(at) => {
-                mark.parse().ok().map(|mark| Noted::Gone(Mark(mark)))
-            }
-            _ => None,
-        })
+        Ok(Noted::read(&self.raw_note().await?, self.standing()))
     }
 
     /// How many of its effects are what an earlier attempt moved: all of them, or it is refused.
@@ -321,6 +379,16 @@ fn gone(record: &Record) -> Option<Stamp> {
 /// A record as it reads back: spans beyond two thousand years are as good as for ever.
 fn normal(record: &Record) -> Record {
     wire::record(&wire::stored(record)).unwrap_or_else(|| record.clone())
+}
+
+/// Tells notes apart; none is 0.
+fn digest_of(note: &[u8]) -> u64 {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(note);
+    match note {
+        [] => 0,
+        _ => digest.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)) | 1,
+    }
 }
 
 fn digest(record: &Record) -> Arc<[u8]> {

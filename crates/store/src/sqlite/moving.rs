@@ -66,7 +66,7 @@ impl Sqlite {
 
     /// What is known of it as a place that is left.
     pub fn leaving(&self) -> Leaving {
-        Leaving { forgot: self.forgot().is_some(), moved: self.shared.known().moved.map(Mark) }
+        Leaving { forgot: self.forgot().is_some(), moved: self.shared.known().moved.map(Mark), noted: 0 }
     }
 
     /// Fills a new journal in `dir` with everything another store remembers.
@@ -83,7 +83,8 @@ impl Sqlite {
         let lock = file::own(dir)?;
         let path = database(dir);
         let there = file::is_there(&path)?.then(|| look(&path, u64::MAX)).transpose()?;
-        if let Some(journal) = there.filter(|journal| !is_empty(journal, &path)) {
+        let this = |journal: &Journal| leaving.moved == Some(Mark(journal.born));
+        if let Some(journal) = there.filter(|journal| this(journal) || !is_empty(journal, &path)) {
             let mark = Mark(journal.born);
             let finished = match leaving.moved {
                 Some(to) if to != mark => return Err(elsewhere()),
@@ -95,6 +96,10 @@ impl Sqlite {
             return match filled.compare(from, progress).await {
                 Ok(verified) => {
                     filled.moved = Moved { verified, before: verified, finished, ..Moved::default() };
+                    // Before the source is told anything: then it would not say it again.
+                    if leaving.forgot && !finished {
+                        filled.change(|journal| journal.forgot = journal.forgot.or(Some(journal.latest)))?;
+                    }
                     Ok(filled)
                 }
                 Err(StoreError::Unreadable(_) | StoreError::Unavailable(_)) if finished => Err(used_since()),
@@ -208,21 +213,29 @@ impl Filled {
 
     /// From now on it is the journal. Whether it may have forgotten: because the other may have, or it had before.
     pub fn trust(self) -> Result<bool, StoreError> {
+        let journal = self.change(|journal| {
+            if is_filling(journal) {
+                journal.moved = None;
+            }
+            if self.forgot && !self.moved.finished && journal.forgot.is_none() {
+                journal.forgot = Some(journal.latest);
+            }
+        })?;
+        Ok(journal.forgot.is_some() || journal.copied.is_some() || journal.moved.is_some())
+    }
+
+    /// Changes what the journal says of itself, and gives that.
+    fn change(&self, change: impl FnOnce(&mut Journal)) -> Result<Journal, StoreError> {
         let db = connect(&self.path, &Options::default())?;
         let before = Journal::load(&db)?;
         let mut journal = before.clone();
-        if is_filling(&journal) {
-            journal.moved = None;
-        }
-        if self.forgot && !self.moved.finished && journal.forgot.is_none() {
-            journal.forgot = Some(journal.latest);
-        }
+        change(&mut journal);
         if journal != before {
             journal.save(&mut Journal::update(&db)?)?;
         }
         checkpoint(&db, "TRUNCATE")?;
         db.close().map_err(|(_, error)| failed(error))?;
-        Ok(journal.forgot.is_some() || journal.copied.is_some() || journal.moved.is_some())
+        Ok(journal)
     }
 }
 

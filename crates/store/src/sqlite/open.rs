@@ -29,7 +29,7 @@ const CHECKPOINT: i64 = 16_384;
 /// How long somebody else may hold the file: an operator's shell, for an instant.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// `leaving` says that it is opened only to be moved away: then it does not forget that it was moved before.
+/// `leaving` says that it is opened only to be moved away: then nobody is told that it was moved before.
 pub(super) fn open(dir: &Path, options: &Options, time: Time, leaving: bool) -> Result<Opened, StoreError> {
     let lock = file::own(dir)?;
     let path = database(dir);
@@ -48,8 +48,12 @@ pub(super) fn open(dir: &Path, options: &Options, time: Time, leaving: bool) -> 
     time.at_least(stamp(journal.latest));
     let now = time.now();
     journal.latest = journal.latest.max(i64::try_from(now.0).unwrap_or(i64::MAX));
-    let abandoned = !leaving && journal.moved.take().is_some();
-    let notes = if journal.copied.take().is_some() || abandoned {
+    // What was moved away stays so until a person settles it: the other place lives on, and may be used at this moment.
+    let moved = !leaving && journal.moved.is_some();
+    if moved {
+        found = Found::Copy;
+    }
+    let notes = if journal.copied.take().is_some() || moved && journal.forgot.is_none() {
         found = Found::Copy;
         journal.forgot = Some(journal.latest);
         writer::rewrite(&db, &mut journal, now, restored)?

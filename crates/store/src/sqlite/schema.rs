@@ -43,7 +43,7 @@ pub(super) struct Journal {
     pub(super) latest: i64,
     /// It is a copy, made then, and has not been opened since.
     pub(super) copied: Option<i64>,
-    /// Everything in it was moved to the place with this mark, and it has not been opened to be used since. Its own mark,
+    /// Everything in it was moved to the place with this mark, and nobody has settled that since. Its own mark,
     /// `born`: it is that place, and not all of it has been confirmed. Kept where `copied` is, below zero.
     pub(super) moved: Option<i64>,
     /// It was restored from a copy then, and nobody has said since that what was forgotten is settled.

@@ -193,7 +193,7 @@ impl Writer<'_> {
                     reply.said = Some(Ok(()));
                 }
                 Job::Settle(reply) => {
-                    wrote |= journal.forgot.take().is_some();
+                    wrote |= journal.forgot.take().is_some() | journal.moved.take().is_some();
                     reply.said = Some(Ok(()));
                 }
             }
@@ -218,12 +218,10 @@ impl Writer<'_> {
         };
         if let (Operation::Begin(begin), None) = (operation, &held.record) {
             if let Some(forgot) = journal.forgot
-                && could_have_been_forgotten(begin, now, forgot)
+                && could_have_been_forgotten(begin, now, forgot, journal.moved.is_some())
             {
-                let why = format!(
-                    "it was restored from a copy: whether {} was run before is not known",
-                    begin.label
-                );
+                let what = if journal.moved.is_some() { "moved away" } else { "restored from a copy" };
+                let why = format!("it was {what}: whether {} was run elsewhere is not known", begin.label);
                 return Ok(Err(StoreError::Forgot(why)));
             }
             if tight {
@@ -324,11 +322,11 @@ pub(super) fn checkpoint(db: &Connection, how: &str) -> Result<(), StoreError> {
     db.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |_| Ok(())).map_err(failed)
 }
 
-/// Could it have been begun after the copy was made, by a journal that is no more? Where the far side tells copies apart,
-/// or two are as good as one, that does no harm.
-fn could_have_been_forgotten(begin: &Begin, now: Stamp, forgot: i64) -> bool {
+/// Could it have been begun after the copy was made, by a journal that is no more, or by one that it was moved to, at any
+/// time? Where the far side tells copies apart, or two are as good as one, that does no harm.
+fn could_have_been_forgotten(begin: &Begin, now: Stamp, forgot: i64, moved: bool) -> bool {
     let since = now.since(Stamp(u64::try_from(forgot).unwrap_or_default()));
-    let newer = begin.age.is_some_and(|age| age.saturating_add(MARGIN) < since);
+    let newer = !moved && begin.age.is_some_and(|age| age.saturating_add(MARGIN) < since);
     !newer && matches!(begin.nature, Nature::Opaque | Nature::Queryable)
 }
 

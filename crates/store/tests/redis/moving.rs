@@ -77,11 +77,12 @@ async fn all(store: &dyn Store) -> BTreeMap<Key, Record> {
 }
 
 /// From nowhere that is left: what is known of it is in the tests that need it.
-const LEAVING: Leaving = Leaving { forgot: false, moved: None };
+const LEAVING: Leaving = Leaving::new(false, None);
 
 async fn into_server(store: &Redis, from: &dyn Source) -> Result<Moved, StoreError> {
+    let run = store.run().await;
     let moved = store.fill(from, LEAVING, &mut |_| {}).await?;
-    store.trust().await?;
+    store.trust(&run).await?;
     Ok(moved)
 }
 
@@ -168,7 +169,8 @@ async fn every_row_is_the_same_after_a_round_trip_and_the_source_knows_that_it_i
     assert!(matches!(to, Err(StoreError::InUse(_))));
     drop(opened);
     let to = Sqlite::fill(back.path(), &target, LEAVING, &mut |_| {}).await.expect("it is there");
-    target.moved_away(to.mark()).await.expect("it is noted");
+    let leaving = target.leaving().await.expect("it answers");
+    target.moved_away(to.mark(), leaving).await.expect("it is noted");
     assert!(matches!(begin(&target, wish(5000)).await, Err(StoreError::Forgot(_))));
 }
 
@@ -249,7 +251,7 @@ async fn what_is_under_way_is_not_moved_and_who_may_have_forgotten_says_so_there
     end(&source, wish(1).key, token, b"done").await;
     assert_eq!(survey(&source).await.expect("nobody runs it").total(), 1);
     let there = tempfile::tempdir().expect("made");
-    let forgot = Leaving { forgot: true, ..LEAVING };
+    let forgot = Leaving::new(true, None);
     let (_, forgot) = into_directory(there.path(), &source, forgot).await.expect("it is moved");
     assert!(forgot);
     let opened = file(there.path());
@@ -270,11 +272,17 @@ async fn what_a_source_was_told_while_it_was_copied_is_found_and_it_stays_what_i
     let filled = Sqlite::fill(there.path(), &source, LEAVING, &mut |_| {}).await.expect("it is moved");
     let gateway = open(&server.url(), options()).await;
     let token = run(&gateway, wish(2)).await;
-    source.moved_away(filled.mark()).await.expect("it is noted");
+    let before = source.leaving().await.expect("it answers");
+    let gone = source.moved_away(filled.mark(), before).await.expect("it is noted");
+    // Two who began at the same time do not both end.
+    let other = open(&server.url(), by_hand()).await;
+    let second = other.moved_away(gateway.mark(), before).await.expect_err("another move was noted");
+    assert!(second.to_string().contains("was moved to another place before"), "{second}");
+    drop(other);
     // From now on it keeps everybody from what could happen twice.
     assert!(matches!(begin(&gateway, wish(3)).await, Err(StoreError::Forgot(_))));
     let leaving = source.leaving().await.expect("it answers");
-    assert_eq!(leaving, Leaving { forgot: false, moved: Some(filled.mark()) });
+    assert_eq!((leaving.forgot, leaving.moved), (false, Some(filled.mark())));
     let compared = filled.compare(&source, &mut |_| {}).await;
     assert!(compared.is_err(), "{compared:?}");
     // A loss that was noticed at another time is one, whatever was noted.
@@ -284,10 +292,11 @@ async fn what_a_source_was_told_while_it_was_copied_is_found_and_it_stays_what_i
     for (note, moved) in [(earlier, None), (note.clone(), Some(filled.mark()))] {
         server.says::<()>(&["SET", "sw:{test:00}:w", &note]).expect("it answers");
         let leaving = source.leaving().await.expect("it answers");
-        assert_eq!(leaving, Leaving { forgot: moved.is_none(), moved });
+        assert_eq!((leaving.forgot, leaving.moved), (moved.is_none(), moved));
     }
-    source.stays(false).await.expect("it answers");
+    source.stays(&gone, false).await.expect("it answers");
     assert_eq!(source.leaving().await.expect("it answers"), LEAVING);
+    source.stays(&gone, false).await.expect_err("what was told is not undone twice");
     end(&gateway, wish(2).key, token, b"done").await;
     run(&open(&server.url(), options()).await, wish(3)).await;
     drop(filled);
@@ -312,7 +321,7 @@ async fn a_target_that_had_forgotten_says_so_afterwards() {
     }
     // Whether it is the source that forgot, since it was copied, or the target.
     into_directory(there.path(), &source, LEAVING).await.expect("it is moved");
-    for leaving in [Leaving { forgot: true, ..LEAVING }, LEAVING] {
+    for leaving in [Leaving::new(true, None), LEAVING] {
         let (moved, forgot) = into_directory(there.path(), &source, leaving).await.expect("it is there");
         assert_eq!((moved.before, forgot), (1, true));
     }
@@ -353,7 +362,7 @@ async fn cut_off_before_it_is_trusted_the_same_again_trusts_it_and_nowhere_else(
         || Sqlite::leave(here.path(), &Options::default()).expect("it opens").expect("it is there").store;
     let (source, target) = (leave(), open(&server.url(), by_hand()).await);
     let leaving = source.leaving();
-    assert_eq!(leaving, Leaving { forgot: false, moved: Some(target.mark()) });
+    assert_eq!((leaving.forgot, leaving.moved), (false, Some(target.mark())));
     assert!(target.may_have_forgotten());
     for other in [
         open(&other.url(), by_hand()).await.fill(&source, leaving, &mut |_| {}).await.expect_err("elsewhere"),
@@ -361,14 +370,16 @@ async fn cut_off_before_it_is_trusted_the_same_again_trusts_it_and_nowhere_else(
     ] {
         assert!(other.to_string().contains("was moved to another place before"), "{other}");
     }
+    let run = target.run().await;
     let moved = target.fill(&source, leaving, &mut |_| {}).await.expect("it goes on");
-    assert!(!moved.finished && !target.trust().await.expect("it answers"));
+    assert!(!moved.finished && !target.trust(&run).await.expect("it answers"));
     // And once more, when it has come to its end, and when it has been used since.
     let moved = target.fill(&source, leaving, &mut |_| {}).await.expect("it is there");
-    assert!(moved.finished && !target.trust().await.expect("it answers"));
+    assert!(moved.finished && !target.trust(&run).await.expect("it answers"));
 
     let filled = Sqlite::fill(there.path(), &target, LEAVING, &mut |_| {}).await.expect("it is moved");
-    target.moved_away(filled.mark()).await.expect("it is noted");
+    let before = target.leaving().await.expect("it answers");
+    target.moved_away(filled.mark(), before).await.expect("it is noted");
     drop((filled, target));
     let target = open(&server.url(), by_hand()).await;
     let leaving = target.leaving().await.expect("it answers");
@@ -380,4 +391,99 @@ async fn cut_off_before_it_is_trusted_the_same_again_trusts_it_and_nowhere_else(
     let used = Sqlite::fill(there.path(), &target, leaving, &mut |_| {}).await.expect_err("it was used");
     assert!(used.to_string().contains("has been used there since"), "{used}");
     assert_eq!(Sqlite::open(there.path(), &Options::default()).expect("it opens").found, Found::Journal);
+}
+
+/// A young wish: after a loss it would be believed to be new.
+fn young(n: u32) -> Begin {
+    Begin { age: Some(Duration::ZERO), ..wish(n) }
+}
+
+#[tokio::test]
+async fn what_was_moved_away_is_trusted_by_no_time_but_by_a_person() {
+    let Some(server) = new_server().await else { return };
+    let (here, there) = (tempfile::tempdir().expect("made"), tempfile::tempdir().expect("made"));
+    let source = open(&server.url(), by_hand()).await;
+    let token = run(&source, wish(1)).await;
+    end(&source, wish(1).key, token, b"done").await;
+    let filled = Sqlite::fill(there.path(), &source, LEAVING, &mut |_| {}).await.expect("it is moved");
+    let leaving = source.leaving().await.expect("it answers");
+    source.moved_away(filled.mark(), leaving).await.expect("it is noted");
+    drop(source);
+    // Somebody whose configuration still says so: a loss would be over in a moment.
+    let quick = RedisOptions { quarantine: Duration::from_millis(1), ..options() };
+    let stray = open(&server.url(), RedisOptions { check_every: Duration::from_millis(20), ..quick }).await;
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    assert!(matches!(begin(&stray, young(2)).await, Err(StoreError::Forgot(_))));
+    assert_eq!(
+        stray.leaving().await.expect("it answers").moved,
+        Some(filled.mark()),
+        "and it knows where it went"
+    );
+    let moved = |concern: &seawall_store::redis::Concern| concern.text.contains("was moved from here");
+    assert!(stray.findings().iter().any(moved), "{:?}", stray.findings());
+    stray.rearm().await.expect("it answers");
+    run(&stray, young(2)).await;
+
+    // The same of a directory: the other lives on, so a wish that is young proves nothing.
+    let mark = filled.mark();
+    assert_eq!(filled.trust(), Ok(false));
+    let source = file(there.path());
+    source.moved_away(mark).await.expect("it is noted");
+    drop(source);
+    for _ in 0..2 {
+        let stray = Sqlite::open(there.path(), &Options::default()).expect("it opens");
+        assert_eq!(stray.found, Found::Copy);
+        let told = stray.store.ask(Operation::Begin(young(3))).await;
+        assert!(matches!(told, Err(StoreError::Forgot(_))), "{told:?}");
+    }
+    let source = Sqlite::leave(there.path(), &Options::default()).expect("it opens").expect("it is there");
+    assert_eq!(source.store.leaving().moved, Some(mark), "whoever strayed there has not changed that");
+    drop(source);
+    let stray = file(there.path());
+    stray.settled().await.expect("it answers");
+    granted(&stray, young(3)).await;
+    drop((stray, here));
+    let again = Sqlite::open(there.path(), &Options::default()).expect("it opens");
+    assert_eq!((again.found, again.store.leaving()), (Found::Journal, LEAVING));
+}
+
+#[tokio::test]
+async fn a_server_that_was_started_anew_since_it_was_filled_is_not_trusted_for_that() {
+    let Some(server) = new_server().await else { return };
+    let here = tempfile::tempdir().expect("made");
+    granted(&file(here.path()), wish(1)).await;
+    let source = file(here.path());
+    let target = open(&server.url(), by_hand()).await;
+    let run = target.run().await;
+    target.fill(&source, LEAVING, &mut |_| {}).await.expect("it is moved");
+    let other = seawall_store::redis::Run::default();
+    let refused = target.trust(&other).await.expect_err("another run was filled");
+    assert!(refused.to_string().contains("started anew"), "{refused}");
+    assert!(target.may_have_forgotten());
+    assert!(!target.trust(&run).await.expect("it answers"));
+}
+
+#[tokio::test]
+async fn a_target_that_lost_everything_is_not_taken_for_one_that_was_used() {
+    let Some(server) = new_server().await else { return };
+    let here = tempfile::tempdir().expect("made");
+    granted(&file(here.path()), wish(1)).await;
+    let source = file(here.path());
+    let target = open(&server.url(), by_hand()).await;
+    // Cut off before it was trusted.
+    target.fill(&source, LEAVING, &mut |_| {}).await.expect("it is moved");
+    source.moved_away(target.mark()).await.expect("it is noted");
+    let leaving = source.leaving();
+    server.says::<String>(&["FLUSHALL"]).expect("it answers");
+    let gone = async || {
+        target
+            .list(Wanted { state: None, after: None, limit: 1 })
+            .await
+            .expect("it answers")
+            .records
+            .is_empty()
+    };
+    assert!(gone().await);
+    let refused = target.fill(&source, leaving, &mut |_| {}).await.expect_err("it is not there");
+    assert!(refused.to_string().contains("do not empty the place it was moved from"), "{refused}");
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use seawall_core::Code;
 use seawall_core::store::StoreError;
 use seawall_gateway::GATEWAYS;
-use seawall_store::moving::{Leaving, Mark, Moved, Progress, Source, Survey, survey};
-use seawall_store::redis::Rearm;
+use seawall_store::moving::{Leaving, Mark, Moved, Progress, Source, Survey, elsewhere, survey};
+use seawall_store::redis::{Gone, Rearm, Run};
 use seawall_store::sqlite::{Filled, Options};
 use seawall_store::{Redis, RedisOptions, Sqlite};
 use tokio::runtime::Runtime;
@@ -107,12 +107,13 @@ impl Left {
         let moved = filled.moved();
         if !moved.finished {
             let mark = filled.mark();
-            let noted = match self {
-                Left::File(store) => runtime.block_on(store.moved_away(mark)),
-                Left::Server(store, _) => runtime.block_on(store.moved_away(mark)),
-            };
-            noted.map_err(failed)?;
-            self.unused(&filled, leaving, to, runtime, progress)?;
+            match self {
+                Left::File(store) => runtime.block_on(store.moved_away(mark)).map_err(failed)?,
+                Left::Server(store, _) => {
+                    let gone = runtime.block_on(store.moved_away(mark, leaving)).map_err(failed)?;
+                    self.unused(&filled, (leaving, &gone), to, runtime, progress)?;
+                }
+            }
         }
         Ok((moved, filled.trust(runtime)?))
     }
@@ -130,20 +131,56 @@ impl Left {
                 runtime.block_on(filled).map(Full::File).map_err(failed)
             }
             Place::Redis(url, options, _) => {
-                let target = server(url, options, runtime)?;
-                if let Left::Server(store, here) = self
-                    && store.mark() == target.mark()
-                {
-                    return Err(Failure::bad_input(format_args!(
-                        "{} is {} by another name: name another place",
-                        plain(url),
-                        plain(here)
-                    )));
+                if leaving.moved.is_some() {
+                    // Before it is opened, which would make it one that is used.
+                    self.was_moved(url, options, leaving, runtime)?;
                 }
+                // What is not noted on this machine is not noted by a move: whoever serves from there finds out by itself.
+                let note = journal::note_of(url)?;
+                let options = RedisOptions {
+                    known: note.exists().then_some(note),
+                    rearm: Rearm::ByHand,
+                    ..(**options).clone()
+                };
+                let opened = runtime.block_on(Redis::open(url, options)).map_err(failed)?;
+                let target = opened.store;
+                self.is_not(&target, url, runtime)?;
                 nobody_uses(&target, url, runtime)?;
+                let run = runtime.block_on(target.run());
                 let moved = runtime.block_on(target.fill(self.store(), leaving, progress)).map_err(failed)?;
-                Ok(Full::Server(Box::new(target), moved))
+                Ok(Full::Server(Box::new(target), moved, run))
             }
+        }
+    }
+
+    /// Refuses a server that is not the one this was moved to before. Changes nothing there.
+    fn was_moved(
+        &self,
+        url: &str,
+        options: &RedisOptions,
+        leaving: Leaving,
+        runtime: &Runtime,
+    ) -> Result<(), Failure> {
+        let options = RedisOptions { known: Some(journal::note_of(url)?), ..options.clone() };
+        let opened = runtime.block_on(Redis::look_at(url, options)).map_err(failed)?;
+        self.is_not(&opened.store, url, runtime)?;
+        match leaving.moved == Some(opened.store.mark()) {
+            true => Ok(()),
+            false => Err(failed(elsewhere())),
+        }
+    }
+
+    /// Refuses this very server under another address.
+    fn is_not(&self, target: &Redis, url: &str, runtime: &Runtime) -> Result<(), Failure> {
+        match self {
+            Left::Server(store, here)
+                if store.mark() == target.mark()
+                    && runtime.block_on(async { store.run().await == target.run().await }) =>
+            {
+                let (there, here) = (plain(url), plain(here));
+                Err(Failure::bad_input(format_args!("{there} is {here} by another name: name another place")))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -152,7 +189,7 @@ impl Left {
     fn unused(
         &self,
         filled: &Full,
-        leaving: Leaving,
+        (leaving, gone): (Leaving, &Gone),
         to: &Place,
         runtime: &Runtime,
         progress: Telling<'_>,
@@ -161,9 +198,13 @@ impl Left {
         let unused =
             nobody_uses(store, url, runtime).and_then(|()| filled.compare(&**store, runtime, progress));
         let Err(why) = unused else { return Ok(()) };
-        let stays = leaving.moved.is_none() && runtime.block_on(store.stays(leaving.forgot)).is_ok();
+        let stays = leaving.moved.is_none() && runtime.block_on(store.stays(gone, leaving.forgot)).is_ok();
         let (here, there) = (plain(url), name(to));
-        let stands = if stays { "is the journal as before" } else { "says that it may have forgotten" };
+        let stands = if stays && !leaving.forgot {
+            "is the journal as before"
+        } else {
+            "says that it may have forgotten"
+        };
         Err(Failure::failed(format_args!(
             "{why}: {here} may have been used while it was copied, so {there} is not to be trusted, and {here} {stands}: see \
              that nobody uses it, empty {there}, and move it again"
@@ -174,28 +215,28 @@ impl Left {
 /// Where it went: all of it is there, and nobody trusts it yet.
 enum Full {
     File(Filled),
-    Server(Box<Redis>, Moved),
+    Server(Box<Redis>, Moved, Run),
 }
 
 impl Full {
     fn moved(&self) -> Moved {
         match self {
             Full::File(filled) => filled.moved(),
-            Full::Server(_, moved) => *moved,
+            Full::Server(_, moved, _) => *moved,
         }
     }
 
     fn mark(&self) -> Mark {
         match self {
             Full::File(filled) => filled.mark(),
-            Full::Server(store, _) => store.mark(),
+            Full::Server(store, ..) => store.mark(),
         }
     }
 
     fn compare(&self, from: &dyn Source, runtime: &Runtime, progress: Telling<'_>) -> Result<(), Failure> {
         let compared = match self {
             Full::File(filled) => runtime.block_on(filled.compare(from, progress)).map(drop),
-            Full::Server(store, _) => runtime.block_on(store.compare(from, progress)).map(drop),
+            Full::Server(store, ..) => runtime.block_on(store.compare(from, progress)).map(drop),
         };
         compared.map_err(failed)
     }
@@ -204,7 +245,7 @@ impl Full {
     fn trust(self, runtime: &Runtime) -> Result<bool, Failure> {
         let trusted = match self {
             Full::File(filled) => filled.trust(),
-            Full::Server(store, _) => runtime.block_on(store.trust()),
+            Full::Server(store, _, run) => runtime.block_on(store.trust(&run)),
         };
         trusted.map_err(failed)
     }
