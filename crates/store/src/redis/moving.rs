@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! fill 8f0c… TIME         it is being filled, and stands as if it had lost everything then, under this name: it has not
+//! keep 8f0c… TIME         the same, and something was lost before, here or where it comes from
 //! gone MARK 8f0c… TIME    everything was moved to the place with this mark, and the same
 //! ```
 //!
@@ -39,6 +40,8 @@ const AT_ONCE: Duration = Duration::from_secs(60);
 pub(super) enum Noted {
     /// It is being filled.
     Filling,
+    /// The same, and it may have forgotten for other reasons.
+    Keeping,
     /// It was moved to the place with this mark.
     Gone(Mark),
 }
@@ -54,6 +57,7 @@ impl Noted {
         };
         match note.split(' ').collect::<Vec<_>>()[..] {
             ["fill", of, at] if of == name && meant(at) => Some(Noted::Filling),
+            ["keep", of, at] if of == name && meant(at) => Some(Noted::Keeping),
             ["gone", mark, of, at] if of == name && meant(at) => {
                 mark.parse().ok().map(|mark| Noted::Gone(Mark(mark)))
             }
@@ -133,7 +137,8 @@ impl Redis {
         leaving: Leaving,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Moved, StoreError> {
-        let filling = self.noted().await? == Some(Noted::Filling);
+        let noted = self.noted().await?;
+        let filling = matches!(noted, Some(Noted::Filling | Noted::Keeping));
         if let Some(to) = leaving.moved {
             if to != self.mark() {
                 return Err(elsewhere());
@@ -148,9 +153,8 @@ impl Redis {
             }
         }
         let before = self.beforehand(from).await?;
-        if filling || self.standing().mode == Mode::Armed {
-            self.note("fill").await?;
-        }
+        let sound = noted == Some(Noted::Filling) || noted.is_none() && self.standing().mode == Mode::Armed;
+        self.note(if sound && !leaving.forgot { "fill" } else { "keep" }).await?;
         self.lose().await?;
         let (mut pages, mut written) = (Pages::of(from), 0);
         while let Some(records) = pages.next().await? {
@@ -162,10 +166,6 @@ impl Redis {
             progress(Progress::Written(written));
         }
         let moved = self.compare(from, progress).await?;
-        if leaving.forgot {
-            // Then it stays so.
-            self.unnote().await?;
-        }
         Ok(Moved { before, ..moved })
     }
 
@@ -194,7 +194,11 @@ impl Redis {
     ///
     /// Refuses where the server was started anew since it was filled: what was compared may not be there any more.
     pub async fn trust(&self, filled: &Run) -> Result<bool, StoreError> {
-        if self.noted().await? == Some(Noted::Filling) {
+        let noted = self.noted().await?;
+        if noted == Some(Noted::Keeping) {
+            self.unnote().await?;
+        }
+        if noted == Some(Noted::Filling) {
             answer(self.send(Job::Look).await?).await?;
             if self.run().await != *filled {
                 return Err(StoreError::Unavailable(

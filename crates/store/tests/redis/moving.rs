@@ -487,3 +487,23 @@ async fn a_target_that_lost_everything_is_not_taken_for_one_that_was_used() {
     let refused = target.fill(&source, leaving, &mut |_| {}).await.expect_err("it is not there");
     assert!(refused.to_string().contains("do not empty the place it was moved from"), "{refused}");
 }
+
+#[tokio::test]
+async fn what_is_not_confirmed_is_trusted_by_no_time_and_what_was_forgotten_before_stays_so() {
+    let Some(server) = new_server().await else { return };
+    let here = tempfile::tempdir().expect("made");
+    granted(&file(here.path()), wish(1)).await;
+    let source = file(here.path());
+    let target = open(&server.url(), by_hand()).await;
+    let run = target.run().await;
+    // Cut off twice before it is confirmed; the second time nobody knows any more that something was forgotten.
+    for leaving in [Leaving::new(true, None), LEAVING] {
+        target.fill(&source, leaving, &mut |_| {}).await.expect("it is moved");
+        let quick = RedisOptions { quarantine: Duration::from_millis(1), ..options() };
+        let stray =
+            open(&server.url(), RedisOptions { check_every: Duration::from_millis(20), ..quick }).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(matches!(begin(&stray, young(2)).await, Err(StoreError::Forgot(_))));
+    }
+    assert!(target.trust(&run).await.expect("it answers"), "it may have forgotten");
+}
