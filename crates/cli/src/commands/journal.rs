@@ -130,10 +130,10 @@ pub(super) fn known(url: &str) -> Result<Option<PathBuf>, Failure> {
     }
 }
 
-/// Where this machine has noted nothing of a server, what it noted last of another one with the same namespace stands in:
-/// whoever writes another address has moved everything there, or the server is one that does not know what was done.
-fn stand_in(note: &Path, namespace: &str) -> std::io::Result<()> {
-    let Some(beside) = note.parent().filter(|_| !note.exists()) else { return Ok(()) };
+/// Where this machine has noted nothing of a server: what it noted last of another one with the same namespace. An empty
+/// server in its place does not know what was done, and is not taken for a first start.
+fn noted_before(note: &Path, namespace: &str) -> std::io::Result<Option<PathBuf>> {
+    let Some(beside) = note.parent().filter(|_| !note.exists()) else { return Ok(None) };
     let prefix = format!("redis-{namespace}-");
     let of_a_server = |name: &OsStr| {
         let digest = name.to_str().and_then(|name| name.strip_prefix(&prefix));
@@ -149,7 +149,11 @@ fn stand_in(note: &Path, namespace: &str) -> std::io::Result<()> {
     }
     // What was noted before there was a note for each server.
     let earlier = Some(beside.join(format!("redis-{namespace}"))).filter(|earlier| earlier.is_file());
-    let Some(other) = last.map(|(_, other)| other).or(earlier) else { return Ok(()) };
+    Ok(last.map(|(_, other)| other).or(earlier))
+}
+
+/// Lets one note stand for another, whole or not at all.
+fn stand_in(other: &Path, note: &Path) -> std::io::Result<()> {
     let fresh = note.with_extension(format!("{}.new", std::process::id()));
     std::fs::copy(other, &fresh)?;
     std::fs::rename(&fresh, note)
@@ -160,8 +164,13 @@ fn server(url: &str, options: &RedisOptions, runtime: &Runtime) -> Result<(Journ
     // What this machine trusted before: a server that comes back empty is recognised after a restart of ours too.
     let options = RedisOptions { known: known(url)?, ..options.clone() };
     if let Some(note) = &options.known {
-        stand_in(note, &namespace)
-            .map_err(|why| Failure::failed(format_args!("{}: {why}", note.display())))?;
+        let unreadable = |why: std::io::Error| Failure::failed(format_args!("{}: {why}", note.display()));
+        if let Some(other) = noted_before(note, &namespace).map_err(unreadable)? {
+            let seen = Redis::look_at(url, RedisOptions { known: None, ..options.clone() });
+            if runtime.block_on(seen).map_err(failed)?.store.is_new() {
+                stand_in(&other, note).map_err(unreadable)?;
+            }
+        }
     }
     let opened = runtime.block_on(Redis::open(url, options)).map_err(failed)?;
     for concern in &opened.findings {
@@ -202,23 +211,23 @@ mod tests {
         let at = |name: &str| home.path().join(name);
         let noted = |name: &str, what: &str| std::fs::write(at(name), what).unwrap();
         let here = at("redis-prod-0123456789ab");
-        let read = || std::fs::read_to_string(&here).ok();
         // Of other namespaces, and what a writer left.
         noted("redis-prod-blue", "other");
         noted("redis-prod-blue-0123456789cd", "other");
         noted("redis-prod-fedcba987654.12-0.new", "torn");
-        stand_in(&here, "prod").unwrap();
-        assert_eq!(read(), None);
+        let before = || noted_before(&here, "prod").unwrap();
+        assert_eq!(before(), None);
         // As it was noted before there was a note for each server.
         noted("redis-prod", "before");
-        stand_in(&here, "prod").unwrap();
-        assert_eq!(read().as_deref(), Some("before"));
+        assert_eq!(before(), Some(at("redis-prod")));
         noted("redis-prod-fedcba987654", "another");
-        stand_in(&here, "prod").unwrap();
-        assert_eq!(read().as_deref(), Some("before"), "it has one of its own");
-        std::fs::remove_file(&here).unwrap();
-        stand_in(&here, "prod").unwrap();
-        assert_eq!(read().as_deref(), Some("another"));
+        assert_eq!(before(), Some(at("redis-prod-fedcba987654")));
+        stand_in(&before().unwrap(), &here).unwrap();
+        assert_eq!(
+            (std::fs::read_to_string(&here).unwrap().as_str(), before()),
+            ("another", None),
+            "it has one of its own"
+        );
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 6, "nothing else is left lying about");
     }
 

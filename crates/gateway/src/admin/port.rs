@@ -99,7 +99,8 @@ impl Port {
         let gives_way = if of(peer) >= SHAKING_EACH {
             Some(peer)
         } else if self.whose.len() >= SHAKING {
-            self.whose.iter().map(|(whose, _)| *whose).max_by_key(|whose| of(*whose))
+            // Of several the one whose handshake is the oldest: the last of equals is the greatest.
+            self.whose.iter().rev().map(|(whose, _)| *whose).max_by_key(|whose| of(*whose))
         } else {
             None
         };

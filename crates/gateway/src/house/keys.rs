@@ -164,13 +164,16 @@ impl LiveKeys {
         if moved == Some(Moved::Woke) {
             upstream.pauses.lift_of(self.ring.any);
         }
-        if !of_the_key || by == By::First {
+        if !of_the_key {
+            return (verdict, Credential::Shared);
+        }
+        self.hold_all(&upstream.pauses, soonest);
+        if by == By::First {
             return (verdict, Credential::Shared);
         }
         if verdict.seen == Seen::RateLimited && key == 0 {
             self.hold_first(&upstream.pauses, verdict.retry_after);
         }
-        self.hold_all(&upstream.pauses, soonest);
         // In doubt it waits for its own key, whoever else is awake.
         match (chosen.kept(place), by) {
             (None, By::Turn) if another => (verdict, Credential::Exchanged),

@@ -159,7 +159,7 @@ pub(crate) fn credential<T, E, C: Classify<T, E>>(
         Err(Error::Rejected(_)) => Credential::Shared,
     };
     match told {
-        Credential::Exchanged if !verdict.may_change_key(effects) => Credential::Shared,
+        Credential::Exchanged if !verdict.may_change_key(effects) => Credential::Own,
         told => told,
     }
 }

@@ -64,14 +64,16 @@ pub(super) async fn rearm(shared: &Shared, live: &Live) -> Result<(), StoreError
 }
 
 /// Marks every part as one that may have forgotten: what is there is not all there should be, or not any more.
-pub(super) async fn lose(shared: &Shared, live: &Live) -> Result<(), StoreError> {
+/// `anew` dates a loss that is known already from now.
+pub(super) async fn lose(shared: &Shared, live: &Live, anew: bool) -> Result<(), StoreError> {
     look(shared, live).await?;
     let (held, known) = (read(shared, live).await?, shared.looked.lock().await.known);
     let now = match &shared.time {
         Some(time) => time.now(),
         None => server_time(shared, live).await?,
     };
-    write(shared, live, &standing::lost(&held, known, now)).await?;
+    let changes = if anew { standing::lost_again(&held, now) } else { standing::lost(&held, known, now) };
+    write(shared, live, &changes).await?;
     look(shared, live).await
 }
 

@@ -42,8 +42,8 @@ pub(super) enum Job {
     Rearm(Reply<()>),
     /// The server is looked over now.
     Look(Reply<()>),
-    /// Nobody is to trust it, until a person does.
-    Lose(Reply<()>),
+    /// Nobody is to trust it, until a person does. Whether a loss that is known already is dated from now.
+    Lose(bool, Reply<()>),
 }
 
 /// One step, under its number.
@@ -202,9 +202,9 @@ async fn carry(shared: &Arc<Shared>, job: Job, mut line: watch::Receiver<Line>) 
             };
             drop(reply.send(done));
         }
-        Job::Lose(reply) => {
+        Job::Lose(anew, reply) => {
             let done = match live {
-                Ok(live) => examine::lose(shared, &live).await,
+                Ok(live) => examine::lose(shared, &live, anew).await,
                 Err(error) => Err(error),
             };
             drop(reply.send(done));

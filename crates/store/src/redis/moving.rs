@@ -119,6 +119,7 @@ impl Redis {
 
     /// What is known of it as a place that is left.
     pub async fn leaving(&self) -> Result<Leaving, StoreError> {
+        self.look().await?;
         let note = self.raw_note().await?;
         let noted = digest_of(&note);
         Ok(match Noted::read(&note, self.standing()) {
@@ -154,8 +155,10 @@ impl Redis {
         }
         let before = self.beforehand(from).await?;
         let sound = noted == Some(Noted::Filling) || noted.is_none() && self.standing().mode == Mode::Armed;
-        self.note(if sound && !leaving.forgot { "fill" } else { "keep" }).await?;
-        self.lose().await?;
+        // What the source forgot since an earlier attempt is dated from now.
+        let anew = leaving.forgot && self.standing().mode == Mode::Lost;
+        self.note(if sound && !leaving.forgot { "fill" } else { "keep" }, anew).await?;
+        self.lose(anew).await?;
         let (mut pages, mut written) = (Pages::of(from), 0);
         while let Some(records) = pages.next().await? {
             written += records.len() as u64;
@@ -195,17 +198,16 @@ impl Redis {
     /// Refuses where the server was started anew since it was filled: what was compared may not be there any more.
     pub async fn trust(&self, filled: &Run) -> Result<bool, StoreError> {
         let noted = self.noted().await?;
-        if noted == Some(Noted::Keeping) {
-            self.unnote().await?;
-        }
-        if noted == Some(Noted::Filling) {
-            answer(self.send(Job::Look).await?).await?;
+        if matches!(noted, Some(Noted::Filling | Noted::Keeping)) {
+            self.look().await?;
             if self.run().await != *filled {
                 return Err(StoreError::Unavailable(
                     "the server was started anew meanwhile, and may have lost what was written: the same again goes on".into(),
                 ));
             }
-            self.rearm().await?;
+            if noted == Some(Noted::Filling) {
+                self.rearm().await?;
+            }
             self.unnote().await?;
         }
         Ok(self.may_have_forgotten())
@@ -224,11 +226,17 @@ impl Redis {
     /// Notes that what it remembers was moved to the place with this mark: whoever goes on using it is told that it may have
     /// forgotten, until a person settles it. Refuses where another move was noted since `leaving` was asked.
     pub async fn moved_away(&self, to: Mark, leaving: Leaving) -> Result<Gone, StoreError> {
-        let (before, note) = (self.raw_note().await?, self.worded(&format!("gone {}", to.0)).await?);
-        if digest_of(&before) != leaving.noted || !self.exchange(&before, &note).await? {
+        // How it stands now, not as it was when the copy began: the note may have been there already.
+        self.look().await?;
+        let (before, note) = (self.raw_note().await?, self.worded(&format!("gone {}", to.0), false).await?);
+        let gone = match Noted::read(&before, self.standing()) {
+            Some(Noted::Gone(mark)) => leaving.moved != Some(mark),
+            _ => false,
+        };
+        if gone || digest_of(&before) != leaving.noted || !self.exchange(&before, &note).await? {
             return Err(elsewhere());
         }
-        self.lose().await?;
+        self.lose(false).await?;
         Ok(Gone(note))
     }
 
@@ -251,8 +259,13 @@ impl Redis {
         self.findings().iter().any(|concern| concern.check == Check::Forgotten)
     }
 
-    async fn lose(&self) -> Result<(), StoreError> {
-        answer(self.send(Job::Lose).await?).await
+    /// `anew` dates a loss that is known already from now.
+    async fn lose(&self, anew: bool) -> Result<(), StoreError> {
+        answer(self.send(|reply| Job::Lose(anew, reply)).await?).await
+    }
+
+    async fn look(&self) -> Result<(), StoreError> {
+        answer(self.send(Job::Look).await?).await
     }
 
     fn standing(&self) -> Standing {
@@ -266,17 +279,18 @@ impl Redis {
     }
 
     /// What [`lose`](Self::lose) is going to mean.
-    async fn worded(&self, what: &str) -> Result<String, StoreError> {
+    async fn worded(&self, what: &str, anew: bool) -> Result<String, StoreError> {
         let (name, at) = match self.standing() {
+            Standing { mode: Mode::Lost, incarnation, .. } if anew => (incarnation, self.now().await?),
             Standing { mode: Mode::Lost, incarnation, lost } => (incarnation, lost),
             Standing { incarnation, .. } => (incarnation.next(), self.now().await?),
         };
         Ok(format!("{what} {name} {}", at.0))
     }
 
-    async fn note(&self, what: &str) -> Result<(), StoreError> {
+    async fn note(&self, what: &str, anew: bool) -> Result<(), StoreError> {
         let mut set = self.noting("SET");
-        set.arg(self.worded(what).await?);
+        set.arg(self.worded(what, anew).await?);
         self.batch(vec![set]).await?.into_iter().try_for_each(|said| checked(said).map(drop))
     }
 

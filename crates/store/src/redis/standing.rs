@@ -195,6 +195,15 @@ pub(super) fn lost(
     held.iter().cloned().enumerate().map(|(place, stored)| (place, stored, lost)).collect()
 }
 
+/// What dates a loss that is known already from now, under the same name.
+pub(super) fn lost_again(held: &[Vec<u8>], now: Stamp) -> Vec<(usize, Vec<u8>, Standing)> {
+    let dated = |(place, stored): (usize, &Vec<u8>)| {
+        let part = Standing::read(stored).filter(|part| part.mode == Mode::Lost)?;
+        Some((place, stored.clone(), Standing { lost: now.max(part.lost), ..part }))
+    };
+    held.iter().enumerate().filter_map(dated).collect()
+}
+
 /// What makes parts that lost something trusted again.
 pub(super) fn rearmed(held: &[Vec<u8>], mode: Mode) -> Vec<(usize, Vec<u8>, Standing)> {
     let change = |(place, stored): (usize, &Vec<u8>)| {

@@ -98,7 +98,7 @@ impl Sqlite {
                     filled.moved = Moved { verified, before: verified, finished, ..Moved::default() };
                     // Before the source is told anything: then it would not say it again.
                     if leaving.forgot && !finished {
-                        filled.change(|journal| journal.forgot = journal.forgot.or(Some(journal.latest)))?;
+                        filled.change(forgets)?;
                     }
                     Ok(filled)
                 }
@@ -217,8 +217,8 @@ impl Filled {
             if is_filling(journal) {
                 journal.moved = None;
             }
-            if self.forgot && !self.moved.finished && journal.forgot.is_none() {
-                journal.forgot = Some(journal.latest);
+            if self.forgot && !self.moved.finished {
+                forgets(journal);
             }
         })?;
         Ok(journal.forgot.is_some() || journal.copied.is_some() || journal.moved.is_some())
@@ -237,6 +237,13 @@ impl Filled {
         db.close().map_err(|(_, error)| failed(error))?;
         Ok(journal)
     }
+}
+
+/// It may lack whatever was begun until now.
+fn forgets(journal: &mut Journal) {
+    let now = Time::wall(Stamp(0)).now();
+    journal.latest = journal.latest.max(i64::try_from(now.0).unwrap_or(i64::MAX));
+    journal.forgot = Some(journal.latest);
 }
 
 /// Has it been filled, and not been confirmed since?

@@ -50,12 +50,12 @@ pub(super) fn open(dir: &Path, options: &Options, time: Time, leaving: bool) -> 
     journal.latest = journal.latest.max(i64::try_from(now.0).unwrap_or(i64::MAX));
     // What was moved away stays so until a person settles it: the other place lives on, and may be used at this moment.
     let moved = !leaving && journal.moved.is_some();
-    if moved {
+    let copied = journal.copied.take().is_some();
+    let notes = if copied || moved {
         found = Found::Copy;
-    }
-    let notes = if journal.copied.take().is_some() || moved && journal.forgot.is_none() {
-        found = Found::Copy;
-        journal.forgot = Some(journal.latest);
+        if copied || journal.forgot.is_none() {
+            journal.forgot = Some(journal.latest);
+        }
         writer::rewrite(&db, &mut journal, now, restored)?
     } else {
         writer::rewrite(&db, &mut journal, now, interrupted)?

@@ -273,11 +273,15 @@ async fn what_a_source_was_told_while_it_was_copied_is_found_and_it_stays_what_i
     let gateway = open(&server.url(), options()).await;
     let token = run(&gateway, wish(2)).await;
     let before = source.leaving().await.expect("it answers");
-    let gone = source.moved_away(filled.mark(), before).await.expect("it is noted");
-    // Two who began at the same time do not both end.
     let other = open(&server.url(), by_hand()).await;
-    let second = other.moved_away(gateway.mark(), before).await.expect_err("another move was noted");
-    assert!(second.to_string().contains("was moved to another place before"), "{second}");
+    let gone = source.moved_away(filled.mark(), before).await.expect("it is noted");
+    // Two who began at the same time do not both end, whatever they had seen.
+    let seen = other.leaving().await.expect("it answers");
+    assert_eq!(seen.moved, Some(filled.mark()));
+    for leaving in [before, Leaving::new(false, None)] {
+        let second = other.moved_away(gateway.mark(), leaving).await.expect_err("another move was noted");
+        assert!(second.to_string().contains("was moved to another place before"), "{second}");
+    }
     drop(other);
     // From now on it keeps everybody from what could happen twice.
     assert!(matches!(begin(&gateway, wish(3)).await, Err(StoreError::Forgot(_))));
@@ -505,5 +509,18 @@ async fn what_is_not_confirmed_is_trusted_by_no_time_and_what_was_forgotten_befo
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert!(matches!(begin(&stray, young(2)).await, Err(StoreError::Forgot(_))));
     }
+    // What was forgotten since is dated from when that was found out, not from the first attempt.
+    let name = "sw:{test:00}:s";
+    let lost = || {
+        let held: Vec<u8> = server.says(&["GET", name]).expect("it answers");
+        held[17..23].iter().fold(0_u64, |lost, byte| lost << 8 | u64::from(*byte))
+    };
+    let first = lost();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    target.fill(&source, Leaving::new(true, None), &mut |_| {}).await.expect("it is there");
+    assert!(lost() >= first + 20, "{} {first}", lost());
+    let refused =
+        target.trust(&seawall_store::redis::Run::default()).await.expect_err("another run was filled");
+    assert!(refused.to_string().contains("started anew"), "{refused}");
     assert!(target.trust(&run).await.expect("it answers"), "it may have forgotten");
 }
